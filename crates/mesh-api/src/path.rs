@@ -1,0 +1,103 @@
+//! Paths of the calls (`mesh-api.md` section 4). Each begins with [`ROOT`] and is ready to be joined to a base
+//! address.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::id::{LocalId, MailboxId, MessageId};
+
+/// What every path begins with.
+pub const ROOT: &str = "/messageexchange";
+
+/// Fewest ids a page of the inbox may be asked for.
+pub const PAGE_MIN: u32 = 10;
+/// Most ids a page of the inbox may be asked for.
+pub const PAGE_MAX: u32 = 5000;
+/// Page size when none is asked for.
+pub const PAGE_DEFAULT: u32 = 500;
+
+/// What stands unescaped in a path segment (RFC 3986, unreserved).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn segment(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, SEGMENT)
+}
+
+/// Handshake, `POST` (4.1).
+pub fn handshake(mailbox: &MailboxId) -> String {
+    format!("{ROOT}/{}", segment(mailbox.as_str()))
+}
+
+/// First page of the inbox, `GET` (4.2).
+pub fn inbox(mailbox: &MailboxId, max_results: u32) -> String {
+    format!(
+        "{ROOT}/{}/inbox?max_results={max_results}",
+        segment(mailbox.as_str())
+    )
+}
+
+/// Next page of the inbox after `last` where the server answers in version 1 (4.2).
+pub fn inbox_after(mailbox: &MailboxId, max_results: u32, last: &MessageId) -> String {
+    format!(
+        "{}&continue_from={}",
+        inbox(mailbox, max_results),
+        segment(last.as_str())
+    )
+}
+
+/// A message, `GET` or `HEAD` (4.4, 4.6).
+pub fn message(mailbox: &MailboxId, id: &MessageId) -> String {
+    format!(
+        "{ROOT}/{}/inbox/{}",
+        segment(mailbox.as_str()),
+        segment(id.as_str())
+    )
+}
+
+/// A chunk of a message, `GET`, counted from 1 (4.5).
+pub fn message_chunk(mailbox: &MailboxId, id: &MessageId, index: u32) -> String {
+    format!("{}/{index}", message(mailbox, id))
+}
+
+/// Acknowledge, `PUT` (4.7).
+pub fn acknowledge(mailbox: &MailboxId, id: &MessageId) -> String {
+    format!("{}/status/acknowledged", message(mailbox, id))
+}
+
+/// Send a message or its first chunk, `POST` (4.8).
+pub fn outbox(mailbox: &MailboxId) -> String {
+    format!("{ROOT}/{}/outbox", segment(mailbox.as_str()))
+}
+
+/// Send a later chunk, `POST`, counted from 1 (4.9).
+pub fn outbox_chunk(mailbox: &MailboxId, id: &MessageId, index: u32) -> String {
+    format!("{}/{}/{index}", outbox(mailbox), segment(id.as_str()))
+}
+
+/// Track a message by the id that MESH gave, `GET` (4.10).
+pub fn tracking(mailbox: &MailboxId, id: &MessageId) -> String {
+    format!("{}/tracking?messageID={}", outbox(mailbox), segment(id.as_str()))
+}
+
+/// Track a message by the sender's own reference, `GET`, deprecated (4.11).
+pub fn tracking_by_local_id(mailbox: &MailboxId, local_id: &LocalId) -> String {
+    format!("{}/tracking/{}", outbox(mailbox), segment(local_id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_escaped() {
+        let mailbox: MailboxId = "x26abc1".parse().expect("a mailbox");
+        let local_id: LocalId = "a/b #1?é".parse().expect("a local id");
+        assert_eq!(
+            tracking_by_local_id(&mailbox, &local_id),
+            "/messageexchange/X26ABC1/outbox/tracking/a%2Fb%20%231%3F%C3%A9"
+        );
+    }
+}

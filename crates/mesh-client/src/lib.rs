@@ -1,0 +1,1 @@
+//! Calls MESH: one pooled HTTPS client with mutual TLS, gzip and streaming chunks.

@@ -1,0 +1,1 @@
+//! Configuration: loading, checking, diagnostics, and the sections that belong to no adapter.

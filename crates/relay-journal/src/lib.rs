@@ -1,0 +1,1 @@
+//! The journal: the durable record of every message, on SQLite.

@@ -1,0 +1,1 @@
+//! What tests share: certificates, control-file pairs, a fault-injecting MESH port. Dev-dependency only.
