@@ -1,0 +1,184 @@
+//! Handshake, listing, count and acknowledge (`mesh-api.md` 4.1, 4.2, 4.3, 4.7).
+
+use hyper::{HeaderMap, StatusCode};
+use mesh_api::body::{AcknowledgedV1, HandshakeV1, InboxV1, InboxV2, LinksV2};
+use mesh_api::{ApiVersion, MessageId, header, path};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::answer::{self, Answer, Place, Refusal};
+use crate::api::fields::{Fields, query_value};
+use crate::api::{Api, version};
+use crate::directory::Mailbox;
+use crate::filter::WorkflowFilter;
+use crate::store::AcknowledgeError;
+
+const CONTINUE_FROM_CHARS_MIN: usize = 24;
+const CONTINUE_FROM_CHARS_MAX: usize = 1000;
+const WORKFLOW_FILTER_CHARS_MIN: usize = 2;
+const WORKFLOW_FILTER_CHARS_MAX: usize = 255;
+
+/// What stands unescaped in a link's query.
+const LINK: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// 4.1, both methods.
+pub(super) fn handshake(headers: &HeaderMap, mailbox: &Mailbox) -> Result<Answer, Refusal> {
+    let version = version(headers)?;
+    let mut fields = Fields::default();
+    for name in [header::CLIENT_VERSION, header::OS_NAME, header::OS_VERSION] {
+        fields.required_header(headers, name, usize::MAX);
+    }
+    fields.finish()?;
+    Ok(match version {
+        ApiVersion::V1 => answer::json(
+            StatusCode::OK,
+            &HandshakeV1 {
+                mailbox_id: mailbox.id.as_str(),
+            },
+        ),
+        ApiVersion::V2 => answer::empty(StatusCode::OK),
+    })
+}
+
+/// 4.2.
+pub(super) fn list(
+    api: &Api,
+    headers: &HeaderMap,
+    query: &str,
+    mailbox: &Mailbox,
+) -> Result<Answer, Refusal> {
+    let version = version(headers)?;
+    let mut fields = Fields::default();
+    let max_results = match query_value(query, "max_results") {
+        Some(text) => {
+            let bounds = (i64::from(path::PAGE_MIN), i64::from(path::PAGE_MAX));
+            fields.integer(Place::Query, "max_results", &text, bounds)
+        }
+        None => i64::from(path::PAGE_DEFAULT),
+    };
+    let continue_from = fields.query(
+        query,
+        "continue_from",
+        CONTINUE_FROM_CHARS_MIN,
+        CONTINUE_FROM_CHARS_MAX,
+    );
+    let workflow_filter = fields.query(
+        query,
+        "workflow_filter",
+        WORKFLOW_FILTER_CHARS_MIN,
+        WORKFLOW_FILTER_CHARS_MAX,
+    );
+    fields.finish()?;
+
+    let after = match (version, continue_from) {
+        (ApiVersion::V2, Some(token)) => Some(token_read(&token).ok_or_else(|| {
+            Refusal::plain(
+                StatusCode::BAD_REQUEST,
+                "continue_from is not a link of this server",
+            )
+        })?),
+        (_, after) => after,
+    };
+    let filter = WorkflowFilter::read(workflow_filter.as_deref().unwrap_or_default());
+    let limit = usize::try_from(max_results).unwrap_or_default();
+    let page = api.store.page(&mailbox.id, &filter, after.as_deref(), limit);
+    let messages = page.ids.iter().map(MessageId::as_str).collect();
+    if version == ApiVersion::V1 {
+        return Ok(answer::json(StatusCode::OK, &InboxV1 { messages }));
+    }
+
+    let this = link(mailbox, max_results, workflow_filter.as_deref());
+    let next = page.ids.last().filter(|_| page.more).map(|last| {
+        let joint = if this.contains('?') { '&' } else { '?' };
+        format!("{this}{joint}continue_from={}", token(last))
+    });
+    let body = InboxV2 {
+        messages,
+        links: LinksV2 { this, next },
+        approx_inbox_count: api.store.count(&mailbox.id),
+    };
+    Ok(answer::versioned(StatusCode::OK, version, &body))
+}
+
+/// A page's own address; the page size only when it is not the default.
+fn link(mailbox: &Mailbox, max_results: i64, workflow_filter: Option<&str>) -> String {
+    let mut query = Vec::new();
+    if max_results != i64::from(path::PAGE_DEFAULT) {
+        query.push(format!("max_results={max_results}"));
+    }
+    if let Some(filter) = workflow_filter {
+        query.push(format!("workflow_filter={}", utf8_percent_encode(filter, LINK)));
+    }
+    let path = format!("{}/{}/inbox", path::ROOT, mailbox.id);
+    match query.is_empty() {
+        true => path,
+        false => format!("{path}?{}", query.join("&")),
+    }
+}
+
+/// The opaque form of a page's last message: its bytes in hex, so that nobody takes it for an id.
+fn token(last: &MessageId) -> String {
+    hex::encode(last.as_str())
+}
+
+fn token_read(token: &str) -> Option<String> {
+    String::from_utf8(hex::decode(token).ok()?).ok()
+}
+
+/// 4.3.
+pub(super) fn count(api: &Api, headers: &HeaderMap, mailbox: &Mailbox) -> Result<Answer, Refusal> {
+    #[derive(Serialize)]
+    struct Count {
+        count: usize,
+        #[serde(rename = "internalID", skip_serializing_if = "Option::is_none")]
+        internal_id: Option<String>,
+        #[serde(rename = "allResultsIncluded", skip_serializing_if = "Option::is_none")]
+        all_results_included: Option<bool>,
+    }
+    let v1 = version(headers)? == ApiVersion::V1;
+    let count = Count {
+        count: api.store.count(&mailbox.id),
+        internal_id: v1.then(|| Uuid::new_v4().simple().to_string()),
+        all_results_included: v1.then_some(true),
+    };
+    Ok(answer::json(StatusCode::OK, &count))
+}
+
+/// 4.7.
+pub(super) fn acknowledge(
+    api: &Api,
+    headers: &HeaderMap,
+    mailbox: &Mailbox,
+    id: &str,
+) -> Result<Answer, Refusal> {
+    let version = version(headers)?;
+    api.store
+        .acknowledge(id, &mailbox.id, (api.now)())
+        .map_err(|error| match error {
+            AcknowledgeError::Unknown => Refusal::no_such_message(),
+            AcknowledgeError::NotRecipient => Refusal::forbidden("Forbidden"),
+        })?;
+    Ok(match version {
+        ApiVersion::V1 => answer::json(StatusCode::OK, &AcknowledgedV1 { message_id: id }),
+        ApiVersion::V2 => answer::empty(StatusCode::OK),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_read_back_and_junk_is_not() {
+        let id: MessageId = "20260329234512345678_000001".parse().expect("an id");
+        assert_eq!(token_read(&token(&id)).as_deref(), Some(id.as_str()));
+        for junk in ["abc", "zz", "+1", "é", "ff"] {
+            assert_eq!(token_read(junk), None, "{junk}");
+        }
+    }
+}
