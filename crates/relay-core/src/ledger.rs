@@ -1,0 +1,185 @@
+//! The only way from the engine to the journal, and the values that prove a commit (INV-3).
+//!
+//! Settling and acknowledging take a proof that no one else can make:
+//!
+//! ```compile_fail
+//! let ended = relay_core::Ended { relay_id: todo!(), outcome: relay_core::Outcome::Expired };
+//! ```
+//!
+//! ```compile_fail
+//! let proof = relay_core::DeliveryRecorded { message_id: "20260101_0".parse().unwrap() };
+//! ```
+
+use std::sync::Arc;
+
+use mesh_api::MessageId;
+
+use crate::clock::{Clock, RelayId};
+use crate::journal::{InboundRecord, Journal, JournalError, OutboundRecord};
+use crate::sink::Receipt;
+use crate::source::Outcome;
+use crate::state::{InboundState, OutboundState};
+
+/// Proof that a message's end is in the journal: what a source needs before it lets go of its copy.
+#[derive(Debug)]
+pub struct Ended {
+    relay_id: RelayId,
+    outcome: Outcome,
+}
+
+impl Ended {
+    /// The relay's id of the message.
+    pub fn relay_id(&self) -> RelayId {
+        self.relay_id
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// From a record that was read from the journal or committed to it.
+    fn of(record: &OutboundRecord) -> Option<Self> {
+        Some(Self {
+            relay_id: record.relay_id,
+            outcome: Outcome::of(&record.state)?,
+        })
+    }
+}
+
+/// Proof that a sink's receipt is in the journal: what MESH's acknowledgement needs.
+#[derive(Debug)]
+pub struct DeliveryRecorded {
+    message_id: MessageId,
+}
+
+impl DeliveryRecorded {
+    /// The message that was delivered.
+    pub fn message_id(&self) -> &MessageId {
+        &self.message_id
+    }
+
+    fn of(record: &InboundRecord) -> Option<Self> {
+        matches!(
+            record.state,
+            InboundState::Delivered { .. } | InboundState::Acknowledged
+        )
+        .then(|| Self {
+            message_id: record.message_id.clone(),
+        })
+    }
+}
+
+/// An outbound record whose state is in the journal. Only a [`Ledger`] changes it.
+pub(crate) struct Outbound(OutboundRecord);
+
+impl Outbound {
+    pub(crate) fn record(&self) -> &OutboundRecord {
+        &self.0
+    }
+
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        Ended::of(&self.0)
+    }
+}
+
+/// An inbound record whose state is in the journal. Only a [`Ledger`] changes it.
+pub(crate) struct InboundEntry(InboundRecord);
+
+impl InboundEntry {
+    pub(crate) fn record(&self) -> &InboundRecord {
+        &self.0
+    }
+
+    pub(crate) fn delivered(&self) -> Option<DeliveryRecorded> {
+        DeliveryRecorded::of(&self.0)
+    }
+}
+
+/// Commits transitions and hands out the proofs.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Ledger {
+    pub(crate) async fn begin_outbound(
+        &self,
+        new: crate::journal::NewOutbound,
+    ) -> Result<Outbound, JournalError> {
+        Ok(Outbound(self.journal.begin_outbound(new).await?.into_record()))
+    }
+
+    pub(crate) async fn unsettled(
+        &self,
+        adapter: &str,
+    ) -> Result<Vec<(OutboundRecord, Ended)>, JournalError> {
+        let records = self.journal.unsettled(adapter).await?;
+        Ok(records
+            .into_iter()
+            .filter_map(|record| Ended::of(&record).map(|ended| (record, ended)))
+            .collect())
+    }
+
+    pub(crate) async fn advance(
+        &self,
+        outbound: &mut Outbound,
+        state: OutboundState,
+    ) -> Result<(), JournalError> {
+        if outbound.0.state == state {
+            return Ok(());
+        }
+        self.journal
+            .commit_outbound(&outbound.0, &state, self.clock.now())
+            .await?;
+        outbound.0.state = state;
+        outbound.0.version += 1;
+        Ok(())
+    }
+
+    pub(crate) async fn begin_inbound(
+        &self,
+        new: crate::journal::NewInbound,
+    ) -> Result<crate::journal::Begin<InboundEntry>, JournalError> {
+        use crate::journal::Begin;
+        Ok(match self.journal.begin_inbound(new).await? {
+            Begin::New(record) => Begin::New(InboundEntry(record)),
+            Begin::Known(record) => Begin::Known(InboundEntry(record)),
+        })
+    }
+
+    /// Records a sink's receipt and returns the proof of it.
+    pub(crate) async fn deliver(
+        &self,
+        entry: &mut InboundEntry,
+        receipt: &Receipt,
+    ) -> Result<DeliveryRecorded, JournalError> {
+        self.advance_inbound(
+            entry,
+            InboundState::Delivered {
+                receipt: receipt.0.clone(),
+            },
+        )
+        .await?;
+        Ok(DeliveryRecorded {
+            message_id: entry.0.message_id.clone(),
+        })
+    }
+
+    pub(crate) async fn advance_inbound(
+        &self,
+        entry: &mut InboundEntry,
+        state: InboundState,
+    ) -> Result<(), JournalError> {
+        if entry.0.state == state {
+            return Ok(());
+        }
+        self.journal
+            .commit_inbound(&entry.0, &state, self.clock.now())
+            .await?;
+        entry.0.state = state;
+        entry.0.version += 1;
+        Ok(())
+    }
+}

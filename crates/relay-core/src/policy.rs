@@ -1,0 +1,110 @@
+//! How often, how many, how long: every bound of the engine, by name.
+
+use std::time::Duration;
+
+use mesh_api::chunk::CHUNK_BYTES_DEFAULT;
+
+use crate::clock::Chance;
+
+/// Bounds of sending.
+#[derive(Debug, Clone)]
+pub struct SendPolicy {
+    /// Messages of one mailbox on their way to MESH at a time.
+    pub in_flight_max: u32,
+    /// Bytes of one mailbox on their way at a time. A single larger message passes alone.
+    pub in_flight_bytes_max: u64,
+    /// Chunk size in bytes, before compression.
+    pub chunk_bytes: u64,
+    /// Wait after the first attempt that certainly failed; doubles from there.
+    pub retry_first: Duration,
+    /// Longest wait between attempts.
+    pub retry_max: Duration,
+    /// A message not accepted this long after it was first seen expires.
+    pub give_up_after: Duration,
+    /// Times one chunk is posted before the upload is set aside until later.
+    pub chunk_attempts_max: u32,
+    /// Wait before MESH is asked about a doubtful attempt, so that a slow server can finish.
+    pub doubt_wait: Duration,
+    /// Times MESH must say that it knows nothing before that is believed.
+    pub doubt_probes: u32,
+    /// A doubt that is not resolved by then is parked.
+    pub doubt_max: Duration,
+}
+
+impl Default for SendPolicy {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 16,
+            in_flight_bytes_max: 256_000_000,
+            chunk_bytes: CHUNK_BYTES_DEFAULT,
+            retry_first: Duration::from_secs(30),
+            retry_max: Duration::from_secs(30 * 60),
+            give_up_after: Duration::from_secs(72 * 60 * 60),
+            chunk_attempts_max: 3,
+            doubt_wait: Duration::from_secs(120),
+            doubt_probes: 2,
+            doubt_max: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Bounds of receiving.
+#[derive(Debug, Clone)]
+pub struct ReceivePolicy {
+    /// Pause between two looks at the inbox.
+    pub poll_every: Duration,
+    /// Pause between two handshakes; MESH wants one each 24 hours.
+    pub handshake_every: Duration,
+    /// Messages of one mailbox downloaded at a time.
+    pub downloads_max: usize,
+    /// Wait after the first failed delivery of a message; doubles from there.
+    pub retry_first: Duration,
+    /// Longest wait between deliveries of a message.
+    pub retry_max: Duration,
+}
+
+impl Default for ReceivePolicy {
+    fn default() -> Self {
+        Self {
+            poll_every: Duration::from_secs(300),
+            handshake_every: Duration::from_secs(24 * 60 * 60),
+            downloads_max: 4,
+            retry_first: Duration::from_secs(10),
+            retry_max: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+/// The wait after `attempt` failures (from 1): `first` doubled each time up to `max`, of which the second half
+/// is left to chance so that many messages do not come back at once.
+pub fn backoff(attempt: u32, first: Duration, max: Duration, chance: &dyn Chance) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(31);
+    let full = first.saturating_mul(1_u32 << doublings).min(max);
+    full / 2 + chance.jitter(full / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::RelayId;
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    struct Most;
+    impl Chance for Most {
+        fn relay_id(&self, _: Timestamp) -> RelayId {
+            RelayId(Uuid::nil())
+        }
+        fn jitter(&self, up_to: Duration) -> Duration {
+            up_to
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_bound() {
+        let waits: Vec<u64> = [1, 2, 3, 4, 40]
+            .map(|n| backoff(n, Duration::from_secs(30), Duration::from_secs(200), &Most).as_secs())
+            .to_vec();
+        assert_eq!(waits, [30, 60, 120, 200, 200]);
+    }
+}

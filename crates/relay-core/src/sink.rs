@@ -1,0 +1,78 @@
+//! The organisation's side, inbound: where messages go.
+
+use async_trait::async_trait;
+use mesh_api::{Classify, Download, Effect, FailureClass, MailboxId, Owner, PayloadStream};
+use thiserror::Error;
+
+use crate::clock::RelayId;
+
+/// A message on its way from MESH to the organisation.
+pub struct Inbound<'a> {
+    /// The relay's id of it.
+    pub relay_id: RelayId,
+    /// The mailbox it was found in.
+    pub mailbox: &'a MailboxId,
+    /// Its metadata.
+    pub download: &'a Download,
+    /// Its bytes, chunks joined and transport compression undone. Empty on a report.
+    pub body: PayloadStream,
+    /// Which attempt this is, from 1. Above 1 the sink may hold some or all of it already.
+    pub attempt: u32,
+}
+
+/// The organisation's side, inbound.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Hands the message over. Returns only when the far side has made it durable. A message that comes again
+    /// under the same id must not be doubled where the far side can tell.
+    ///
+    /// # Errors
+    /// When it could not; the message stays at MESH.
+    async fn deliver(&self, message: Inbound<'_>) -> Result<Receipt, DeliveryError>;
+
+    /// The receipt is in the journal: what the sink kept only to recognise a repeat may go.
+    async fn recorded(&self, receipt: &Receipt);
+
+    /// Whether deliveries can work now, as far as that can be told cheaply.
+    async fn check(&self) -> SinkHealth;
+}
+
+/// What a sink says of a durable delivery. Holds nothing private: it is shown to operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt(pub String);
+
+/// Whether a sink can take messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkHealth {
+    /// It can.
+    Ready,
+    /// It cannot; the text says why and what to do.
+    Failing(String),
+}
+
+/// A delivery that did not end in a receipt.
+#[derive(Debug, Error)]
+#[error("{what}")]
+pub struct DeliveryError {
+    /// What happened and what to do. Holds nothing of the message.
+    pub what: String,
+    /// Whether to try again.
+    pub class: FailureClass,
+    /// Whose it is to mend.
+    pub owner: Owner,
+}
+
+impl Classify for DeliveryError {
+    fn class(&self) -> FailureClass {
+        self.class
+    }
+
+    /// Sinks recognise repeats, so an unclear delivery is simply made again.
+    fn effect(&self) -> Effect {
+        Effect::Unknown
+    }
+
+    fn owner(&self) -> Owner {
+        self.owner
+    }
+}

@@ -1,0 +1,180 @@
+//! The organisation's side, outbound: where messages come from.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mesh_api::{ChunkPlan, Envelope, MailboxId, MessageId, Owner, Payload};
+use thiserror::Error;
+
+use crate::journal::JournalError;
+use crate::mesh::MeshError;
+use crate::outbound::RelayHandle;
+use crate::shutdown::Shutdown;
+use crate::state::{OutboundState, Rejection};
+
+/// The organisation's side, outbound. Runs until shutdown; for each message it finds it calls
+/// [`RelayHandle::send`] and then settles its own copy by the outcome.
+#[async_trait]
+pub trait Source: Send {
+    /// Runs until shutdown. Returns once nothing it started is left running.
+    ///
+    /// # Errors
+    /// Only when it cannot go on at all.
+    async fn run(self: Box<Self>, relay: RelayHandle, shutdown: Shutdown) -> Result<(), SourceError>;
+}
+
+/// A source that cannot go on.
+#[derive(Debug, Error)]
+#[error("adapter {adapter}: {what}")]
+pub struct SourceError {
+    /// The adapter's configured name.
+    pub adapter: String,
+    /// What happened and what to do.
+    pub what: String,
+}
+
+/// What makes a source's message recognisable when it comes again. Private: it holds a file name or an id of the
+/// organisation, so it does not print.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SourceKey {
+    /// The adapter's configured name.
+    pub adapter: String,
+    /// The message within it; a folder's is made of name and identity of the control file.
+    pub message: String,
+}
+
+impl fmt::Debug for SourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceKey({}, …)", self.adapter)
+    }
+}
+
+/// A message that a source offers.
+#[derive(Debug, Clone)]
+pub struct SourceMessage {
+    /// How it is recognised.
+    pub key: SourceKey,
+    /// Its metadata.
+    pub envelope: Envelope,
+    /// Its bytes.
+    pub payload: Payload,
+    /// Gzip each chunk on the way.
+    pub gzip: bool,
+    /// Cut it into chunks when it is longer than one; otherwise it must fit one request.
+    pub allow_chunking: bool,
+}
+
+/// A message that a source found but that can never be sent.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// How it is recognised.
+    pub key: SourceKey,
+    /// The mailbox it was to be sent from.
+    pub mailbox: MailboxId,
+    /// What is wrong with it.
+    pub rejection: Rejection,
+}
+
+/// How a message ended for its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// MESH has it.
+    Accepted(MessageId),
+    /// It will never be taken.
+    Rejected(Rejection),
+    /// A person must decide; the reason is for that person.
+    Parked(String),
+    /// Not accepted in time.
+    Expired,
+}
+
+impl Outcome {
+    pub(crate) fn of(state: &OutboundState) -> Option<Self> {
+        match state {
+            OutboundState::Accepted { id, .. } => Some(Self::Accepted(id.clone())),
+            OutboundState::Rejected(rejection) => Some(Self::Rejected(rejection.clone())),
+            OutboundState::Parked { reason } => Some(Self::Parked(reason.clone())),
+            OutboundState::Expired { .. } => Some(Self::Expired),
+            _ => None,
+        }
+    }
+}
+
+/// Not now: the source keeps the message and offers it again.
+#[derive(Debug, Error)]
+#[error("{cause}")]
+pub struct Deferral {
+    /// Why.
+    pub cause: DeferralCause,
+    /// When to offer it again.
+    pub after: Duration,
+}
+
+/// Why a message is deferred.
+#[derive(Debug, Error)]
+pub enum DeferralCause {
+    /// MESH could not be reached, or did not take the message this time.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    /// The journal could not record what must be on disk first.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The relay is stopping.
+    #[error("the relay is stopping")]
+    Stopping,
+    /// The source names a mailbox that is not configured.
+    #[error("mailbox {0} is not configured; add a [[mailbox]] section for it")]
+    UnknownMailbox(MailboxId),
+}
+
+impl Deferral {
+    /// Whether the cause concerns every message of the mailbox, so that offering others now is pointless.
+    pub fn is_mailbox_wide(&self) -> bool {
+        match &self.cause {
+            DeferralCause::Mesh(error) => error.owner != Owner::Organisation,
+            DeferralCause::Journal(_) | DeferralCause::Stopping | DeferralCause::UnknownMailbox(_) => true,
+        }
+    }
+}
+
+impl SourceMessage {
+    /// How its payload is cut.
+    ///
+    /// # Errors
+    /// A rejection when it is empty or larger than may be sent.
+    pub(crate) fn plan(&self, chunk_bytes: u64) -> Result<ChunkPlan, Rejection> {
+        use mesh_api::chunk::ChunkPlanError;
+        use mesh_api::code::{DATA_MISSING, MALFORMED, StatusEvent};
+
+        let length = self.payload.length();
+        let plan = if self.allow_chunking {
+            ChunkPlan::chunked(length, chunk_bytes)
+        } else {
+            ChunkPlan::whole(length)
+        };
+        plan.map_err(|error| {
+            let (event, code, description) = match error {
+                ChunkPlanError::Empty => {
+                    let text = "Data file is missing or inaccessible.".to_owned();
+                    (StatusEvent::Collect, DATA_MISSING, text)
+                }
+                ChunkPlanError::TooLarge { .. } if !self.allow_chunking => (
+                    StatusEvent::Transfer,
+                    MALFORMED,
+                    format!("{error}; allow chunking for larger data"),
+                ),
+                ChunkPlanError::TooLarge { .. } | ChunkPlanError::ChunkSize { .. } => {
+                    (StatusEvent::Transfer, MALFORMED, error.to_string())
+                }
+            };
+            let (event, code) = (event.as_str().to_owned(), code.to_owned());
+            Rejection {
+                event,
+                code,
+                description,
+                message_id: None,
+            }
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a message can be. Each state carries the evidence for it (`queue-bridging.md` 4.1 and 4.5, without
+//! `spooled`).
+
+use jiff::Timestamp;
+use mesh_api::MessageId;
+use serde::{Deserialize, Serialize};
+
+/// Why MESH, or a check that needs no MESH, will never take a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Stage, such as `SEND`.
+    pub event: String,
+    /// Code, such as `12`.
+    pub code: String,
+    /// For people; holds nothing of the message.
+    pub description: String,
+    /// The id that MESH gave the refused message, when it did.
+    pub message_id: Option<MessageId>,
+}
+
+/// Where a message on its way to MESH is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboundState {
+    /// Seen; nothing of it is at MESH that could be delivered. The source holds it.
+    Received {
+        /// Attempts that certainly failed.
+        attempts: u32,
+    },
+    /// The first request may be on the wire (INV-2).
+    Sending {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// How many chunks the message is sent in.
+        of: u32,
+    },
+    /// MESH holds the first chunks of an upload that is not deliverable yet.
+    Uploading {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// The id that MESH gave.
+        id: MessageId,
+        /// How many chunks MESH has taken.
+        taken: u32,
+        /// How many there are.
+        of: u32,
+        /// Size of a chunk in bytes, before compression.
+        chunk_bytes: u64,
+    },
+    /// MESH may have the message; no usable answer came (INV-4).
+    InDoubt {
+        /// The doubtful attempt.
+        attempt: u32,
+        /// Since when.
+        since: Timestamp,
+        /// How often MESH said that it knows nothing of it.
+        probes: u32,
+    },
+    /// MESH has it. End of the source's part.
+    Accepted {
+        /// The id that MESH gave.
+        id: MessageId,
+        /// When that was recorded.
+        at: Timestamp,
+    },
+    /// It will never be taken.
+    Rejected(Rejection),
+    /// A person must decide.
+    Parked {
+        /// Why, in words for that person.
+        reason: String,
+    },
+    /// Not accepted in time.
+    Expired {
+        /// When it was given up.
+        at: Timestamp,
+    },
+}
+
+impl OutboundState {
+    /// Whether the source's part is over.
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Accepted { .. } | Self::Rejected(_) | Self::Parked { .. } | Self::Expired { .. }
+        )
+    }
+
+    /// The state's name, as it is stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Received { .. } => "received",
+            Self::Sending { .. } => "sending",
+            Self::Uploading { .. } => "uploading",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::Accepted { .. } => "accepted",
+            Self::Rejected(_) => "rejected",
+            Self::Parked { .. } => "parked",
+            Self::Expired { .. } => "expired",
+        }
+    }
+
+    /// The id that MESH gave, where one is known.
+    pub fn message_id(&self) -> Option<&MessageId> {
+        match self {
+            Self::Uploading { id, .. } | Self::Accepted { id, .. } => Some(id),
+            Self::Rejected(rejection) => rejection.message_id.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Where a message on its way from MESH is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InboundState {
+    /// The sink may have it, wholly or in part.
+    Delivering {
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// The sink made it durable. Only now may MESH be told (INV-3).
+    Delivered {
+        /// What the sink said.
+        receipt: String,
+    },
+    /// MESH was told. End.
+    Acknowledged,
+    /// The sink will never take it; MESH still holds it. A person must decide.
+    Parked {
+        /// Why, in words for that person.
+        reason: String,
+    },
+    /// MESH no longer has it although it was never acknowledged here. End.
+    Gone,
+}
+
+impl InboundState {
+    /// The state's name, as it is stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Delivering { .. } => "delivering",
+            Self::Delivered { .. } => "delivered",
+            Self::Acknowledged => "acknowledged",
+            Self::Parked { .. } => "parked",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// Whether nothing more will be done by itself.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Acknowledged | Self::Parked { .. } | Self::Gone)
+    }
+}
