@@ -1,1 +1,29 @@
-//! The DTS folder adapter: OUT to MESH, MESH to IN, as the DTS and Java MESH clients did.
+//! The DTS folder adapter: control and data files in OUT go to MESH, messages from MESH come to IN, so that a
+//! system written for the DTS or Java MESH client notices no change (`dts-file-interface.md`).
+//!
+//! One mailbox has one root folder with `IN`, `OUT`, `SENT`, `FAILED` and `TEMP`. Everything that appears in a
+//! folder which others read appears in one step: it is built in `TEMP`, synced, and renamed. What is sealed in
+//! `TEMP` survives a crash and is finished by the next start, never begun again ([`stage`]).
+//!
+//! | subject | where |
+//! |---|---|
+//! | the folders of a mailbox | [`folders`] |
+//! | when a pair is complete and quiet | [`pickup`] |
+//! | a pair as a message | [`pair`] |
+//! | OUT to MESH | [`outbound`] |
+//! | SENT, FAILED and the report in IN | [`settle`] |
+//! | MESH to IN | [`inbound`] |
+
+pub mod config;
+pub mod folders;
+pub mod inbound;
+pub mod outbound;
+pub mod pair;
+pub mod pickup;
+pub mod settle;
+pub mod stage;
+
+pub use config::Config;
+pub use folders::{FolderError, Folders};
+pub use inbound::FolderSink;
+pub use outbound::FolderSource;

@@ -155,7 +155,13 @@ impl Poller {
         };
         let relay_id = entry.record().relay_id;
         let delivered = match (entry.delivered(), entry.record().state.clone()) {
-            (Some(delivered), _) => delivered,
+            (Some(delivered), state) => {
+                // The last run may have stopped before it could say so.
+                if let InboundState::Delivered { receipt } = state {
+                    self.sink.recorded(&Receipt(receipt)).await;
+                }
+                delivered
+            }
             (None, InboundState::Delivering { attempt }) => {
                 let Some(receipt) = self.deliver(relay_id, id, attempt, &mut entry).await? else {
                     return Ok(());

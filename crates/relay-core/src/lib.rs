@@ -33,9 +33,10 @@ pub use inbound::Poller;
 pub use journal::{Begin, InboundRecord, Journal, JournalError, NewInbound, NewOutbound, OutboundRecord};
 pub use ledger::{DeliveryRecorded, Ended};
 pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing};
+pub use mesh_api::envelope::{HeaderText, checksum};
 pub use mesh_api::{
-    Classify, Download, Effect, Envelope, FailureClass, LocalId, MailboxId, MessageId, MessageKind, Owner,
-    Payload, PayloadStream, Recipient, WorkflowId,
+    Classify, Download, Effect, Envelope, FailureClass, LocalId, MailboxId, MessageId, MessageKind,
+    OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
 pub use outbound::{RelayHandle, Surroundings};
 pub use policy::{ReceivePolicy, SendPolicy};

@@ -211,7 +211,7 @@ impl RelayHandle {
     ///
     /// # Errors
     /// When the journal could not record it.
-    pub async fn settled(&self, ended: Ended) -> Result<(), DeferralCause> {
+    pub async fn settled(&self, ended: &Ended) -> Result<(), DeferralCause> {
         let ledger = &self.0.ledger;
         ledger
             .journal

@@ -1,0 +1,178 @@
+//! The five folders of a mailbox (`dts-file-interface.md` 2.1).
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Held for as long as a relay works on the root, so that no second one does.
+const LOCK_NAME: &str = ".mesh-relay.lock";
+/// Written and removed at start, to find out whether a folder can be written.
+const PROBE_NAME: &str = ".mesh-relay.probe";
+
+/// The folders of one mailbox, found or made, writable, on one volume, and locked for this process.
+#[derive(Debug)]
+pub struct Folders {
+    /// Messages from MESH.
+    pub inbox: PathBuf,
+    /// Pairs to be sent.
+    pub out: PathBuf,
+    /// Pairs that MESH has accepted.
+    pub sent: PathBuf,
+    /// Pairs that MESH will never accept.
+    pub failed: PathBuf,
+    /// The relay's own.
+    pub temp: PathBuf,
+    _lock: File,
+}
+
+/// Folders that cannot be worked on.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// A folder could not be made, listed or written.
+    #[error(
+        "folder {path}: {action} failed: {source}; give the relay's account the right to do so, or correct `root`"
+    )]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folders lie on different volumes, so that nothing can be moved between them in one step.
+    #[error(
+        "folder {path} is on another volume than {other}; a message must appear there in one step, so put both on the same volume"
+    )]
+    OtherVolume {
+        /// The folder.
+        path: PathBuf,
+        /// One it is not together with.
+        other: PathBuf,
+    },
+    /// Another process works there.
+    #[error("another relay works on {root}; stop it first, or give each its own root")]
+    Locked {
+        /// The root folder.
+        root: PathBuf,
+    },
+}
+
+impl Folders {
+    /// Finds or makes the folders under `root`, tries to write each, and locks the root for this process.
+    ///
+    /// # Errors
+    /// [`FolderError`] naming the folder at fault.
+    pub fn open(root: &Path) -> Result<Self, FolderError> {
+        let temp = folder(root, "TEMP")?;
+        let lock_path = temp.join(LOCK_NAME);
+        let lock = File::create(&lock_path).map_err(unusable(&temp, "writing"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(FolderError::Locked {
+                    root: root.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(&lock_path, "locking")(source)),
+        }
+        let folders = Self {
+            inbox: folder(root, "IN")?,
+            out: folder(root, "OUT")?,
+            sent: folder(root, "SENT")?,
+            failed: folder(root, "FAILED")?,
+            temp,
+            _lock: lock,
+        };
+        for path in [
+            &folders.inbox,
+            &folders.out,
+            &folders.sent,
+            &folders.failed,
+            &folders.temp,
+        ] {
+            let probe = path.join(PROBE_NAME);
+            File::create(&probe).map_err(unusable(path, "writing"))?;
+            fs::remove_file(&probe).map_err(unusable(path, "removing a file"))?;
+            if volume(path)? != volume(&folders.temp)? {
+                return Err(FolderError::OtherVolume {
+                    path: path.clone(),
+                    other: folders.temp.clone(),
+                });
+            }
+        }
+        Ok(folders)
+    }
+}
+
+fn unusable(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Unusable { path, action, source }
+}
+
+/// The folder of that name in whatever case it exists, else a new one in upper case: on a case-sensitive file
+/// system there must never be two (checks 1 and 2).
+fn folder(root: &Path, name: &str) -> Result<PathBuf, FolderError> {
+    fs::create_dir_all(root).map_err(unusable(root, "making it"))?;
+    let exact = root.join(name);
+    if exact.is_dir() {
+        return Ok(exact);
+    }
+    for entry in fs::read_dir(root).map_err(unusable(root, "listing"))? {
+        let entry = entry.map_err(unusable(root, "listing"))?;
+        if entry.file_name().eq_ignore_ascii_case(name) && entry.path().is_dir() {
+            return Ok(entry.path());
+        }
+    }
+    fs::create_dir(&exact).map_err(unusable(&exact, "making it"))?;
+    Ok(exact)
+}
+
+#[cfg(unix)]
+fn volume(path: &Path) -> Result<u64, FolderError> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(fs::metadata(path).map_err(unusable(path, "looking at it"))?.dev())
+}
+
+/// Volumes are not told apart here; a move between them fails with a clear error when it is made.
+#[cfg(not(unix))]
+fn volume(_: &Path) -> Result<u64, FolderError> {
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_folders_are_made_and_existing_ones_of_any_case_are_used() {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::create_dir(root.path().join("in")).expect("a folder");
+        let folders = Folders::open(root.path()).expect("folders");
+        assert_eq!(folders.inbox, root.path().join("in"));
+        assert_eq!(folders.sent, root.path().join("SENT"));
+        assert!(!root.path().join("IN").exists());
+    }
+
+    #[test]
+    fn a_root_is_worked_on_once() {
+        let root = tempfile::tempdir().expect("a folder");
+        let first = Folders::open(root.path()).expect("folders");
+        assert!(matches!(
+            Folders::open(root.path()),
+            Err(FolderError::Locked { .. })
+        ));
+        drop(first);
+        assert!(Folders::open(root.path()).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_a_folders_place_is_named() {
+        let root = tempfile::tempdir().expect("a folder");
+        File::create(root.path().join("SENT")).expect("a file");
+        let error = Folders::open(root.path()).expect_err("a fault").to_string();
+        assert!(error.contains("SENT"), "{error}");
+    }
+}

@@ -1,0 +1,210 @@
+//! Building what must appear in one step, and finishing it after a crash.
+//!
+//! Files are written into a folder of their own under TEMP, synced, and the folder is *sealed* by renaming it.
+//! From then on finishing means moving its files out one after another; whatever is still there was not moved
+//! yet, and an empty sealed folder says that everything was. So a restart goes on where the last run stopped and
+//! shows nobody anything twice.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const OPEN_SUFFIX: &str = ".relay-new";
+const SEALED_SUFFIX: &str = ".relay-ready";
+
+/// A folder that is being filled. What is not sealed is thrown away by the next attempt.
+#[derive(Debug)]
+pub struct Stage {
+    open: PathBuf,
+    sealed: PathBuf,
+}
+
+/// A folder that is complete and durable.
+#[derive(Debug)]
+pub struct Sealed(PathBuf);
+
+impl Stage {
+    /// Begins anew for `id`, which must be safe as a file name.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn begin(temp: &Path, id: &str) -> io::Result<Self> {
+        let open = temp.join(format!("{id}{OPEN_SUFFIX}"));
+        if open.exists() {
+            fs::remove_dir_all(&open)?;
+        }
+        fs::create_dir(&open)?;
+        Ok(Self {
+            open,
+            sealed: sealed_path(temp, id),
+        })
+    }
+
+    /// Where the file `name` is to be written. Whoever writes it syncs it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.open.join(name)
+    }
+
+    /// Writes a small file, synced.
+    ///
+    /// # Errors
+    /// When writing or syncing fails.
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut file = File::create(self.path(name))?;
+        file.write_all(content)?;
+        file.sync_all()
+    }
+
+    /// Makes the folder durable under its sealed name.
+    ///
+    /// # Errors
+    /// When syncing or renaming fails.
+    pub fn seal(self) -> io::Result<Sealed> {
+        sync_folder(&self.open)?;
+        move_durably(&self.open, &self.sealed)?;
+        Ok(Sealed(self.sealed))
+    }
+}
+
+impl Sealed {
+    /// The sealed folder for `id`, when there is one.
+    pub fn find(temp: &Path, id: &str) -> Option<Self> {
+        let path = sealed_path(temp, id);
+        path.is_dir().then_some(Self(path))
+    }
+
+    /// Whether the file `name` has not been moved out yet.
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.join(name).exists()
+    }
+
+    /// Moves the file `name` to `to`, replacing what is there. Does nothing when it was moved before.
+    ///
+    /// # Errors
+    /// When the move fails; it can be tried again.
+    pub fn release(&self, name: &str, to: &Path) -> io::Result<()> {
+        if self.holds(name) {
+            move_durably(&self.0.join(name), to)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Removes the folder once it is empty and no longer needed to recognise a repeat.
+    ///
+    /// # Errors
+    /// When it is not empty or cannot be removed.
+    pub fn clear(self) -> io::Result<()> {
+        fs::remove_dir(&self.0)
+    }
+}
+
+fn sealed_path(temp: &Path, id: &str) -> PathBuf {
+    temp.join(format!("{id}{SEALED_SUFFIX}"))
+}
+
+/// Throws away what earlier runs began and did not seal. Leaves everything else in TEMP alone.
+///
+/// # Errors
+/// When TEMP cannot be listed or a leftover not removed.
+pub fn sweep(temp: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(temp)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(OPEN_SUFFIX) && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Renames, then syncs both folders, so that the move survives a power cut. Replaces what is there.
+///
+/// # Errors
+/// What the system says; across volumes it refuses.
+pub fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is the durable move")]
+    fs::rename(from, to)?;
+    let (source, target) = (parent(from)?, parent(to)?);
+    sync_folder(target)?;
+    if source == target {
+        Ok(())
+    } else {
+        sync_folder(source)
+    }
+}
+
+/// Removes a file, then syncs its folder. Does nothing when it is gone already.
+///
+/// # Errors
+/// What the system says.
+pub fn remove_durably(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(parent(path)?),
+    }
+}
+
+fn parent(path: &Path) -> io::Result<&Path> {
+    path.parent()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a folder"))
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Folders cannot be synced by themselves here.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_stage_is_finished_where_it_stopped() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let target = temp.path().join("data.dat");
+        let stage = Stage::begin(temp.path(), "ID1").expect("a stage");
+        stage.write("data", b"payload").expect("a file");
+        stage.write("control", b"xml").expect("a file");
+        stage
+            .seal()
+            .expect("sealed")
+            .release("data", &target)
+            .expect("moved");
+
+        // As after a crash: found again, the moved file is not missed, the other one is still there.
+        let again = Sealed::find(temp.path(), "ID1").expect("still sealed");
+        again.release("data", &target).expect("nothing to do");
+        assert!(again.holds("control") && !again.holds("data"));
+        again
+            .release("control", &temp.path().join("data.ctl"))
+            .expect("moved");
+        again.clear().expect("cleared");
+        assert!(Sealed::find(temp.path(), "ID1").is_none());
+    }
+
+    #[test]
+    fn what_was_not_sealed_is_begun_again_and_swept() {
+        let temp = tempfile::tempdir().expect("a folder");
+        fs::create_dir(temp.path().join("app-own")).expect("a folder");
+        Stage::begin(temp.path(), "ID1")
+            .expect("a stage")
+            .write("data", b"half")
+            .expect("a file");
+        assert!(Sealed::find(temp.path(), "ID1").is_none());
+        let again = Stage::begin(temp.path(), "ID1").expect("a stage");
+        assert!(!again.path("data").exists());
+        sweep(temp.path()).expect("swept");
+        assert_eq!(
+            fs::read_dir(temp.path()).expect("a listing").count(),
+            1,
+            "an app's own folder stays"
+        );
+    }
+}
