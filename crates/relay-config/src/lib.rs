@@ -1,1 +1,42 @@
 //! Configuration: loading, checking, diagnostics, and the sections that belong to no adapter.
+//!
+//! [`load`] reads one TOML file and answers with every fault that it can find, each with its place and a hint.
+//! An adapter owns its own struct: this crate hands out each `[[adapter]]` with `name` and `kind` read, and
+//! [`AdapterSection::read`] reads the rest into that struct with the same diagnostics. [`load_with`] does both
+//! in one pass, so that the faults of adapters stand in the same list.
+//!
+//! Secrets never stand in the file itself ([`SecretRef`]). Where someone writes one there all the same, no
+//! message, excerpt or `Debug` shows it.
+
+mod adapter;
+mod environment;
+mod fault;
+mod fields;
+mod journal;
+mod load;
+mod mailbox;
+mod mask;
+mod mesh;
+mod quantity;
+mod read;
+mod secret;
+mod section;
+mod send;
+mod source;
+mod suggest;
+
+pub use adapter::AdapterSection;
+pub use environment::{Environment, UrlError};
+pub use fault::{Fault, Faults};
+pub use journal::JournalSection;
+pub use load::{Loaded, load, load_with};
+pub use mailbox::MailboxSection;
+pub use mesh::{Identity, MeshSection};
+pub use quantity::{Interval, QuantityError, Size};
+pub use secret::{SecretError, SecretRef};
+pub use section::Section;
+pub use send::SendSection;
+pub use suggest::did_you_mean;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The file as a whole: which sections there are, and the rules between them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use crate::adapter::AdapterSection;
+use crate::fault::Faults;
+use crate::journal::JournalSection;
+use crate::mailbox::MailboxSection;
+use crate::mesh::MeshSection;
+use crate::section::{Section, folder};
+use crate::send::SendSection;
+use crate::source::Source;
+use crate::suggest::did_you_mean;
+
+/// Sections that stand once.
+const ONCE: [&str; 3] = ["mesh", "journal", "send"];
+/// Sections that may stand several times.
+const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
+
+/// A configuration without a fault. `A` is what the binary makes of an `[[adapter]]`.
+#[derive(Debug, Clone)]
+pub struct Loaded<A = AdapterSection> {
+    /// `[mesh]`.
+    pub mesh: MeshSection,
+    /// `[journal]`.
+    pub journal: JournalSection,
+    /// `[send]`, empty if it is not there.
+    pub send: SendSection,
+    /// Each `[[mailbox]]` in the order of the file, at least one.
+    pub mailboxes: Vec<MailboxSection>,
+    /// Each `[[adapter]]` in the order of the file. May be empty.
+    pub adapters: Vec<A>,
+    /// The folder of the file, from which relative paths count; the base for [`SecretRef::resolve`].
+    ///
+    /// [`SecretRef::resolve`]: crate::SecretRef::resolve
+    pub folder: PathBuf,
+}
+
+/// Reads a configuration. What an adapter makes of its own keys is not looked at.
+pub fn load(path: &Path) -> Result<Loaded, Faults> {
+    load_with(path, |adapter, _| Some(adapter.clone()))
+}
+
+/// Reads a configuration, and each adapter with `read`, which puts what it finds wrong into the faults. `None`
+/// from `read` must come with a fault.
+pub fn load_with<A>(
+    path: &Path,
+    mut read: impl FnMut(&AdapterSection, &mut Faults) -> Option<A>,
+) -> Result<Loaded<A>, Faults> {
+    let source = Arc::new(Source::read(path)?);
+    let mut faults = Faults::new();
+    check_names(&source, &mut faults);
+
+    let (mesh, environment) = match once(&source, "mesh", &mut faults) {
+        Some(section) => MeshSection::read(section, &mut faults),
+        None => {
+            require(&source, "mesh", "[mesh]", &mut faults);
+            (None, None)
+        }
+    };
+    let journal = match once(&source, "journal", &mut faults) {
+        Some(section) => JournalSection::read(section, &mut faults),
+        None => {
+            require(&source, "journal", "[journal]", &mut faults);
+            None
+        }
+    };
+    let send = match once(&source, "send", &mut faults) {
+        Some(section) => SendSection::read(&section, &mut faults),
+        None => Some(SendSection::default()),
+    };
+    require(&source, "mailbox", "[[mailbox]]", &mut faults);
+    let mut taken = Vec::new();
+    let mailboxes: Vec<_> = several(&source, "mailbox", &mut faults)
+        .into_iter()
+        .filter_map(|section| MailboxSection::read(section, environment.as_ref(), &mut taken, &mut faults))
+        .collect();
+    let mut taken = Vec::new();
+    let mut adapters = Vec::new();
+    for section in several(&source, "adapter", &mut faults) {
+        if let Some(section) = AdapterSection::read_common(section, &mut taken, &mut faults) {
+            adapters.extend(read(&section, &mut faults));
+        }
+    }
+    faults.sort();
+    match (mesh, journal, send) {
+        (Some(mesh), Some(journal), Some(send)) if faults.is_empty() => Ok(Loaded {
+            mesh,
+            journal,
+            send,
+            mailboxes,
+            adapters,
+            folder: folder(&source),
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// Finds sections that nobody knows.
+fn check_names(source: &Source, faults: &mut Faults) {
+    let known: Vec<&str> = ONCE.into_iter().chain(SEVERAL).collect();
+    for (key, value) in &source.tables() {
+        let name: &str = key.get_ref();
+        if known.contains(&name) {
+            continue;
+        }
+        let (kind, hide) = match value.get_ref() {
+            DeValue::Table(_) => ("section", None),
+            DeValue::Array(items) if items.iter().all(|item| item.get_ref().is_table()) => ("section", None),
+            _ => ("key", Some(value.span())),
+        };
+        let message = format!("unknown {kind} `{name}`");
+        faults.push(source.fault(key.span(), hide, message, did_you_mean(name, &known)));
+    }
+}
+
+/// A fault if a section does not stand in the file at all.
+fn require(source: &Source, name: &str, title: &str, faults: &mut Faults) {
+    let missing = match source.tables().get(name).map(|value| value.get_ref()) {
+        None => true,
+        Some(DeValue::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    };
+    if missing {
+        let hint = Some(format!("add {title}"));
+        faults.push(source.fault_of_file(format!("missing section {title}"), hint));
+    }
+}
+
+/// A section that stands once, if it is there.
+fn once(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Option<Section> {
+    let tables = source.tables();
+    let (key, value) = tables.get_key_value(name)?;
+    if value.get_ref().is_table() {
+        return Some(Section::new(source, name, None, value.span()));
+    }
+    let hint = Some(format!("write [{name}], once"));
+    let message = format!("`{name}` is not one section");
+    faults.push(source.fault(key.span(), Some(value.span()), message, hint));
+    None
+}
+
+/// All sections of a name that may stand several times.
+fn several(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Vec<Section> {
+    let tables = source.tables();
+    let Some((key, value)) = tables.get_key_value(name) else {
+        return Vec::new();
+    };
+    match value.get_ref() {
+        DeValue::Array(items) if items.iter().all(|item| item.get_ref().is_table()) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| Section::new(source, name, Some(index), item.span()))
+            .collect(),
+        other => {
+            let hide = (!other.is_table()).then(|| value.span());
+            let hint = Some(format!("write [[{name}]], in double brackets, for each"));
+            faults.push(source.fault(
+                key.span(),
+                hide,
+                format!("`{name}` is not a list of sections"),
+                hint,
+            ));
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Secrets: where they stand, never what they are.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use thiserror::Error;
+
+/// What to write in place of a secret.
+const FORMS: &str = "write { file = \"path\" } or { env = \"NAME\" }";
+
+/// Where a secret stands: `{ file = "path" }` or `{ env = "NAME" }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// The content of a file. A relative path is relative to the folder of the configuration file.
+    File(PathBuf),
+    /// The value of an environment variable.
+    Env(String),
+}
+
+/// Why a secret cannot be had. Names the file or the variable and what to do, never the content.
+#[derive(Debug, Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read the secret in {}: {source}; create the file, and let this user read it", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is no UTF-8 text.
+    #[error("the secret in {} is not UTF-8 text; write it to the file as plain text", path.display())]
+    FileNotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has nothing in it.
+    #[error("the secret in {} is empty; write it to the file", path.display())]
+    FileEmpty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no such variable.
+    #[error("the environment variable {name} is not set; set it for the user that runs the relay")]
+    EnvMissing {
+        /// The variable.
+        name: String,
+    },
+    /// The variable holds no UTF-8 text.
+    #[error("the environment variable {name} is not UTF-8 text; set it to plain text")]
+    EnvNotText {
+        /// The variable.
+        name: String,
+    },
+    /// The variable has nothing in it.
+    #[error("the environment variable {name} is empty; set it to the secret")]
+    EnvEmpty {
+        /// The variable.
+        name: String,
+    },
+}
+
+impl SecretRef {
+    /// Reads the secret. `base` is the folder for a relative path. One line end at the end of a file does not
+    /// belong to the secret; all else does.
+    pub fn resolve(&self, base: &Path) -> Result<SecretString, SecretError> {
+        match self {
+            Self::File(path) => read_file(base.join(path)),
+            Self::Env(name) => read_variable(name),
+        }
+    }
+}
+
+fn read_file(path: PathBuf) -> Result<SecretString, SecretError> {
+    let mut text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(SecretError::FileNotText { path });
+        }
+        Err(source) => return Err(SecretError::File { path, source }),
+    };
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    if text.is_empty() {
+        return Err(SecretError::FileEmpty { path });
+    }
+    Ok(SecretString::from(text))
+}
+
+fn read_variable(name: &str) -> Result<SecretString, SecretError> {
+    let name = name.to_owned();
+    match std::env::var(&name) {
+        Ok(text) if text.is_empty() => Err(SecretError::EnvEmpty { name }),
+        Ok(text) => Ok(SecretString::from(text)),
+        Err(std::env::VarError::NotPresent) => Err(SecretError::EnvMissing { name }),
+        Err(std::env::VarError::NotUnicode(_)) => Err(SecretError::EnvNotText { name }),
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As a struct, so that the two keys can be offered to someone who misspells one.
+        deserializer.deserialize_struct("SecretRef", &["file", "env"], Reference)
+    }
+}
+
+struct Reference;
+
+impl<'de> Visitor<'de> for Reference {
+    type Value = SecretRef;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{ file = \"path\" } or { env = \"NAME\" }")
+    }
+
+    // The value may be a secret: it goes into no message.
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretRef, E> {
+        Err(E::custom(format!(
+            "a secret does not stand in the configuration itself\n{FORMS}"
+        )))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+        use serde::de::Error;
+        let (mut file, mut env) = (None::<PathBuf>, None::<String>);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "file" => file = Some(map.next_value()?),
+                "env" => env = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        match (file, env) {
+            (Some(file), None) if !file.as_os_str().is_empty() => Ok(SecretRef::File(file)),
+            (None, Some(env)) if env.contains(['=', '\0']) || env.is_empty() => Err(A::Error::custom(
+                format!("`env` takes the name of an environment variable\n{FORMS}"),
+            )),
+            (None, Some(env)) => Ok(SecretRef::Env(env)),
+            (Some(_), Some(_)) => Err(A::Error::custom(format!(
+                "a secret has one place, not `file` and `env`\n{FORMS}"
+            ))),
+            _ => Err(A::Error::custom(format!(
+                "the place of the secret is missing\n{FORMS}"
+            ))),
+        }
+    }
+}

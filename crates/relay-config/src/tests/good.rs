@@ -1,0 +1,157 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::{Environment, Size, UrlError};
+
+#[test]
+fn a_good_file_is_read_with_its_defaults() {
+    let config = Config::new(GOOD);
+    let loaded = config.load().expect("no faults");
+    let folder = config.folder.path();
+    assert_eq!(loaded.folder, folder);
+    assert_eq!(loaded.mesh.environment, Environment::Integration);
+    assert_eq!(
+        loaded.mesh.environment.base_url(),
+        "https://msg.intspineservices.nhs.uk"
+    );
+    let identity = loaded.mesh.identity.expect("an identity");
+    assert_eq!(
+        (identity.cert, identity.key),
+        (folder.join("client.pem"), folder.join("client.key"))
+    );
+    assert_eq!(
+        loaded.mesh.shared_key,
+        SecretRef::Env("MESH_SHARED_KEY".to_owned())
+    );
+    assert_eq!(loaded.mesh.roots, Some(folder.join("nhs-int.pem")));
+    assert_eq!(loaded.mesh.chunk_bytes, 20_000_000);
+    assert_eq!(loaded.journal.path, Path::new("/var/lib/mesh-relay/journal.db"));
+    assert_eq!(loaded.send, crate::SendSection::default());
+    assert_eq!(loaded.mailboxes.len(), 1);
+    assert_eq!(loaded.mailboxes[0].id.as_str(), "X26HC005");
+    assert_eq!(loaded.mailboxes[0].poll, Duration::from_secs(300));
+    let adapter = &loaded.adapters[0];
+    assert_eq!(
+        (adapter.mailbox.as_str(), adapter.root.as_path()),
+        ("X26HC005", Path::new("/var/mesh/X26HC005"))
+    );
+    assert_eq!(adapter.grace.map(Interval::get), Some(Duration::from_secs(2)));
+    assert!(adapter.outbound.is_none() && adapter.token.is_none() && adapter.queues.is_empty());
+}
+
+#[test]
+fn tables_below_an_adapter_are_read() {
+    let text = format!(
+        "{GOOD}mode = \"lenient\"\n[adapter.outbound]\nqueue = \"a\"\nlimit = 3\n[[adapter.queues]]\nqueue = \"b\"\n"
+    );
+    let loaded = Config::new(text).load().expect("no faults");
+    let adapter = &loaded.adapters[0];
+    let outbound = adapter.outbound.as_ref().expect("a table");
+    assert_eq!((outbound.queue.as_str(), outbound.limit), ("a", Some(3)));
+    assert_eq!(adapter.queues[0].queue, "b");
+    assert_eq!(adapter.mode, Some(Mode::Lenient));
+}
+
+#[test]
+fn a_sandbox_needs_neither_certificate_nor_roots() {
+    let text = r#"
+mesh = { environment = "sandbox", shared_key = { env = "K" }, chunk_size = "64KiB" }
+journal.path = "journal.db"
+[send]
+in_flight = 4
+retry_first = "500ms"
+[[mailbox]]
+id = "X26ABC1"
+password = { env = "P" }
+[[mailbox]]
+id = "X26ABC2"
+password = { env = "P" }
+poll = "2m"
+"#;
+    let config = Config::new(text);
+    let loaded = crate::load(&config.path).expect("no faults");
+    assert_eq!(loaded.mesh.environment.base_url(), "http://127.0.0.1:8700");
+    assert_eq!(loaded.mesh.chunk_bytes, 65_536);
+    assert_eq!(loaded.journal.path, config.folder.path().join("journal.db"));
+    assert_eq!(loaded.send.in_flight, Some(4));
+    assert_eq!(loaded.send.retry_first, Some(Duration::from_millis(500)));
+    let polls: Vec<_> = loaded
+        .mailboxes
+        .iter()
+        .map(|mailbox| mailbox.poll.as_secs())
+        .collect();
+    assert_eq!(polls, [1, 120]);
+    assert!(loaded.adapters.is_empty());
+}
+
+#[test]
+fn addresses_are_read_and_refused() {
+    for (url, base, loopback) in [
+        ("https://mesh.example:8700/", "https://mesh.example:8700", false),
+        ("HTTP://LocalHost:8700", "http://localhost:8700", true),
+        ("http://[::1]:8700", "http://[::1]:8700", true),
+        ("http://127.0.0.9", "http://127.0.0.9", true),
+    ] {
+        let environment = Environment::from_url(url).expect(url);
+        assert_eq!(
+            (environment.base_url(), environment.is_loopback()),
+            (base, loopback)
+        );
+    }
+    for (url, error) in [
+        ("mesh.example", UrlError::Form),
+        ("ftp://mesh.example", UrlError::Form),
+        ("https://", UrlError::Form),
+        ("https://:8700", UrlError::Form),
+        ("https://mesh.example:eight", UrlError::Form),
+        ("https://me:pass@mesh.example", UrlError::Credentials),
+        ("https://mesh.example/messageexchange", UrlError::Path),
+        ("http://mesh.example", UrlError::Plain),
+        ("http://localhost.example", UrlError::Plain),
+    ] {
+        assert_eq!(Environment::from_url(url), Err(error), "{url}");
+    }
+    let hscn = Environment::from_url("https://msg.int.spine2.ncrs.nhs.uk").expect("an address");
+    assert!(hscn.is_nhs() && hscn.poll_default() == Duration::from_secs(300));
+}
+
+#[test]
+fn quantities_have_a_number_and_a_unit() {
+    for (text, millis) in [
+        ("500ms", 500),
+        ("30s", 30_000),
+        ("5m", 300_000),
+        ("2h", 7_200_000),
+        ("1d", 86_400_000),
+    ] {
+        let interval: Interval = text.parse().expect(text);
+        assert_eq!(interval.get(), Duration::from_millis(millis));
+    }
+    for (text, bytes) in [
+        ("64KB", 64_000),
+        ("20MB", 20_000_000),
+        ("1GB", 1_000_000_000),
+        ("1MiB", 1_048_576),
+    ] {
+        assert_eq!(text.parse::<Size>().map(Size::bytes), Ok(bytes));
+    }
+    for bad in [
+        "",
+        "5",
+        "m",
+        "5 m",
+        "-5m",
+        "5.5m",
+        "5M",
+        "5min",
+        "999999999999999999d",
+    ] {
+        assert!(bad.parse::<Interval>().is_err(), "{bad:?} was taken");
+    }
+    let error = "5min".parse::<Interval>().expect_err("a fault").to_string();
+    assert!(
+        error.contains("\"5min\" is not accepted") && error.contains("\"500ms\""),
+        "{error}"
+    );
+}

@@ -1,0 +1,66 @@
+//! What goes wrong in the store, in words for people. No text here holds a value of a row.
+
+use relay_core::{JournalError, RelayId};
+use rusqlite::ErrorCode;
+
+/// Why a job or a read failed.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// SQLite said no.
+    Sqlite(rusqlite::Error),
+    /// The record is not at the version that the caller saw.
+    Conflict(RelayId),
+    /// A row holds what this version of the relay cannot read.
+    Unreadable(&'static str),
+    /// A state could not be turned into what is stored.
+    Unwritable,
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Fault {
+    /// The error for a caller of the journal.
+    pub(crate) fn of(self, journal: &str) -> JournalError {
+        let what = match self {
+            Self::Conflict(relay_id) => return JournalError::Conflict { relay_id },
+            Self::Sqlite(error) => describe(&error),
+            Self::Unreadable(column) => format!("a row's {column} cannot be read; the file may be damaged"),
+            Self::Unwritable => "a state cannot be encoded".to_owned(),
+        };
+        JournalError::Storage {
+            journal: journal.to_owned(),
+            what,
+        }
+    }
+}
+
+/// What happened and what to do.
+pub(crate) fn describe(error: &rusqlite::Error) -> String {
+    // The other errors of the library can quote a value, and none of them is expected.
+    let rusqlite::Error::SqliteFailure(failure, said) = error else {
+        return "a row or a statement was not understood; the file may be damaged".to_owned();
+    };
+    let advice = match failure.code {
+        ErrorCode::DiskFull => "the disk is full; free some space",
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
+            "the file cannot be written; give the relay's user the right to"
+        }
+        ErrorCode::SystemIoFailure => "the disk reports a fault; look at the system's log",
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            "another program holds the file locked; close that program"
+        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+            "the file is damaged; stop the relay and restore the file or mend it with sqlite3's .recover"
+        }
+        _ => "the store refused",
+    };
+    let code = failure.extended_code;
+    match said {
+        Some(said) => format!("{advice} (SQLite {code}: {said})"),
+        None => format!("{advice} (SQLite {code})"),
+    }
+}
