@@ -1,0 +1,268 @@
+//! Request bodies that know how far they got.
+//!
+//! Whether a broken send may be repeated depends on one fact: was the last byte handed to the connection? So
+//! every body keeps a [`Watch`], and holds its last piece back until its source has ended as promised.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_compression::Level;
+use async_compression::tokio::bufread::GzipEncoder;
+use bytes::Bytes;
+use futures_util::Stream;
+use hyper::body::{Body, Frame, SizeHint};
+use mesh_api::PayloadStream;
+use tokio::time::Instant;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+/// Largest piece that is handed to the connection at once.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Gzip's own middle way between speed and size.
+const GZIP_LEVEL: i32 = 6;
+
+/// How far a body got. Shared between the body, which the connection owns, and the call that waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch(Arc<Mutex<Progress>>);
+
+#[derive(Debug)]
+struct Progress {
+    moved: Instant,
+    handed_out: bool,
+    failure: Option<io::ErrorKind>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Progress {
+            moved: Instant::now(),
+            handed_out: false,
+            failure: None,
+        })))
+    }
+
+    /// When the body last moved.
+    pub(crate) fn moved(&self) -> Instant {
+        self.lock().moved
+    }
+
+    /// Whether the connection was given the last byte. An empty body counts as given from the start, because a
+    /// connection never asks for it.
+    pub(crate) fn handed_out(&self) -> bool {
+        self.lock().handed_out
+    }
+
+    /// Why the source failed, if it did.
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        self.lock().failure
+    }
+
+    /// A poisoned lock is taken as it is: each field is written whole.
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The body of a request.
+pub(crate) struct RequestBody {
+    source: Option<PayloadStream>,
+    /// Bytes still to come, when the length is known beforehand.
+    left: Option<u64>,
+    watch: Watch,
+}
+
+impl RequestBody {
+    /// No body.
+    pub(crate) fn empty() -> Self {
+        let watch = Watch::new();
+        watch.lock().handed_out = true;
+        Self {
+            source: None,
+            left: Some(0),
+            watch,
+        }
+    }
+
+    /// Exactly `length` bytes of `source`.
+    pub(crate) fn plain(source: PayloadStream, length: u64) -> Self {
+        Self {
+            source: Some(Box::pin(Exact::new(source, length))),
+            left: Some(length),
+            watch: Watch::new(),
+        }
+    }
+
+    /// `length` bytes of `source`, gzipped on the way.
+    pub(crate) fn gzipped(source: PayloadStream, length: u64) -> Self {
+        let reader = StreamReader::new(Exact::new(source, length));
+        let encoder = GzipEncoder::with_quality(reader, Level::Precise(GZIP_LEVEL));
+        Self {
+            source: Some(Box::pin(ReaderStream::with_capacity(encoder, PIECE_BYTES))),
+            left: None,
+            watch: Watch::new(),
+        }
+    }
+
+    /// The watch over this body.
+    pub(crate) fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let this = &mut *self;
+        let Some(source) = &mut this.source else {
+            return Poll::Ready(None);
+        };
+        let next = ready!(source.as_mut().poll_next(context));
+        let mut progress = this.watch.lock();
+        progress.moved = Instant::now();
+        match next {
+            Some(Ok(piece)) => {
+                if let Some(left) = &mut this.left {
+                    *left = left.saturating_sub(piece.len() as u64);
+                    progress.handed_out = *left == 0;
+                }
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Some(Err(error)) => {
+                progress.failure = Some(error.kind());
+                this.source = None;
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                progress.handed_out = true;
+                this.source = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.left {
+            Some(left) => SizeHint::with_exact(left),
+            None => SizeHint::default(),
+        }
+    }
+}
+
+/// A stream of exactly so many bytes, in pieces of at most [`PIECE_BYTES`]. The last piece is held back until
+/// the source has ended, so that a source that yields too much, or fails at its end, never lets a whole body
+/// out. Small pieces keep what the connection was given close to what it wrote.
+struct Exact {
+    source: PayloadStream,
+    left: u64,
+    buffer: Bytes,
+    ended: bool,
+}
+
+impl Exact {
+    fn new(source: PayloadStream, length: u64) -> Self {
+        Self {
+            source,
+            left: length,
+            buffer: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Poll<Option<io::Result<Bytes>>> {
+        self.ended = true;
+        self.buffer.clear();
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Stream for Exact {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            if this.buffer.len() > PIECE_BYTES {
+                return Poll::Ready(Some(Ok(this.buffer.split_to(PIECE_BYTES))));
+            }
+            if this.left > 0 && !this.buffer.is_empty() {
+                return Poll::Ready(Some(Ok(std::mem::take(&mut this.buffer))));
+            }
+            let piece = match ready!(this.source.as_mut().poll_next(context)) {
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => return this.fail(error),
+                None if this.left > 0 => return this.fail(io::ErrorKind::UnexpectedEof.into()),
+                None => {
+                    this.ended = true;
+                    let last = std::mem::take(&mut this.buffer);
+                    return Poll::Ready((!last.is_empty()).then_some(Ok(last)));
+                }
+            };
+            if piece.is_empty() {
+                continue;
+            }
+            match this.left.checked_sub(piece.len() as u64) {
+                Some(left) => {
+                    this.left = left;
+                    this.buffer = piece;
+                }
+                None => return this.fail(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{StreamExt, stream};
+    use http_body_util::BodyExt;
+
+    fn source(pieces: Vec<io::Result<&'static [u8]>>) -> PayloadStream {
+        Box::pin(stream::iter(pieces).map(|piece| piece.map(Bytes::from_static)))
+    }
+
+    #[tokio::test]
+    async fn a_body_of_the_promised_length_is_handed_out() {
+        let body = RequestBody::plain(source(vec![Ok(b"ab"), Ok(b""), Ok(b"cd")]), 4);
+        let watch = body.watch();
+        assert!(!watch.handed_out());
+        assert_eq!(body.size_hint().exact(), Some(4));
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        assert_eq!(&bytes[..], b"abcd");
+        assert!(watch.handed_out());
+    }
+
+    #[tokio::test]
+    async fn a_source_that_breaks_its_promise_never_hands_out_its_last_byte() {
+        let short = vec![Ok(&b"ab"[..])];
+        let long = vec![Ok(&b"ab"[..]), Ok(b"cd"), Ok(b"e")];
+        let late = vec![
+            Ok(&b"ab"[..]),
+            Ok(b"cd"),
+            Err(io::Error::from(io::ErrorKind::NotFound)),
+        ];
+        for (pieces, kind) in [
+            (short, io::ErrorKind::UnexpectedEof),
+            (long, io::ErrorKind::InvalidData),
+            (late, io::ErrorKind::NotFound),
+        ] {
+            let body = RequestBody::plain(source(pieces), 4);
+            let watch = body.watch();
+            assert!(body.collect().await.is_err());
+            assert_eq!((watch.handed_out(), watch.failure()), (false, Some(kind)));
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! One exchange with MESH: make the request, wait without hanging, tell what came of it, and repeat what may be
+//! repeated.
+
+use std::error::Error;
+use std::io;
+use std::ops::Range;
+use std::pin::pin;
+use std::time::Duration;
+
+use async_compression::tokio::bufread::GzipDecoder;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue, USER_AGENT,
+};
+use hyper::{HeaderMap, Method, Request, Response};
+use hyper_util::client::legacy;
+use mesh_api::{ApiVersion, Effect, Payload};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::body::{RequestBody, Watch};
+use crate::client::Mailbox;
+use crate::error::{Call, CallError, ConnectFault, Details, ErrorKind};
+use crate::outcome::{Verdict, judge};
+use crate::tls_fault::{TlsFault, find_in};
+
+/// Most attempts of one call, the first included. [`Mailbox::send`] has one.
+pub const REPEATS_MAX: u32 = 3;
+/// Wait before the second attempt; each further one waits [`REPEAT_WAIT_FACTOR`] times as long.
+const REPEAT_WAIT_FIRST: Duration = Duration::from_millis(200);
+const REPEAT_WAIT_FACTOR: u32 = 4;
+/// Longest wait within a call. Where the server asks for more, the caller is told instead.
+const REPEAT_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Largest JSON answer that is read, in bytes, before and after decompression: a full page of the inbox needs a
+/// tenth of it.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// A request but for its body and token, which are new for every attempt.
+pub(crate) struct Outline {
+    pub(crate) call: Call,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+}
+
+impl Outline {
+    pub(crate) fn new(call: Call, method: Method, path: String) -> Self {
+        Self {
+            call,
+            method,
+            path,
+            headers: HeaderMap::new(),
+        }
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// The part of a payload that one request carries.
+pub(crate) struct Part<'a> {
+    pub(crate) payload: &'a Payload,
+    pub(crate) range: Range<u64>,
+    pub(crate) gzip: bool,
+}
+
+/// An answer's head, and how far our body had got when it came.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) body_handed_out: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn fail(&self, call: Call, kind: ErrorKind, effect: Effect) -> CallError {
+        CallError::from(Details {
+            call,
+            mailbox: self.id.clone(),
+            host: self.client.shared.base.host.clone(),
+            status: None,
+            service: None,
+            kind,
+            effect,
+        })
+    }
+
+    /// An answer with a good status that says nothing usable.
+    pub(crate) fn unusable(&self, call: Call, why: &'static str) -> CallError {
+        self.fail(call, ErrorKind::Unusable(why), doubt(call, true))
+    }
+
+    /// Makes a call that may be repeated, until it succeeds or repeating makes no sense.
+    pub(crate) async fn repeat(
+        &self,
+        outline: &Outline,
+        part: Option<&Part<'_>>,
+    ) -> Result<Answer, CallError> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.once(outline, part).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(wait) = repeat_wait(&error, attempt) else {
+                return Err(error);
+            };
+            tracing::debug!(attempt, wait_ms = wait.as_millis(), %error, "the call will be repeated");
+            sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// Makes a call once. An answer that is no success is an error.
+    pub(crate) async fn once(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
+        let body = match part {
+            Some(part) => self.open_part(outline.call, part).await?,
+            None => RequestBody::empty(),
+        };
+        let watch = body.watch();
+        let request = self.request(outline, body)?;
+        let response = self.exchange(outline.call, request, &watch).await?;
+        let body_handed_out = watch.handed_out();
+        if response.status().is_success() {
+            return Ok(Answer {
+                response,
+                body_handed_out,
+            });
+        }
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        // The status alone decides enough when the body cannot be read.
+        let body = self.read_small(outline.call, response).await.unwrap_or_default();
+        let now = (self.client.shared.now)();
+        let Verdict {
+            kind,
+            effect,
+            service,
+        } = judge(outline.call, status, &headers, &body, now);
+        Err(CallError::from(Details {
+            call: outline.call,
+            mailbox: self.id.clone(),
+            host: self.client.shared.base.host.clone(),
+            status: Some(status),
+            service: Some(service),
+            kind,
+            effect,
+        }))
+    }
+
+    async fn open_part(&self, call: Call, part: &Part<'_>) -> Result<RequestBody, CallError> {
+        let unreadable = |kind| self.fail(call, ErrorKind::PayloadUnreadable(kind), Effect::NotApplied);
+        let length = part.range.end - part.range.start;
+        let opening = part.payload.open(part.range.clone());
+        let source = timeout(self.client.shared.timeouts.answer, opening)
+            .await
+            .map_err(|_| unreadable(io::ErrorKind::TimedOut))?
+            .map_err(|error| unreadable(error.kind()))?;
+        Ok(if part.gzip {
+            RequestBody::gzipped(source, length)
+        } else {
+            RequestBody::plain(source, length)
+        })
+    }
+
+    fn request(&self, outline: &Outline, body: RequestBody) -> Result<Request<RequestBody>, CallError> {
+        let unsendable = |what| self.fail(outline.call, ErrorKind::Unsendable(what), Effect::NotApplied);
+        let shared = &self.client.shared;
+        let uri = shared
+            .base
+            .join(&outline.path)
+            .ok_or_else(|| unsendable("path of the request"))?;
+        let token = self.token().ok_or_else(|| unsendable("authorisation token"))?;
+        let mut request = Request::new(body);
+        *request.method_mut() = outline.method.clone();
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(ApiVersion::ACCEPT_V2));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, shared.application.clone());
+        headers.extend(outline.headers.clone());
+        headers.insert(AUTHORIZATION, token);
+        Ok(request)
+    }
+
+    /// Sends a request and waits for the head of the answer, as long as something moves.
+    async fn exchange(
+        &self,
+        call: Call,
+        request: Request<RequestBody>,
+        watch: &Watch,
+    ) -> Result<Response<Incoming>, CallError> {
+        let limit = self.client.shared.timeouts.answer;
+        let started = Instant::now();
+        let mut answer = pin!(self.client.shared.http.request(request));
+        loop {
+            let quiet_since = watch.moved().max(started);
+            match timeout_at(quiet_since + limit, &mut answer).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => return Err(self.broken(call, &error, watch)),
+                Err(_) if watch.moved() > quiet_since => {}
+                Err(_) => return Err(self.fail(call, ErrorKind::TimedOut, doubt(call, watch.handed_out()))),
+            }
+        }
+    }
+
+    /// What a failure beneath HTTP means.
+    fn broken(&self, call: Call, error: &legacy::Error, watch: &Watch) -> CallError {
+        if let Some(kind) = watch.failure() {
+            return self.fail(call, ErrorKind::PayloadUnreadable(kind), Effect::NotApplied);
+        }
+        if error.is_connect() {
+            return self.fail(call, ErrorKind::Connect(connect_fault(error)), Effect::NotApplied);
+        }
+        if let Some(fault) = TlsFault::find(error) {
+            // Under TLS 1.3 a refusal of our certificate arrives with the first read, after the request.
+            let effect = doubt(call, watch.handed_out() && !fault.refuses_us());
+            return self.fail(call, ErrorKind::Connect(ConnectFault::Tls(fault)), effect);
+        }
+        let http = find_in::<hyper::Error>(error);
+        if http.is_some_and(hyper::Error::is_parse) {
+            let kind = ErrorKind::Unusable("it is not HTTP");
+            return self.fail(call, kind, doubt(call, watch.handed_out()));
+        }
+        // A pooled connection that had died: the request never reached it.
+        let written = watch.handed_out() && !http.is_some_and(hyper::Error::is_canceled);
+        self.fail(call, ErrorKind::Broken, doubt(call, written))
+    }
+
+    /// Reads a small body whole, gzip undone.
+    pub(crate) async fn read_small(
+        &self,
+        call: Call,
+        response: Response<Incoming>,
+    ) -> Result<Bytes, CallError> {
+        const TOO_LONG: &str = "it is longer than such an answer can be";
+        let gzipped = coding(response.headers()) == Some(Coding::Gzip);
+        let whole = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+        let bytes = match timeout(self.client.shared.timeouts.answer, whole).await {
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(self.unusable(call, TOO_LONG)),
+            Ok(Err(_)) => return Err(self.fail(call, ErrorKind::Broken, doubt(call, true))),
+            Err(_) => return Err(self.fail(call, ErrorKind::TimedOut, doubt(call, true))),
+        };
+        if !gzipped || bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let mut plain = Vec::new();
+        GzipDecoder::new(&bytes[..])
+            .take(ANSWER_BYTES_MAX as u64 + 1)
+            .read_to_end(&mut plain)
+            .await
+            .map_err(|_| self.unusable(call, "its gzip is damaged"))?;
+        if plain.len() > ANSWER_BYTES_MAX {
+            return Err(self.unusable(call, TOO_LONG));
+        }
+        Ok(plain.into())
+    }
+}
+
+/// Whether a call took effect when its request was written and no answer tells.
+fn doubt(call: Call, written: bool) -> Effect {
+    if call.changes() && written {
+        Effect::Unknown
+    } else {
+        Effect::NotApplied
+    }
+}
+
+/// How long to wait before the next attempt. `None` when there is to be none.
+fn repeat_wait(error: &CallError, attempt: u32) -> Option<Duration> {
+    if attempt >= REPEATS_MAX {
+        return None;
+    }
+    let asked = match (error.kind(), error.status()) {
+        (ErrorKind::Broken, _) => None,
+        (ErrorKind::Connect(ConnectFault::Name | ConnectFault::Network(_)), _) => None,
+        (ErrorKind::Throttled { retry_after }, Some(425 | 429 | 503))
+        | (ErrorKind::ServerTrouble { retry_after }, Some(502..=504)) => *retry_after,
+        _ => return None,
+    };
+    let wait = asked.unwrap_or(REPEAT_WAIT_FIRST * REPEAT_WAIT_FACTOR.pow(attempt - 1));
+    (wait <= REPEAT_WAIT_MAX).then_some(wait)
+}
+
+fn connect_fault(error: &(dyn Error + 'static)) -> ConnectFault {
+    if let Some(fault) = TlsFault::find(error) {
+        return ConnectFault::Tls(fault);
+    }
+    // The connector's own error type is private; its words are all it shows.
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.to_string().starts_with("dns error") {
+            return ConnectFault::Name;
+        }
+        next = error.source();
+    }
+    match find_in::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::TimedOut) => ConnectFault::TimedOut,
+        Some(kind) => ConnectFault::Network(kind),
+        None => ConnectFault::Network(io::ErrorKind::Other),
+    }
+}
+
+/// Transport compression of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
+}
+
+/// Reads `Content-Encoding`. `None` for one that was not asked for.
+pub(crate) fn coding(headers: &HeaderMap) -> Option<Coding> {
+    let value = headers.get(CONTENT_ENCODING).map(text).unwrap_or_default();
+    match value.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Some(Coding::Identity),
+        "gzip" | "x-gzip" => Some(Coding::Gzip),
+        _ => None,
+    }
+}
+
+/// A header's text: UTF-8, else Latin-1, so that no value is lost.
+pub(crate) fn text(value: &HeaderValue) -> String {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+    }
+}

@@ -1,0 +1,282 @@
+//! Downloading: chunks fetched one after the other, decoded each by itself, joined (`mesh-api.md` 4.4, 4.5, 5.3).
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_compression::tokio::bufread::GzipDecoder;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{ACCEPT_ENCODING, HeaderValue, TRANSFER_ENCODING};
+use hyper::{Method, Response};
+use mesh_api::chunk::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX};
+use mesh_api::{ChunkRange, Download, Effect, MessageId, PayloadStream, header, path};
+use tokio::time::timeout;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use crate::call::{Coding, Outline, coding, text};
+use crate::client::Mailbox;
+use crate::error::{Call, CallError, ErrorKind};
+use crate::receive::OpenMessage;
+
+/// Pieces in which decoded bytes are handed on.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Decoded bytes of a chunk that are taken whatever the ratio: as many as could have come uncompressed.
+const EXPANSION_FREE_BYTES: u64 = REQUEST_BYTES_MAX;
+/// Beyond that, most decoded bytes per encoded one. Text of one word over and over stays below it.
+const EXPANSION_RATIO_MAX: u64 = 200;
+
+/// How much an answer may become.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    free: u64,
+    ratio: u64,
+    message: u64,
+}
+
+const BOUNDS: Bounds = Bounds {
+    free: EXPANSION_FREE_BYTES,
+    ratio: EXPANSION_RATIO_MAX,
+    message: MESSAGE_BYTES_MAX,
+};
+
+impl Bounds {
+    /// Whether so many decoded bytes of a chunk and of the message are still believable.
+    fn hold(self, encoded: u64, chunk: u64, message: u64) -> bool {
+        let ratio = chunk <= self.free || chunk <= encoded.saturating_mul(self.ratio);
+        ratio && message <= self.message
+    }
+}
+
+/// One chunk on its way.
+struct Chunk {
+    bytes: PayloadStream,
+    encoded: Arc<AtomicU64>,
+    decoded: u64,
+}
+
+/// A message on its way.
+struct Joined {
+    mailbox: Mailbox,
+    id: MessageId,
+    range: ChunkRange,
+    chunk: Chunk,
+    decoded: u64,
+    bounds: Bounds,
+}
+
+impl Mailbox {
+    /// Opens a message: its metadata, and its bytes as a stream that goes on over all chunks by itself
+    /// (`mesh-api.md` 4.4 and 4.5). Changes nothing at MESH.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchMessage`], [`ErrorKind::NoLongerAvailable`], or what every call may meet. The stream
+    /// fails when a chunk does, when a body is cut short, when status and chunk range disagree, and when the
+    /// bytes expand beyond what is believable.
+    pub async fn open(&self, id: &MessageId) -> Result<OpenMessage, CallError> {
+        const CALL: Call = Call::Open;
+        let response = self.fetch(CALL, path::message(&self.id, id)).await?;
+        let mut download = self.metadata(CALL, id, &response)?;
+        // Live leaves the range out on single messages; where only the total is given, it counts (5.3).
+        if response.headers().get(header::CHUNK_RANGE).is_none()
+            && let Some(total) = response.headers().get(header::TOTAL_CHUNKS)
+        {
+            let total = text(total).trim().parse();
+            download.chunk.of =
+                total.map_err(|_| self.unusable(CALL, "its number of chunks is no number"))?;
+        }
+        let range = download.chunk;
+        self.agree(CALL, response.status().as_u16(), range, 1)?;
+        let joined = Joined {
+            chunk: self.chunk(CALL, response)?,
+            mailbox: self.clone(),
+            id: id.clone(),
+            range,
+            decoded: 0,
+            bounds: BOUNDS,
+        };
+        let body = stream::try_unfold(joined, |joined| async {
+            joined.next().await.map_err(io::Error::from)
+        });
+        Ok(OpenMessage {
+            download,
+            body: Box::pin(body),
+        })
+    }
+
+    async fn fetch(&self, call: Call, path: String) -> Result<Response<Incoming>, CallError> {
+        let outline =
+            Outline::new(call, Method::GET, path).header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        Ok(self.repeat(&outline, None).await?.response)
+    }
+
+    fn metadata(
+        &self,
+        call: Call,
+        id: &MessageId,
+        response: &Response<Incoming>,
+    ) -> Result<Download, CallError> {
+        Download::read(id, |name| response.headers().get(name).map(text)).map_err(|error| match error {
+            mesh_api::envelope::DownloadError::OtherMessage => {
+                self.unusable(call, "it carries another message id than was asked for")
+            }
+            mesh_api::envelope::DownloadError::ChunkRange => {
+                self.unusable(call, "its chunk range is not of the form n:total")
+            }
+        })
+    }
+
+    /// Status and range must tell the same: 206 while more is to come, 200 at the end (5.3).
+    fn agree(&self, call: Call, status: u16, range: ChunkRange, index: u32) -> Result<(), CallError> {
+        let more = range.index < range.of;
+        match status {
+            _ if range.index != index => {
+                Err(self.unusable(call, "it holds another chunk than was asked for"))
+            }
+            206 if more => Ok(()),
+            200 if !more => Ok(()),
+            200 | 206 => {
+                Err(self.unusable(call, "status and chunk range disagree on whether more is to come"))
+            }
+            _ => Err(self.unusable(call, "its status is neither 200 nor 206")),
+        }
+    }
+
+    fn chunk(&self, call: Call, response: Response<Incoming>) -> Result<Chunk, CallError> {
+        let coding = coding(response.headers())
+            .ok_or_else(|| self.unusable(call, "its content encoding was not asked for"))?;
+        let body_empty = response.body().is_end_stream();
+        let framed = response.body().size_hint().exact().is_some()
+            || response.headers().contains_key(TRANSFER_ENCODING);
+        // Without a length only gzip's own end tells a whole body from a cut one.
+        if !framed && coding == Coding::Identity {
+            return Err(self.unusable(call, "it has no length, so that a cut would not be seen"));
+        }
+        let encoded = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&encoded);
+        let frames = self.frames(call, response.into_body()).inspect_ok(move |piece| {
+            counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        });
+        let bytes: PayloadStream = if coding == Coding::Gzip && !body_empty {
+            let mut decoder = GzipDecoder::new(StreamReader::new(frames));
+            decoder.multiple_members(true);
+            Box::pin(ReaderStream::with_capacity(decoder, PIECE_BYTES))
+        } else {
+            Box::pin(frames)
+        };
+        Ok(Chunk {
+            bytes,
+            encoded,
+            decoded: 0,
+        })
+    }
+
+    /// The pieces of a body, each within the time limit.
+    fn frames(&self, call: Call, body: Incoming) -> PayloadStream {
+        let mailbox = self.clone();
+        let frames = stream::try_unfold((mailbox, body), move |(mailbox, mut body)| async move {
+            let limit = mailbox.client.shared.timeouts.answer;
+            loop {
+                let fail = |kind| io::Error::from(mailbox.fail(call, kind, Effect::NotApplied));
+                let frame = match timeout(limit, body.frame()).await {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(Ok(frame))) => frame,
+                    Ok(Some(Err(_))) => return Err(fail(ErrorKind::Broken)),
+                    Err(_) => return Err(fail(ErrorKind::TimedOut)),
+                };
+                if let Ok(piece) = frame.into_data() {
+                    return Ok(Some((piece, (mailbox, body))));
+                }
+            }
+        });
+        Box::pin(frames)
+    }
+}
+
+impl Joined {
+    /// The next piece, from this chunk or the next ones.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, CallError> {
+        loop {
+            let call = if self.range.index == 1 {
+                Call::Open
+            } else {
+                Call::OpenChunk
+            };
+            match self.chunk.bytes.next().await {
+                Some(Ok(piece)) => {
+                    let length = piece.len() as u64;
+                    self.chunk.decoded += length;
+                    self.decoded += length;
+                    let encoded = self.chunk.encoded.load(Ordering::Relaxed);
+                    if !self.bounds.hold(encoded, self.chunk.decoded, self.decoded) {
+                        return Err(self
+                            .mailbox
+                            .unusable(call, "it expands beyond what is believable"));
+                    }
+                    return Ok(Some((piece, self)));
+                }
+                Some(Err(error)) => return Err(self.failed(call, &error)),
+                None if self.range.index >= self.range.of => return Ok(None),
+                None => self.advance().await?,
+            }
+        }
+    }
+
+    /// Fetches the next chunk and checks that it is the one.
+    async fn advance(&mut self) -> Result<(), CallError> {
+        const CALL: Call = Call::OpenChunk;
+        let index = self.range.index + 1;
+        let expected = ChunkRange {
+            index,
+            of: self.range.of,
+        };
+        let path = path::message_chunk(&self.mailbox.id, &self.id, index);
+        let response = self.mailbox.fetch(CALL, path).await?;
+        let stated = self.mailbox.metadata(CALL, &self.id, &response)?.chunk;
+        if response.headers().contains_key(header::CHUNK_RANGE) && stated != expected {
+            return Err(self
+                .mailbox
+                .unusable(CALL, "it holds another chunk than was asked for"));
+        }
+        self.mailbox
+            .agree(CALL, response.status().as_u16(), expected, index)?;
+        self.range = expected;
+        self.chunk = self.mailbox.chunk(CALL, response)?;
+        Ok(())
+    }
+
+    /// An error of the connection is passed on; any other is the decoder's.
+    fn failed(&self, call: Call, error: &io::Error) -> CallError {
+        match error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<CallError>())
+        {
+            Some(inner) => inner.clone(),
+            None => self.mailbox.unusable(call, "its gzip is damaged or cut short"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expansion_is_bounded_by_ratio_and_in_all() {
+        let bounds = Bounds {
+            free: 1000,
+            ratio: 10,
+            message: 5000,
+        };
+        assert!(bounds.hold(1, 1000, 1000), "small chunks may expand as they like");
+        assert!(!bounds.hold(1, 1001, 1001));
+        assert!(bounds.hold(200, 2000, 2000));
+        assert!(!bounds.hold(200, 2001, 2001));
+        assert!(
+            !bounds.hold(5000, 2000, 5001),
+            "the message as a whole is bounded"
+        );
+    }
+}

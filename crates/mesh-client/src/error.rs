@@ -1,0 +1,283 @@
+//! A call that failed: which, how, and what follows for whoever may repeat it.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use mesh_api::{Classify, Effect, FailureClass, MailboxId, Owner, ServiceError};
+use thiserror::Error;
+
+use crate::tls_fault::TlsFault;
+
+/// Most characters of MESH's own words that an error shows.
+const WORDS_MAX: usize = 200;
+
+/// The calls, by the names that logs show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// `mesh-api.md` 4.1.
+    Handshake,
+    /// `mesh-api.md` 4.2.
+    List,
+    /// `mesh-api.md` 4.4.
+    Open,
+    /// `mesh-api.md` 4.5.
+    OpenChunk,
+    /// `mesh-api.md` 4.7.
+    Acknowledge,
+    /// `mesh-api.md` 4.8.
+    Send,
+    /// `mesh-api.md` 4.9.
+    SendChunk,
+    /// `mesh-api.md` 4.10.
+    Track,
+    /// `mesh-api.md` 4.11.
+    TrackByLocalId,
+}
+
+impl Call {
+    /// The name, as in `send chunk`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::List => "list inbox",
+            Self::Open => "download",
+            Self::OpenChunk => "download chunk",
+            Self::Acknowledge => "acknowledge",
+            Self::Send => "send",
+            Self::SendChunk => "send chunk",
+            Self::Track => "track",
+            Self::TrackByLocalId => "track by local id",
+        }
+    }
+
+    /// Whether the call changes something at MESH, so that a lost answer leaves a doubt.
+    pub(crate) fn changes(self) -> bool {
+        matches!(self, Self::Send | Self::SendChunk | Self::Acknowledge)
+    }
+
+    /// Whether the call is about a message that MESH must know already.
+    pub(crate) fn names_message(self) -> bool {
+        !matches!(self, Self::Handshake | Self::List | Self::Send)
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why no connection came about.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConnectFault {
+    /// The host name has no address.
+    #[error("the host name was not found; check the MESH address and this machine's DNS")]
+    Name,
+    /// No answer within the limit.
+    #[error("no connection within the time limit; check the network and firewalls")]
+    TimedOut,
+    /// The network refused.
+    #[error("no connection ({0}); check the MESH address, the network and firewalls")]
+    Network(io::ErrorKind),
+    /// The two sides do not trust each other.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
+}
+
+/// What went wrong, as far as a caller acts on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// MESH refuses the message for good; [`CallError::service`] holds its reasons.
+    Refused,
+    /// MESH refuses the mailbox's credentials (401, 403).
+    CredentialsRefused,
+    /// MESH knows no such message (404).
+    NoSuchMessage,
+    /// The message can no longer be downloaded (410).
+    NoLongerAvailable,
+    /// The upload is complete already (423).
+    AlreadyComplete,
+    /// MESH did not take the request for now (408, 425, 429, and 503 in MESH's own form). The wait is what the
+    /// server asked for, at most [`crate::RETRY_AFTER_MAX`].
+    Throttled {
+        /// From `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// The server, or something before it, is in trouble (5xx).
+    ServerTrouble {
+        /// From `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, or TLS ended it.
+    Connect(ConnectFault),
+    /// The connection broke.
+    Broken,
+    /// Silence for longer than [`crate::Timeouts::answer`].
+    TimedOut,
+    /// The answer is not what MESH answers. The text says what is wrong with it.
+    Unusable(&'static str),
+    /// Something other than MESH answered: the address or what stands before it is wrong.
+    NotMesh(&'static str),
+    /// Our own bytes could not be read, or were not as many as promised.
+    PayloadUnreadable(io::ErrorKind),
+    /// The request cannot be made. The text names what cannot be sent, never its value.
+    Unsendable(&'static str),
+}
+
+/// A call to MESH that failed. Names the call, the mailbox and the host; holds nothing of a message but MESH's
+/// own words about it.
+#[derive(Clone)]
+pub struct CallError(Box<Details>);
+
+#[derive(Clone)]
+pub(crate) struct Details {
+    pub(crate) call: Call,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) host: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) service: Option<ServiceError>,
+    pub(crate) kind: ErrorKind,
+    pub(crate) effect: Effect,
+}
+
+impl From<Details> for CallError {
+    fn from(details: Details) -> Self {
+        Self(Box::new(details))
+    }
+}
+
+impl CallError {
+    /// Which call.
+    pub fn call(&self) -> Call {
+        self.0.call
+    }
+
+    /// Whose call.
+    pub fn mailbox(&self) -> &MailboxId {
+        &self.0.mailbox
+    }
+
+    /// The HTTP status, when an answer came.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// MESH's own words, when an answer came that was an error.
+    pub fn service(&self) -> Option<&ServiceError> {
+        self.0.service.as_ref()
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    fn words(&self) -> String {
+        let Some(service) = &self.0.service else {
+            return String::new();
+        };
+        let parts = [&service.event, &service.code, &service.description];
+        let joined: Vec<&str> = parts
+            .into_iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
+        joined
+            .join(" ")
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(WORDS_MAX)
+            .collect()
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details {
+            call, mailbox, host, ..
+        } = &*self.0;
+        write!(f, "{call} for mailbox {mailbox} at {host}: ")?;
+        match &self.0.kind {
+            ErrorKind::Refused => write!(f, "MESH refuses the message")?,
+            ErrorKind::CredentialsRefused => write!(
+                f,
+                "MESH refuses the credentials; check mailbox id, password, shared key and this machine's clock"
+            )?,
+            ErrorKind::NoSuchMessage => write!(f, "MESH knows no such message")?,
+            ErrorKind::NoLongerAvailable => write!(f, "the message can no longer be downloaded")?,
+            ErrorKind::AlreadyComplete => write!(f, "the upload is complete already")?,
+            ErrorKind::Throttled { .. } => write!(f, "MESH takes no request for now")?,
+            ErrorKind::ServerTrouble { .. } => write!(f, "the server is in trouble")?,
+            ErrorKind::Connect(fault) => write!(f, "{fault}")?,
+            ErrorKind::Broken => write!(f, "the connection broke")?,
+            ErrorKind::TimedOut => write!(f, "no answer within the time limit")?,
+            ErrorKind::Unusable(why) => write!(f, "the answer cannot be used: {why}")?,
+            ErrorKind::NotMesh(why) => write!(f, "the answer is not from MESH: {why}")?,
+            ErrorKind::PayloadUnreadable(kind) => write!(f, "the data to send could not be read ({kind})")?,
+            ErrorKind::Unsendable(what) => write!(f, "the {what} cannot be sent")?,
+        }
+        match (self.0.status, self.words()) {
+            (Some(status), words) if words.is_empty() => write!(f, " (HTTP {status})"),
+            (Some(status), words) => write!(f, " (HTTP {status}, {words})"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallError({self}; {:?}, {:?})", self.class(), self.effect())
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<CallError> for io::Error {
+    fn from(error: CallError) -> Self {
+        io::Error::other(error)
+    }
+}
+
+impl Classify for CallError {
+    fn class(&self) -> FailureClass {
+        match &self.0.kind {
+            ErrorKind::Refused
+            | ErrorKind::NoSuchMessage
+            | ErrorKind::NoLongerAvailable
+            | ErrorKind::AlreadyComplete
+            | ErrorKind::Unsendable(_) => FailureClass::Permanent,
+            // A file that is gone or changed does not come back as it was.
+            ErrorKind::PayloadUnreadable(
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof,
+            ) => FailureClass::Permanent,
+            ErrorKind::Throttled {
+                retry_after: Some(retry_after),
+            } => FailureClass::Throttled {
+                retry_after: *retry_after,
+            },
+            // A send in doubt is probed first; a wait would say that it may simply be repeated.
+            ErrorKind::ServerTrouble {
+                retry_after: Some(retry_after),
+            } if self.0.effect == Effect::NotApplied => FailureClass::Throttled {
+                retry_after: *retry_after,
+            },
+            _ => FailureClass::Transient,
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        self.0.effect
+    }
+
+    fn owner(&self) -> Owner {
+        match &self.0.kind {
+            ErrorKind::Refused | ErrorKind::PayloadUnreadable(_) => Owner::Organisation,
+            ErrorKind::CredentialsRefused
+            | ErrorKind::NotMesh(_)
+            | ErrorKind::Connect(ConnectFault::Tls(_)) => Owner::Operator,
+            ErrorKind::Unsendable(_) => Owner::Relay,
+            _ => Owner::Mesh,
+        }
+    }
+}

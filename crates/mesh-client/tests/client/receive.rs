@@ -1,0 +1,207 @@
+//! Listing and downloading.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::TryStreamExt;
+use mesh_api::{MessageId, MessageKind};
+use mesh_client::{CallError, ErrorKind, Mailbox};
+
+use crate::server::{Server, Step, say};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+async fn read(mailbox: &Mailbox) -> Result<Vec<u8>, CallError> {
+    let id: MessageId = "ID1".parse().expect("an id");
+    let mut opened = mailbox.open(&id).await?;
+    let mut whole = Vec::new();
+    loop {
+        match opened.body.try_next().await {
+            Ok(Some(piece)) => whole.extend_from_slice(&piece),
+            Ok(None) => return Ok(whole),
+            Err(error) => {
+                let inner = error
+                    .get_ref()
+                    .and_then(|inner| inner.downcast_ref::<CallError>());
+                return Err(inner.expect("a call's error").clone());
+            }
+        }
+    }
+}
+
+async fn fails(steps: Vec<Step>) -> CallError {
+    let server = Server::start(steps).await;
+    read(&server.mailbox()).await.expect_err("a failure")
+}
+
+#[tokio::test]
+async fn links_are_followed_over_empty_pages_until_they_repeat() {
+    let next = r#"{"messages":[],"links":{"self":"/s","next":"/messageexchange/X26ABC1/inbox?c=1"}}"#;
+    let again = r#"{"messages":["B","A"],"links":{"self":"/s","next":"/messageexchange/X26ABC1/inbox?c=1"}}"#;
+    let first = r#"{"messages":["A"],"links":{"self":"/s","next":"/messageexchange/X26ABC1/inbox?c=0"}}"#;
+    let server = Server::start(
+        [first, next, again]
+            .iter()
+            .map(|page| say("200 OK", &[], page))
+            .collect(),
+    )
+    .await;
+    let ids: Vec<_> = server
+        .mailbox()
+        .list()
+        .await
+        .expect("ids")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(ids, ["A", "B"]);
+    assert_eq!(
+        server.seen()[1].line(),
+        "GET /messageexchange/X26ABC1/inbox?c=0 HTTP/1.1"
+    );
+}
+
+#[tokio::test]
+async fn links_elsewhere_are_not_followed() {
+    let page = r#"{"messages":[],"links":{"next":"https://elsewhere.example.test/messageexchange/"}}"#;
+    let server = Server::start(vec![say("200 OK", &[], page)]).await;
+    let error = server.mailbox().list().await.expect_err("a failure");
+    assert!(matches!(error.kind(), ErrorKind::Unusable(_)));
+}
+
+#[tokio::test]
+async fn version_1_continues_after_the_last_id() {
+    let page = |from: usize, to: usize| {
+        let ids: Vec<_> = (from..to).map(|n| format!("\"ID{n}\"")).collect();
+        format!(r#"{{"messages":[{}]}}"#, ids.join(","))
+    };
+    let pages = [page(0, 500), page(500, 501)];
+    let server = Server::start(pages.iter().map(|page| say("200 OK", &[], page)).collect()).await;
+    assert_eq!(server.mailbox().list().await.expect("ids").len(), 501);
+    assert!(server.seen()[1].line().contains("continue_from=ID499"));
+    // A server that always starts again is not followed for ever.
+    let server = Server::start((0..3).map(|_| say("200 OK", &[], &pages[0])).collect()).await;
+    assert_eq!(server.mailbox().list().await.expect("ids").len(), 500);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn chunks_are_joined_each_by_its_own_encoding() {
+    let members = [gzip(b"two "), gzip(b"members ")].concat();
+    let server = Server::start(vec![
+        say(
+            "206 Partial Content",
+            &["Mex-Chunk-Range: 1:3", "content-encoding: gzip"],
+            gzip(b"one "),
+        ),
+        say(
+            "206 Partial Content",
+            &["Mex-Chunk-Range: 2:3", "content-encoding: gzip"],
+            members,
+        ),
+        say("200 OK", &["Mex-Chunk-Range: 3:3"], b"three"),
+    ])
+    .await;
+    assert_eq!(
+        read(&server.mailbox()).await.expect("bytes"),
+        b"one two members three"
+    );
+    let seen = server.seen();
+    assert_eq!(seen[0].header("accept-encoding"), Some("gzip"));
+    assert_eq!(
+        seen[2].line(),
+        "GET /messageexchange/X26ABC1/inbox/ID1/3 HTTP/1.1"
+    );
+}
+
+#[tokio::test]
+async fn reports_and_bare_messages_are_read() {
+    let report = [
+        "mex-messagetype: REPORT",
+        "mex-chunk-range: 1:0",
+        "content-encoding: gzip",
+    ];
+    let mut latin1 = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nmex-subject: caf\xe9\r\n\r\n".to_vec();
+    latin1.extend_from_slice(b"hi");
+    let server = Server::start(vec![say("200 OK", &report, b""), Step::Answer(latin1)]).await;
+    let mailbox = server.mailbox();
+    let id = "ID1".parse().expect("an id");
+    let mut opened = mailbox.open(&id).await.expect("a report");
+    assert_eq!(opened.download.kind, MessageKind::Report);
+    assert!(opened.body.try_next().await.expect("an end").is_none());
+    let opened = mailbox.open(&id).await.expect("a message");
+    assert_eq!(opened.download.subject, "café");
+    let pieces: Vec<_> = opened.body.try_collect().await.expect("bytes");
+    assert_eq!(pieces.concat(), b"hi");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told() {
+    let code20 = br#"{"detail":[{"event":"RECEIVE","code":"20","msg":"Message does not exist"}]}"#;
+    let gone = fails(vec![say("404 Not Found", &[], code20)]).await;
+    assert_eq!(gone.kind(), &ErrorKind::NoSuchMessage);
+    let expired = fails(vec![say("410 Gone", &["content-encoding: gzip"], gzip(code20))]).await;
+    assert_eq!(expired.kind(), &ErrorKind::NoLongerAvailable);
+    assert_eq!(expired.service().map(|service| service.code.as_str()), Some("20"));
+}
+
+#[tokio::test]
+async fn cut_bodies_are_errors() {
+    let short = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec();
+    assert_eq!(
+        fails(vec![Step::AnswerAndClose(short)]).await.kind(),
+        &ErrorKind::Broken
+    );
+    let silent = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec();
+    assert_eq!(
+        fails(vec![Step::Answer(silent)]).await.kind(),
+        &ErrorKind::TimedOut
+    );
+    let whole = gzip(&[b'a'; 1000]);
+    for damaged in [whole[..whole.len() - 4].to_vec(), [&whole[..], b"rest"].concat()] {
+        let error = fails(vec![say("200 OK", &["content-encoding: gzip"], damaged)]).await;
+        assert!(matches!(error.kind(), ErrorKind::Unusable(_)), "{error}");
+    }
+    let endless = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello".to_vec();
+    assert!(matches!(
+        fails(vec![Step::AnswerAndClose(endless)]).await.kind(),
+        ErrorKind::Unusable(_)
+    ));
+}
+
+#[tokio::test]
+async fn status_and_range_must_agree() {
+    for steps in [
+        vec![say("206 Partial Content", &[], b"x")],
+        vec![say("206 Partial Content", &["mex-chunk-range: 1:1"], b"x")],
+        vec![say("200 OK", &["mex-chunk-range: 1:2"], b"x")],
+        vec![say("200 OK", &["mex-chunk-range: 2:2"], b"x")],
+        vec![say("200 OK", &["mex-total-chunks: 2"], b"x")],
+        vec![
+            say("206 Partial Content", &["mex-chunk-range: 1:2"], b"x"),
+            say("206 Partial Content", &["mex-chunk-range: 2:3"], b"x"),
+        ],
+        vec![
+            say("206 Partial Content", &["mex-chunk-range: 1:3"], b"x"),
+            say("200 OK", &[], b"x"),
+        ],
+        vec![say("200 OK", &["mex-messageid: ID2"], b"x")],
+        vec![say("200 OK", &["content-encoding: br"], b"x")],
+    ] {
+        let error = fails(steps).await;
+        assert!(matches!(error.kind(), ErrorKind::Unusable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn bombs_are_stopped() {
+    // 120 MB of one byte, a thousandth of that when encoded.
+    let bomb = gzip(&vec![0; 120_000_000]);
+    let error = fails(vec![say("200 OK", &["content-encoding: gzip"], bomb)]).await;
+    assert!(error.to_string().contains("expands"), "{error}");
+}
