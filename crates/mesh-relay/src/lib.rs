@@ -1,1 +1,20 @@
-//! The relay: command line and composition.
+//! The binary's parts: the command line, and the only place where the rooms of the house are put together.
+//!
+//! | subject | where |
+//! |---|---|
+//! | commands, exit codes | [`cli`] |
+//! | configuration to settings | [`settings`] |
+//! | the list of adapters | [`adapters`] |
+//! | settings to a running relay | [`relay`] |
+//! | the MESH client as the core's port | [`mesh_port`] |
+//! | the system's clock and randomness | [`system`] |
+
+pub mod adapters;
+pub mod cli;
+pub mod demo;
+pub mod mesh_port;
+pub mod relay;
+pub mod sandbox;
+pub mod settings;
+pub mod stop;
+pub mod system;

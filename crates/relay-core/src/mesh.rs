@@ -87,7 +87,7 @@ pub enum MeshAnswer {
     /// Nothing usable: no connection, no answer, or one that says nothing about the message.
     Nothing,
     /// The message is refused for good.
-    Refused(Rejection),
+    Refused(Box<Rejection>),
     /// The mailbox's credentials are refused.
     CredentialsRefused,
     /// No such message.

@@ -343,7 +343,7 @@ impl Engine {
             Err(error) => {
                 let event = match (&error.answer, error.effect) {
                     (MeshAnswer::Refused(rejection), Effect::NotApplied) => {
-                        OutboundEvent::Refused(rejection.clone())
+                        OutboundEvent::Refused((**rejection).clone())
                     }
                     (_, Effect::NotApplied) => OutboundEvent::NotApplied {
                         after: self.wait_after(&error, attempt),
@@ -378,7 +378,7 @@ impl Engine {
             let event = match &error.answer {
                 MeshAnswer::AlreadyComplete => OutboundEvent::AlreadyComplete,
                 MeshAnswer::NoSuchMessage => OutboundEvent::UploadLost,
-                MeshAnswer::Refused(rejection) => OutboundEvent::Refused(rejection.clone()),
+                MeshAnswer::Refused(rejection) => OutboundEvent::Refused((**rejection).clone()),
                 _ if tries < self.policy.chunk_attempts_max && error.class == FailureClass::Transient => {
                     tracing::debug!(index, tries, %error, "chunk posted again");
                     continue;

@@ -1,1 +1,9 @@
-//! What tests share: certificates, control-file pairs, a fault-injecting MESH port. Dev-dependency only.
+//! What tests share. A dev-dependency only, so panics are its way to say that a test failed.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
+pub mod certificates;
+pub mod pairs;
+pub mod proxy;
+pub mod scripted;
+pub mod wait;
+pub mod world;

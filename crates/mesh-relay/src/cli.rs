@@ -1,0 +1,165 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use relay_config::Faults;
+use tokio::runtime::Runtime;
+use tracing_subscriber::EnvFilter;
+
+use crate::relay::Relay;
+use crate::sandbox::SandboxArgs;
+use crate::settings::Settings;
+use crate::{demo, sandbox, stop};
+
+/// Everything went as asked.
+pub const EXIT_OK: u8 = 0;
+/// It could not be done, or ended with an error.
+pub const EXIT_FAILED: u8 = 1;
+/// The command line or the configuration is wrong; nothing was begun.
+pub const EXIT_USAGE: u8 = 2;
+
+/// Names the variable that sets how much is logged, in the usual filter syntax.
+const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
+
+/// Carries messages between an organisation's systems and NHS MESH, and always knows where each one is.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
+                  MESH_RELAY_LOG sets how much is logged, for instance MESH_RELAY_LOG=debug."
+)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Carry a real pair between two mailboxes of an embedded sandbox, and a reply back
+    Demo(demo::DemoArgs),
+    /// Run the relay
+    Run(ConfigArgs),
+    /// Check a configuration: every fault with file, line, column and a hint
+    Check(CheckArgs),
+    /// Run the MESH server alone, for tests and rehearsals
+    Sandbox(SandboxArgs),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print the faults as one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a command and says how it ended.
+pub fn run(cli: Cli) -> ExitCode {
+    let usual = if matches!(cli.command, Command::Demo(_)) {
+        "warn"
+    } else {
+        "info"
+    };
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot start: {error}")),
+    };
+    match cli.command {
+        Command::Demo(args) => done(runtime.block_on(demo::run(args))),
+        Command::Run(args) => runtime.block_on(relay(&args.config)),
+        Command::Check(args) => check(&args),
+        Command::Sandbox(args) => done(runtime.block_on(sandbox::run(args))),
+    }
+}
+
+fn failed(what: &str) -> ExitCode {
+    eprintln!("error: {what}");
+    ExitCode::from(EXIT_FAILED)
+}
+
+fn done<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::from(EXIT_OK),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+fn refused(faults: &Faults) -> ExitCode {
+    eprintln!("{faults}\n\n{} fault(s); nothing was started", faults.len());
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn check(args: &CheckArgs) -> ExitCode {
+    match (Settings::load(&args.config.config), args.json) {
+        (Ok(settings), false) => {
+            println!("{}: {settings}", args.config.config.display());
+            ExitCode::from(EXIT_OK)
+        }
+        (Ok(_), true) => {
+            println!("[]");
+            ExitCode::from(EXIT_OK)
+        }
+        (Err(faults), false) => refused(&faults),
+        (Err(faults), true) => {
+            let list: Vec<_> = faults
+                .iter()
+                .map(|fault| {
+                    serde_json::json!({
+                        "file": fault.file, "line": fault.line, "column": fault.column,
+                        "message": fault.message, "hint": fault.hint,
+                    })
+                })
+                .collect();
+            println!("{}", serde_json::Value::from(list));
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+async fn relay(config: &Path) -> ExitCode {
+    let settings = match Settings::load(config) {
+        Ok(settings) => settings,
+        Err(faults) => return refused(&faults),
+    };
+    tracing::info!("{settings}");
+    let mut relay = match Relay::start(settings).await {
+        Ok(relay) => relay,
+        Err(error) => return failed(&error.to_string()),
+    };
+    tracing::info!("the relay is running");
+    let broken = tokio::select! {
+        heard = stop::asked() => heard.err().map(|error| format!("signals cannot be heard: {error}")),
+        error = relay.failed() => error.map(|error| error.to_string()),
+    };
+    tracing::info!("the relay is stopping");
+    let stopped = relay.stop().await;
+    match (broken, stopped) {
+        (Some(what), _) => failed(&what),
+        (None, Err(error)) => failed(&error.to_string()),
+        (None, Ok(())) => {
+            tracing::info!("the relay has stopped");
+            ExitCode::from(EXIT_OK)
+        }
+    }
+}

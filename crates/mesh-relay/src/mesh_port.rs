@@ -1,0 +1,126 @@
+//! The MESH client as the core's port: translation, no decisions.
+
+use async_trait::async_trait;
+use mesh_api::{Classify, LocalId, MailboxId, MessageId, Tracking};
+use mesh_client::{CallError, ErrorKind, LocalIdMatch, Mailbox};
+use relay_core::{
+    DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
+};
+
+/// One mailbox over HTTPS.
+pub struct MeshPort(Mailbox);
+
+impl MeshPort {
+    /// A port on a client's mailbox.
+    pub fn new(mailbox: Mailbox) -> Self {
+        Self(mailbox)
+    }
+}
+
+#[async_trait]
+impl MeshMailbox for MeshPort {
+    fn mailbox(&self) -> &MailboxId {
+        self.0.id()
+    }
+
+    async fn handshake(&self) -> Result<(), MeshError> {
+        self.0.handshake().await.map_err(translate)
+    }
+
+    async fn begin_send(&self, outgoing: Outgoing<'_>) -> Result<MessageId, MeshError> {
+        let Outgoing {
+            envelope,
+            payload,
+            plan,
+            gzip,
+        } = outgoing;
+        self.0
+            .send(envelope, payload, plan, gzip)
+            .await
+            .map_err(translate)
+    }
+
+    async fn continue_send(
+        &self,
+        outgoing: Outgoing<'_>,
+        id: &MessageId,
+        index: u32,
+    ) -> Result<(), MeshError> {
+        let Outgoing {
+            payload, plan, gzip, ..
+        } = outgoing;
+        self.0
+            .send_chunk(id, payload, plan, gzip, index)
+            .await
+            .map_err(translate)
+    }
+
+    async fn find_by_local_id(&self, local_id: &LocalId) -> Result<Found, MeshError> {
+        Ok(
+            match self.0.track_by_local_id(local_id).await.map_err(translate)? {
+                LocalIdMatch::Nothing => Found::Nothing,
+                LocalIdMatch::One(tracking) => Found::One(tracking.message_id),
+                LocalIdMatch::Several => Found::Several,
+            },
+        )
+    }
+
+    async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError> {
+        self.0.track(id).await.map_err(translate)
+    }
+
+    async fn list(&self) -> Result<Vec<MessageId>, MeshError> {
+        self.0.list().await.map_err(translate)
+    }
+
+    async fn open(&self, id: &MessageId) -> Result<Incoming, MeshError> {
+        let message = self.0.open(id).await.map_err(translate)?;
+        Ok(Incoming {
+            download: message.download,
+            body: message.body,
+        })
+    }
+
+    async fn acknowledge(&self, delivered: &DeliveryRecorded) -> Result<(), MeshError> {
+        self.0
+            .acknowledge(delivered.message_id())
+            .await
+            .map_err(translate)
+    }
+}
+
+fn translate(error: CallError) -> MeshError {
+    let answer = match error.kind() {
+        ErrorKind::Refused | ErrorKind::Unsendable(_) => MeshAnswer::Refused(Box::new(rejection(&error))),
+        ErrorKind::CredentialsRefused => MeshAnswer::CredentialsRefused,
+        ErrorKind::NoSuchMessage => MeshAnswer::NoSuchMessage,
+        ErrorKind::NoLongerAvailable => MeshAnswer::NoLongerAvailable,
+        ErrorKind::AlreadyComplete => MeshAnswer::AlreadyComplete,
+        _ => MeshAnswer::Nothing,
+    };
+    MeshError {
+        what: error.to_string(),
+        class: error.class(),
+        effect: error.effect(),
+        owner: error.owner(),
+        answer,
+    }
+}
+
+/// MESH's own words; where it gave none, what is known of the call.
+fn rejection(error: &CallError) -> Rejection {
+    use mesh_api::code::{MALFORMED, StatusEvent};
+    let service = error.service().cloned().unwrap_or_default();
+    let or = |given: String, usual: &str| if given.is_empty() { usual.to_owned() } else { given };
+    let described = if service.description.is_empty() {
+        error.to_string()
+    } else {
+        service.description
+    };
+    Rejection {
+        event: or(service.event, StatusEvent::Transfer.as_str()),
+        code: or(service.code, MALFORMED),
+        description: described,
+        message_id: service.message_id,
+    }
+}

@@ -1,0 +1,152 @@
+//! From settings to a running relay, and its orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dts_folder::FolderError;
+use relay_core::{
+    Clock, MeshMailbox, Poller, ReceivePolicy, RelayHandle, Shutdown, ShutdownTrigger, SourceError,
+    Surroundings,
+};
+use relay_journal::{OpenError, SqliteJournal};
+use thiserror::Error;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::mesh_port::MeshPort;
+use crate::settings::Settings;
+use crate::system::{SystemChance, SystemClock};
+
+/// Longest wait for messages under way when the relay stops. What is not finished by then is taken up by the
+/// next start.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// A relay at work.
+pub struct Relay {
+    trigger: ShutdownTrigger,
+    tasks: JoinSet<Result<(), SourceError>>,
+    journal: SqliteJournal,
+}
+
+/// Why a relay cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// An adapter cannot run.
+    #[error("adapter {adapter}: {source}")]
+    Adapter {
+        /// Its name.
+        adapter: String,
+        /// What keeps it.
+        source: FolderError,
+    },
+}
+
+/// Why a relay ended by itself.
+#[derive(Debug, Error)]
+pub enum RelayError {
+    /// An adapter cannot go on.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A part of the relay broke.
+    #[error("a part of the relay broke: {0}")]
+    Broken(#[from] JoinError),
+}
+
+impl Relay {
+    /// Opens the journal, takes the folders, and starts a poller for each mailbox and a source for each adapter.
+    ///
+    /// # Errors
+    /// What keeps it from starting. Nothing was sent or received then.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // The folders first: they are locked for this process, so that a second relay ends here.
+        let mut adapters = Vec::new();
+        for (name, config) in settings.adapters {
+            let built = config.build(&name, &clock);
+            let adapter = built.map_err(|source| StartError::Adapter {
+                adapter: name,
+                source,
+            })?;
+            adapters.push((config.mailbox().clone(), adapter));
+        }
+        let journal = SqliteJournal::open(&settings.journal)?;
+        let surroundings = Surroundings {
+            journal: Arc::new(journal.clone()),
+            clock,
+            chance: Arc::new(SystemChance),
+        };
+        let (trigger, shutdown) = Shutdown::channel();
+        let mut tasks = JoinSet::new();
+        let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
+        for mailbox in settings.mailboxes {
+            let port: Arc<dyn MeshMailbox> = Arc::new(MeshPort::new(
+                settings.client.mailbox(mailbox.id.clone(), mailbox.password),
+            ));
+            ports.push(Arc::clone(&port));
+            let Some((_, adapter)) = adapters.iter().find(|(id, _)| *id == mailbox.id) else {
+                tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
+                continue;
+            };
+            let policy = ReceivePolicy {
+                poll_every: mailbox.poll,
+                ..settings.receive.clone()
+            };
+            let poller = Poller::new(surroundings.clone(), port, Arc::clone(&adapter.sink), policy);
+            let stop = shutdown.clone();
+            tasks.spawn(async move {
+                poller.run(stop).await;
+                Ok(())
+            });
+        }
+        let relay = RelayHandle::new(surroundings, ports, settings.send, shutdown.clone());
+        for (_, adapter) in adapters {
+            tasks.spawn(adapter.source.run(relay.clone(), shutdown.clone()));
+        }
+        Ok(Self {
+            trigger,
+            tasks,
+            journal,
+        })
+    }
+
+    /// Returns when a part of the relay ends although nobody asked, which it never should.
+    pub async fn failed(&mut self) -> Option<RelayError> {
+        loop {
+            match self.tasks.join_next().await? {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(error.into()),
+                Err(error) => return Some(error.into()),
+            }
+        }
+    }
+
+    /// Takes up nothing new, finishes what is under way within a bound, and closes the journal.
+    ///
+    /// # Errors
+    /// What broke on the way; the journal is closed all the same.
+    pub async fn stop(mut self) -> Result<(), RelayError> {
+        self.trigger.request();
+        let mut result = Ok(());
+        let finished = tokio::time::timeout(STOP_MAX, async {
+            while let Some(ended) = self.tasks.join_next().await {
+                match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => result = Err(error.into()),
+                    Err(error) => result = Err(error.into()),
+                }
+            }
+        });
+        if finished.await.is_err() {
+            let left = self.tasks.len();
+            tracing::warn!(
+                left,
+                "not everything ended in time; the next start takes up what is left"
+            );
+            self.tasks.shutdown().await;
+        }
+        self.journal.close().await;
+        result
+    }
+}

@@ -1,0 +1,272 @@
+//! A MESH port that does what a test says: it keeps what it was sent, and loses, refuses or repeats on purpose.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use mesh_api::{Effect, FailureClass, LocalId, MailboxId, MessageId, Owner, Tracking, TrackingStatus};
+use relay_core::{
+    DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
+};
+
+/// What the port does with the next send or chunk. With none left it does as asked.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The request never arrives.
+    NotSent,
+    /// The request takes effect, the answer is lost.
+    AnswerLost,
+    /// MESH refuses the message.
+    Refuse(Rejection),
+    /// The upload is unknown.
+    UploadLost,
+    /// Nothing can be asked: a probe fails.
+    ProbeFails,
+    /// None: this call goes well.
+    Well,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// The first request of a send.
+    Begin,
+    /// A later chunk.
+    Chunk(u32),
+    /// A probe.
+    Probe,
+}
+
+/// A message as it arrived.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// Its id.
+    pub id: MessageId,
+    /// The sender's reference.
+    pub local_id: Option<LocalId>,
+    /// Its chunks so far, joined.
+    pub body: Vec<u8>,
+    /// Chunks so far.
+    pub taken: u32,
+    /// Chunks announced.
+    pub of: u32,
+}
+
+#[derive(Default)]
+struct Inner {
+    on_begin: Option<Box<dyn Fn() + Send + Sync>>,
+    faults: VecDeque<Fault>,
+    made: Vec<Made>,
+    arrived: Vec<Arrived>,
+}
+
+/// The port.
+pub struct ScriptedMesh {
+    mailbox: MailboxId,
+    inner: Mutex<Inner>,
+}
+
+impl ScriptedMesh {
+    /// A port for this mailbox.
+    pub fn new(mailbox: &MailboxId) -> Self {
+        Self {
+            mailbox: mailbox.clone(),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Adds a fault for a call to come.
+    pub fn then(&self, fault: Fault) {
+        self.inner().faults.push_back(fault);
+    }
+
+    /// Lets this many calls go well before the next fault.
+    pub fn then_well(&self, calls: usize) {
+        (0..calls).for_each(|_| self.then(Fault::Well));
+    }
+
+    /// Calls this at every first request, before anything else.
+    pub fn on_begin(&self, look: impl Fn() + Send + Sync + 'static) {
+        self.inner().on_begin = Some(Box::new(look));
+    }
+
+    /// The calls so far.
+    pub fn made(&self) -> Vec<Made> {
+        self.inner().made.clone()
+    }
+
+    /// The messages that could be delivered: all their chunks are here.
+    pub fn delivered(&self) -> Vec<Arrived> {
+        self.inner()
+            .arrived
+            .iter()
+            .filter(|message| message.taken == message.of)
+            .cloned()
+            .collect()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, made: Made) -> Option<Fault> {
+        let mut inner = self.inner();
+        if let (Made::Begin, Some(look)) = (&made, &inner.on_begin) {
+            look();
+        }
+        inner.made.push(made);
+        inner
+            .faults
+            .pop_front()
+            .filter(|fault| !matches!(fault, Fault::Well))
+    }
+}
+
+/// The error that a fault shows.
+fn error(fault: &Fault) -> MeshError {
+    let (class, effect, owner, answer) = match fault {
+        Fault::NotSent | Fault::ProbeFails => (
+            FailureClass::Transient,
+            Effect::NotApplied,
+            Owner::Mesh,
+            MeshAnswer::Nothing,
+        ),
+        Fault::AnswerLost | Fault::Well => (
+            FailureClass::Transient,
+            Effect::Unknown,
+            Owner::Mesh,
+            MeshAnswer::Nothing,
+        ),
+        Fault::Refuse(rejection) => (
+            FailureClass::Permanent,
+            Effect::NotApplied,
+            Owner::Organisation,
+            MeshAnswer::Refused(Box::new(rejection.clone())),
+        ),
+        Fault::UploadLost => (
+            FailureClass::Permanent,
+            Effect::NotApplied,
+            Owner::Mesh,
+            MeshAnswer::NoSuchMessage,
+        ),
+    };
+    MeshError {
+        what: format!("scripted: {fault:?}"),
+        class,
+        effect,
+        owner,
+        answer,
+    }
+}
+
+async fn read(outgoing: Outgoing<'_>, index: u32) -> Vec<u8> {
+    let stream = outgoing
+        .payload
+        .open(outgoing.plan.bytes(index))
+        .await
+        .expect("a payload");
+    stream
+        .map_ok(|bytes| bytes.to_vec())
+        .try_concat()
+        .await
+        .expect("a payload")
+}
+
+#[async_trait]
+impl MeshMailbox for ScriptedMesh {
+    fn mailbox(&self) -> &MailboxId {
+        &self.mailbox
+    }
+
+    async fn handshake(&self) -> Result<(), MeshError> {
+        Ok(())
+    }
+
+    async fn begin_send(&self, outgoing: Outgoing<'_>) -> Result<MessageId, MeshError> {
+        let fault = self.next(Made::Begin);
+        if let Some(fault) = fault.as_ref().filter(|fault| !matches!(fault, Fault::AnswerLost)) {
+            return Err(error(fault));
+        }
+        let body = read(outgoing, 1).await;
+        let mut inner = self.inner();
+        let id: MessageId = format!("SCRIPTED_{}", inner.arrived.len() + 1)
+            .parse()
+            .expect("an id");
+        inner.arrived.push(Arrived {
+            id: id.clone(),
+            local_id: outgoing.envelope.local_id.clone(),
+            body,
+            taken: 1,
+            of: outgoing.plan.of(),
+        });
+        fault.map_or(Ok(id), |fault| Err(error(&fault)))
+    }
+
+    async fn continue_send(
+        &self,
+        outgoing: Outgoing<'_>,
+        id: &MessageId,
+        index: u32,
+    ) -> Result<(), MeshError> {
+        let fault = self.next(Made::Chunk(index));
+        if let Some(fault) = fault.as_ref().filter(|fault| !matches!(fault, Fault::AnswerLost)) {
+            return Err(error(fault));
+        }
+        let body = read(outgoing, index).await;
+        let mut inner = self.inner();
+        let message = inner
+            .arrived
+            .iter_mut()
+            .find(|message| message.id == *id)
+            .expect("an upload");
+        if message.taken == message.of {
+            let mut complete = error(&Fault::UploadLost);
+            complete.answer = MeshAnswer::AlreadyComplete;
+            return Err(complete);
+        }
+        if index == message.taken + 1 {
+            message.body.extend(body);
+            message.taken = index;
+        }
+        fault.map_or(Ok(()), |fault| Err(error(&fault)))
+    }
+
+    async fn find_by_local_id(&self, local_id: &LocalId) -> Result<Found, MeshError> {
+        if let Some(fault @ Fault::ProbeFails) = self.next(Made::Probe) {
+            return Err(error(&fault));
+        }
+        let inner = self.inner();
+        let found: Vec<&Arrived> = inner
+            .arrived
+            .iter()
+            .filter(|message| message.local_id.as_ref() == Some(local_id))
+            .collect();
+        Ok(match found[..] {
+            [] => Found::Nothing,
+            [one] => Found::One(one.id.clone()),
+            _ => Found::Several,
+        })
+    }
+
+    async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError> {
+        Ok(Tracking {
+            message_id: id.clone(),
+            status: TrackingStatus::Accepted,
+            status_code: String::new(),
+            status_description: String::new(),
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<MessageId>, MeshError> {
+        Ok(Vec::new())
+    }
+
+    async fn open(&self, _: &MessageId) -> Result<Incoming, MeshError> {
+        Err(error(&Fault::UploadLost))
+    }
+
+    async fn acknowledge(&self, _: &DeliveryRecorded) -> Result<(), MeshError> {
+        Ok(())
+    }
+}

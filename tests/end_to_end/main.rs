@@ -1,0 +1,10 @@
+//! The binary, run as a user runs it: folders on one side, a MESH server on the other.
+
+mod bad_input;
+mod carrying;
+mod crashes;
+mod load;
+mod official;
+mod process;
+mod sandbox_command;
+mod tls;

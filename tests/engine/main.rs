@@ -1,0 +1,112 @@
+//! The engine on a real journal, with a MESH that fails on purpose.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_api::MailboxId;
+use relay_core::{
+    Deferral, Ended, Envelope, MeshMailbox, Outcome, Payload, Refused, Rejection, RelayHandle, SendPolicy,
+    Shutdown, ShutdownTrigger, SourceKey, SourceMessage, Surroundings,
+};
+use relay_journal::SqliteJournal;
+use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
+use relay_testkit::world::{TestChance, TestClock};
+
+mod sending;
+
+/// An engine with everything around it in the test's hands. `stop` and a new one on the same folder is a restart.
+struct Bench {
+    mesh: Arc<ScriptedMesh>,
+    relay: RelayHandle,
+    journal: SqliteJournal,
+    clock: Arc<TestClock>,
+    _trigger: ShutdownTrigger,
+    folder: Arc<tempfile::TempDir>,
+}
+
+fn mailbox() -> MailboxId {
+    "X26ABC1".parse().expect("a mailbox")
+}
+
+fn policy() -> SendPolicy {
+    SendPolicy {
+        chunk_bytes: 10,
+        ..SendPolicy::default()
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::on(
+            Arc::new(tempfile::tempdir().expect("a folder")),
+            ScriptedMesh::new(&mailbox()).into(),
+        )
+    }
+
+    fn on(folder: Arc<tempfile::TempDir>, mesh: Arc<ScriptedMesh>) -> Self {
+        let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
+        let (trigger, shutdown) = Shutdown::channel();
+        let clock = Arc::new(TestClock::default());
+        let surroundings = Surroundings {
+            journal: Arc::new(journal.clone()),
+            clock: clock.clone(),
+            chance: Arc::new(TestChance::default()),
+        };
+        let port: Arc<dyn MeshMailbox> = mesh.clone();
+        let relay = RelayHandle::new(surroundings, [port], policy(), shutdown);
+        Self {
+            mesh,
+            relay,
+            journal,
+            clock,
+            _trigger: trigger,
+            folder,
+        }
+    }
+
+    /// Everything but the journal's file and what MESH holds is lost.
+    async fn restart(self) -> Self {
+        let Self {
+            mesh,
+            relay,
+            journal,
+            folder,
+            ..
+        } = self;
+        drop(relay);
+        journal.close().await;
+        Self::on(folder, mesh)
+    }
+
+    async fn send(&self, message: &SourceMessage) -> Result<Ended, Deferral> {
+        self.relay.send(message.clone()).await
+    }
+
+    /// Sends as a source does: offered again whenever it is deferred, at most `times` times.
+    async fn send_until_ended(&self, message: &SourceMessage, times: usize) -> Ended {
+        for _ in 0..times {
+            match self.send(message).await {
+                Ok(ended) => return ended,
+                Err(deferral) => tokio::time::sleep(deferral.after).await,
+            }
+        }
+        panic!("the message did not end");
+    }
+}
+
+/// A message of this source key, local id and length.
+fn message(key: &str, local_id: &str, length: usize) -> SourceMessage {
+    let to = "X26ABC2".parse().expect("a recipient");
+    let mut envelope = Envelope::new(mailbox(), to, "TEST_WORKFLOW".parse().expect("a workflow"));
+    envelope.local_id = local_id.parse().ok();
+    SourceMessage {
+        key: SourceKey {
+            adapter: "test".to_owned(),
+            message: key.to_owned(),
+        },
+        envelope,
+        payload: Payload::from_bytes((0..length).map(|i| i as u8).collect::<Vec<u8>>()),
+        gzip: false,
+        allow_chunking: true,
+    }
+}

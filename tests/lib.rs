@@ -1,0 +1,7 @@
+//! Tests that need more than one room of the house. Each folder beside this file is one test program:
+//!
+//! | program | holds |
+//! |---|---|
+//! | `surface` | who may depend on whom, the command line's words |
+//! | `engine` | the engine on a real journal, with a MESH that fails on purpose |
+//! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |

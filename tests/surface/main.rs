@@ -1,0 +1,3 @@
+//! What the house looks like from outside: its dependency rules.
+
+mod dependencies;
