@@ -11,19 +11,14 @@ use relay_testkit::wait::eventually;
 use crate::process::{ALICE, BOB, Site};
 
 async fn sandbox() -> Sandbox {
-    Sandbox::start(SandboxConfig::loopback())
-        .await
-        .expect("a sandbox")
+    Sandbox::start(SandboxConfig::loopback()).await.expect("a sandbox")
 }
 
 fn for_bob(sandbox: &Sandbox) -> Vec<StoredMessage> {
     sandbox.messages(&BOB.parse().expect("a mailbox"))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test moves a folder out of the way without ceremony"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test moves a folder out of the way without ceremony")]
 fn set_aside(from: &Path, to: &Path) {
     fs::rename(from, to).expect("moved");
 }
@@ -46,19 +41,11 @@ async fn killed_between_accept_and_settle_the_pair_is_sent_once() {
         let site = Site::new(&sandbox.base_url(), "");
         let relay = site.run().await;
         block_sent(&site.alice);
-        site.alice
-            .drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
+        site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
         eventually("the pair is accepted", || site.outbound("accepted") == 1).await;
-        eventually("the fault is told", || {
-            relay.log().contains("cannot be moved to SENT or FAILED")
-        })
-        .await;
+        eventually("the fault is told", || relay.log().contains("cannot be moved to SENT or FAILED")).await;
         relay.kill();
-        assert_eq!(
-            site.alice.names("OUT"),
-            ["pair.ctl", "pair.dat"],
-            "the source still holds it"
-        );
+        assert_eq!(site.alice.names("OUT"), ["pair.ctl", "pair.dat"], "the source still holds it");
 
         unblock_sent(&site.alice);
         if dat_moved {
@@ -88,8 +75,7 @@ async fn killed_between_download_and_acknowledge_the_message_arrives_once() {
         let proxy = Proxy::start(sandbox.address(), "PUT ", Meddling::Hold, 1).await;
         let site = Site::new(&proxy.base_url(), "");
         let relay = site.run().await;
-        site.alice
-            .drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
+        site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
         eventually("the acknowledgement is under way", || proxy.met() == 1).await;
         assert_eq!(site.bob.controls("IN"), 1);
         assert_eq!(for_bob(&sandbox)[0].status, "accepted", "MESH still holds it");
@@ -116,8 +102,7 @@ async fn a_lost_answer_does_not_double_the_message() {
     let proxy = Proxy::start(sandbox.address(), post, Meddling::LoseAnswer, 1).await;
     let site = Site::new(&proxy.base_url(), "");
     let relay = site.run().await;
-    site.alice
-        .drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
+    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
     eventually("the pair is settled", || site.alice.controls("SENT") == 1).await;
     assert_eq!(proxy.met(), 1, "the answer was lost");
     assert_eq!(for_bob(&sandbox).len(), 1, "MESH has one message");
@@ -132,11 +117,7 @@ async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled()
     let site = Site::new(&sandbox.base_url(), "");
     for number in 0..PAIRS {
         let control = Control::new(ALICE, BOB).local_id(&format!("L{number}"));
-        site.alice.drop_pair(
-            &format!("P{number:04}"),
-            &control,
-            format!("payload {number}").as_bytes(),
-        );
+        site.alice.drop_pair(&format!("P{number:04}"), &control, format!("payload {number}").as_bytes());
     }
     for kill in 1..=KILLS {
         let relay = site.run().await;
@@ -148,10 +129,7 @@ async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled()
     let relay = site.run().await;
     eventually("all are settled", || site.alice.controls("SENT") == PAIRS).await;
     eventually("all have arrived", || site.bob.controls("IN") == PAIRS).await;
-    eventually("all are acknowledged", || {
-        for_bob(&sandbox).iter().all(|m| m.status == "acknowledged")
-    })
-    .await;
+    eventually("all are acknowledged", || for_bob(&sandbox).iter().all(|m| m.status == "acknowledged")).await;
     assert!(relay.stop().await.0.success());
 
     let mut received = site.bob.received();

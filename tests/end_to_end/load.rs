@@ -11,18 +11,12 @@ use crate::process::{ALICE, BOB, Site};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_pairs_dropped_at_once_all_arrive() {
     const PAIRS: usize = 1_000;
-    let sandbox = Sandbox::start(SandboxConfig::loopback())
-        .await
-        .expect("a sandbox");
+    let sandbox = Sandbox::start(SandboxConfig::loopback()).await.expect("a sandbox");
     let site = Site::new(&sandbox.base_url(), "");
     let relay = site.run().await;
     for number in 0..PAIRS {
         let control = Control::new(ALICE, BOB).local_id(&format!("L{number}"));
-        site.alice.drop_pair(
-            &format!("P{number:04}"),
-            &control,
-            format!("payload {number}").as_bytes(),
-        );
+        site.alice.drop_pair(&format!("P{number:04}"), &control, format!("payload {number}").as_bytes());
     }
     let dropped = tokio::time::Instant::now();
     eventually("all have arrived and are settled", || {

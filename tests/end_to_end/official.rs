@@ -42,7 +42,7 @@ ids = [alice.send_message("X26ABC2", b"%d" % n, workflow_id="TEST_WORKFLOW") for
 assert bob.count_messages() == 25
 assert bob.list_messages(max_results=10) == ids[:10], "oldest first"
 seen = []
-for message in bob.iterate_all_messages(batch_size=10):
+for message in bob.iterate_all_messages():
     with message:
         seen.append(message.id())
 assert seen == ids, "iterating takes every message, and leaving the block acknowledges it"
@@ -62,12 +62,8 @@ print("cycle done")
 "#;
 
 async fn cycle(tls: Tls) {
-    let sandbox = Sandbox::start(SandboxConfig {
-        tls,
-        ..SandboxConfig::loopback()
-    })
-    .await
-    .expect("a sandbox");
+    let sandbox =
+        Sandbox::start(SandboxConfig { tls, ..SandboxConfig::loopback() }).await.expect("a sandbox");
     let folder = tempfile::tempdir().expect("a folder");
     let root = match sandbox.root_certificate() {
         Some(pem) => {
@@ -79,14 +75,10 @@ async fn cycle(tls: Tls) {
         None => String::new(),
     };
     let url = sandbox.base_url();
-    let output = tokio::task::spawn_blocking(move || official_client(CYCLE, &[&url, &root]))
-        .await
-        .expect("run");
+    let output =
+        tokio::task::spawn_blocking(move || official_client(CYCLE, &[&url, &root])).await.expect("run");
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && output.stdout.starts_with(b"cycle done"),
-        "{error}"
-    );
+    assert!(output.status.success() && output.stdout.starts_with(b"cycle done"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,21 +21,13 @@ pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let folder = test.parent().and_then(Path::parent).expect("the build folder");
     let binary = folder.join("mesh-relay");
-    assert!(
-        binary.is_file(),
-        "{} is not built; run `make test`",
-        binary.display()
-    );
+    assert!(binary.is_file(), "{} is not built; run `make test`", binary.display());
     binary
 }
 
 /// A command of the relay, run to its end.
 pub fn command(arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the relay's program")
+    Command::new(binary()).args(arguments).stdin(Stdio::null()).output().expect("the relay's program")
 }
 
 /// A place with a configuration, two mailboxes and their folders.
@@ -50,11 +42,7 @@ impl Site {
     pub fn new(mesh_url: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let root = |name: &str| Root(folder.path().join(name));
-        let site = Self {
-            alice: root(ALICE),
-            bob: root(BOB),
-            folder,
-        };
+        let site = Self { alice: root(ALICE), bob: root(BOB), folder };
         site.write("mailbox.pass", "password\n");
         site.write("shared.key", "TestKey\n");
         site.write("relay.toml", &site.configuration(mesh_url, more));
@@ -77,10 +65,7 @@ impl Site {
         text
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test sets its place up without ceremony"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
     pub fn write(&self, name: &str, content: &str) {
         fs::write(self.folder.path().join(name), content).expect("a file written");
     }
@@ -99,11 +84,7 @@ impl Site {
             return 0;
         };
         journal
-            .query_row(
-                "SELECT count(*) FROM outbound WHERE state_name = ?1",
-                [state],
-                |row| row.get(0),
-            )
+            .query_row("SELECT count(*) FROM outbound WHERE state_name = ?1", [state], |row| row.get(0))
             .unwrap_or(0)
     }
 }
@@ -156,10 +137,7 @@ impl Relay {
 
     /// Asks it to stop and waits until it has.
     pub async fn stop(mut self) -> (ExitStatus, String) {
-        let asked = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status()
-            .expect("kill");
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
         assert!(asked.success());
         let mut status = None;
         eventually("the relay stops when asked", || {
@@ -173,10 +151,7 @@ impl Relay {
     /// The largest memory it ever had, in KiB.
     pub fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
         line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
     }
 }
@@ -191,9 +166,7 @@ impl Drop for Relay {
 
 /// A number that tells one run's log from the next.
 fn fastrand() -> u128 {
-    std::time::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |elapsed| elapsed.as_nanos())
+    std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos())
 }
 
 fn python() -> PathBuf {
@@ -213,15 +186,7 @@ impl Emulator {
     pub async fn start() -> Self {
         let port = free_port();
         let child = Command::new(python())
-            .args([
-                "-m",
-                "uvicorn",
-                "mesh_sandbox.api:app",
-                "--host",
-                "127.0.0.1",
-                "--log-level",
-                "warning",
-            ])
+            .args(["-m", "uvicorn", "mesh_sandbox.api:app", "--host", "127.0.0.1", "--log-level", "warning"])
             .args(["--port", &port.to_string()])
             .env("AUTH_MODE", "full")
             .env("STORE_MODE", "memory")

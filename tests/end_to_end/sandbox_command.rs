@@ -24,11 +24,8 @@ impl Serving {
         let mut line = String::new();
         let output = child.stdout.take().expect("its output");
         BufReader::new(output).read_line(&mut line).expect("a line");
-        let url = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http"))
-            .expect("an address")
-            .to_owned();
+        let url =
+            line.split_whitespace().find(|word| word.starts_with("http")).expect("an address").to_owned();
         Self(child, url)
     }
 
@@ -41,17 +38,10 @@ impl Serving {
         let client = Client::new(ClientConfig {
             base_url: self.1.clone(),
             shared_key: SharedKey::new("TestKey"),
-            tls: TlsConfig {
-                roots_pem,
-                identity: None,
-            },
+            tls: TlsConfig { roots_pem, identity: None },
             timeouts: Timeouts::default(),
             application: "test==1".to_owned(),
-            now: || {
-                std::time::SystemTime::UNIX_EPOCH
-                    .elapsed()
-                    .map_or(jiff::Timestamp::UNIX_EPOCH, now)
-            },
+            now: || std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(jiff::Timestamp::UNIX_EPOCH, now),
         })
         .expect("a client");
         let mailbox = client.mailbox(mailbox.parse().expect("a mailbox"), SecretString::from(password));
@@ -74,10 +64,7 @@ impl Drop for Serving {
 async fn the_sandbox_serves_plain_http_and_its_stock_mailboxes() {
     let serving = Serving::start(&[]);
     assert_eq!(serving.handshake(None, "X26ABC1", "password").await, Ok(()));
-    let refused = serving
-        .handshake(None, "X26ABC1", "wrong")
-        .await
-        .expect_err("a wrong password");
+    let refused = serving.handshake(None, "X26ABC1", "wrong").await.expect_err("a wrong password");
     assert!(refused.contains("credentials"), "{refused}");
 }
 
@@ -97,19 +84,8 @@ async fn the_sandbox_serves_tls_and_mailboxes_from_a_file() {
     ]);
     assert!(serving.1.starts_with("https://"));
     let root = std::fs::read(file("root.pem")).expect("the root");
-    assert_eq!(
-        serving
-            .handshake(Some(root.clone()), "Y99EX001", "own-password")
-            .await,
-        Ok(())
-    );
-    assert!(
-        serving
-            .handshake(Some(root), "X26ABC1", "password")
-            .await
-            .is_err(),
-        "no stock mailboxes"
-    );
+    assert_eq!(serving.handshake(Some(root.clone()), "Y99EX001", "own-password").await, Ok(()));
+    assert!(serving.handshake(Some(root), "X26ABC1", "password").await.is_err(), "no stock mailboxes");
 }
 
 #[test]
@@ -123,10 +99,7 @@ fn plain_http_is_refused_beyond_loopback() {
 #[test]
 fn the_demonstration_ends_well() {
     let output = command(&["demo"]);
-    let (text, error) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}{error}");
     assert_eq!(text.matches("byte for byte").count(), 3, "{text}");
 }

@@ -15,17 +15,9 @@ struct Secured {
 impl Secured {
     async fn start() -> Self {
         let authority = Authority::new("Test client authority");
-        let tls = Tls::SelfMade {
-            client_ca: Some(authority.pem().to_owned()),
-        };
-        let config = SandboxConfig {
-            tls,
-            ..SandboxConfig::loopback()
-        };
-        Self {
-            sandbox: Sandbox::start(config).await.expect("a sandbox"),
-            authority,
-        }
+        let tls = Tls::SelfMade { client_ca: Some(authority.pem().to_owned()) };
+        let config = SandboxConfig { tls, ..SandboxConfig::loopback() };
+        Self { sandbox: Sandbox::start(config).await.expect("a sandbox"), authority }
     }
 
     fn site(&self, roots: &str, identity: Option<&Identity>) -> Site {
@@ -53,8 +45,7 @@ async fn a_pair_goes_through_mutual_tls() {
     let identity = secured.authority.client("MAILHOST1.X26.api.mesh-client.nhs.uk");
     let site = secured.site(secured.root(), Some(&identity));
     let relay = site.run().await;
-    site.alice
-        .drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
+    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
     eventually("the pair arrives", || site.bob.controls("IN") == 1).await;
     assert_eq!(site.bob.received(), [b"payload".to_vec()]);
     let (status, log) = relay.stop().await;
@@ -63,8 +54,7 @@ async fn a_pair_goes_through_mutual_tls() {
 
 /// The relay stays up, nothing is sent, and the log says what is wrong.
 async fn refused(site: Site, words: &[&str]) {
-    site.alice
-        .drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
+    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
     let relay: Relay = site.run().await;
     eventually("it is told", || relay.log().contains("pairs stay in OUT")).await;
     let log = relay.log();
@@ -80,11 +70,7 @@ async fn a_server_under_another_root_is_refused() {
     let secured = Secured::start().await;
     let identity = secured.authority.client("MAILHOST1.X26.api.mesh-client.nhs.uk");
     let other = Authority::new("Another authority");
-    refused(
-        secured.site(other.pem(), Some(&identity)),
-        &["certificate", "roots"],
-    )
-    .await;
+    refused(secured.site(other.pem(), Some(&identity)), &["certificate", "roots"]).await;
 }
 
 #[tokio::test]
@@ -92,7 +78,7 @@ async fn without_a_client_certificate_the_need_for_one_is_told() {
     let secured = Secured::start().await;
     refused(
         secured.site(secured.root(), None),
-        &["client certificate", "identity"],
+        &["the server asks for a client certificate", "configure the certificate and key"],
     )
     .await;
 }
@@ -101,11 +87,7 @@ async fn without_a_client_certificate_the_need_for_one_is_told() {
 async fn a_client_certificate_of_another_authority_is_told() {
     let secured = Secured::start().await;
     let stranger = Authority::new("Another authority").client("STRANGER.X26.api.mesh-client.nhs.uk");
-    refused(
-        secured.site(secured.root(), Some(&stranger)),
-        &["client certificate"],
-    )
-    .await;
+    refused(secured.site(secured.root(), Some(&stranger)), &["client certificate"]).await;
 }
 
 #[test]

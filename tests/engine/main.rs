@@ -29,21 +29,27 @@ fn mailbox() -> MailboxId {
 }
 
 fn policy() -> SendPolicy {
+    let (short, longer) = (Duration::from_millis(4), Duration::from_millis(20));
     SendPolicy {
         chunk_bytes: 10,
+        retry_first: short,
+        retry_max: longer,
+        doubt_wait: short,
         ..SendPolicy::default()
     }
 }
 
 impl Bench {
     fn new() -> Self {
-        Self::on(
-            Arc::new(tempfile::tempdir().expect("a folder")),
-            ScriptedMesh::new(&mailbox()).into(),
-        )
+        Self::with(policy())
     }
 
-    fn on(folder: Arc<tempfile::TempDir>, mesh: Arc<ScriptedMesh>) -> Self {
+    fn with(policy: SendPolicy) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        Self::on(folder, ScriptedMesh::new(&mailbox()).into(), policy)
+    }
+
+    fn on(folder: Arc<tempfile::TempDir>, mesh: Arc<ScriptedMesh>, policy: SendPolicy) -> Self {
         let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
         let (trigger, shutdown) = Shutdown::channel();
         let clock = Arc::new(TestClock::default());
@@ -53,29 +59,16 @@ impl Bench {
             chance: Arc::new(TestChance::default()),
         };
         let port: Arc<dyn MeshMailbox> = mesh.clone();
-        let relay = RelayHandle::new(surroundings, [port], policy(), shutdown);
-        Self {
-            mesh,
-            relay,
-            journal,
-            clock,
-            _trigger: trigger,
-            folder,
-        }
+        let relay = RelayHandle::new(surroundings, [port], policy, shutdown);
+        Self { mesh, relay, journal, clock, _trigger: trigger, folder }
     }
 
     /// Everything but the journal's file and what MESH holds is lost.
     async fn restart(self) -> Self {
-        let Self {
-            mesh,
-            relay,
-            journal,
-            folder,
-            ..
-        } = self;
+        let Self { mesh, relay, journal, folder, .. } = self;
         drop(relay);
         journal.close().await;
-        Self::on(folder, mesh)
+        Self::on(folder, mesh, policy())
     }
 
     async fn send(&self, message: &SourceMessage) -> Result<Ended, Deferral> {
@@ -100,10 +93,7 @@ fn message(key: &str, local_id: &str, length: usize) -> SourceMessage {
     let mut envelope = Envelope::new(mailbox(), to, "TEST_WORKFLOW".parse().expect("a workflow"));
     envelope.local_id = local_id.parse().ok();
     SourceMessage {
-        key: SourceKey {
-            adapter: "test".to_owned(),
-            message: key.to_owned(),
-        },
+        key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         envelope,
         payload: Payload::from_bytes((0..length).map(|i| i as u8).collect::<Vec<u8>>()),
         gzip: false,

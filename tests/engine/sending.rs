@@ -21,10 +21,7 @@ async fn a_message_offered_again_gets_its_recorded_outcome_and_is_sent_once() {
     let first = bench.send(&message).await.expect("an end");
     let bench = bench.restart().await;
     let again = bench.send(&message).await.expect("an end");
-    assert_eq!(
-        (first.outcome(), first.relay_id()),
-        (again.outcome(), again.relay_id())
-    );
+    assert_eq!((first.outcome(), first.relay_id()), (again.outcome(), again.relay_id()));
     assert_eq!(bench.mesh.made(), [Made::Begin]);
 }
 
@@ -57,7 +54,7 @@ async fn a_settled_key_may_come_again_as_a_new_message() {
     assert_eq!(bench.mesh.delivered().len(), 2);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lost_answer_is_resolved_by_a_probe_and_sent_once() {
     let bench = Bench::new();
     bench.mesh.then(Fault::AnswerLost);
@@ -67,64 +64,46 @@ async fn a_lost_answer_is_resolved_by_a_probe_and_sent_once() {
     assert_eq!(bench.mesh.delivered().len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lost_answer_without_a_local_id_of_its_own_is_parked_not_guessed() {
     for local_ids in [["", ""], ["SHARED", "SHARED"]] {
         let bench = Bench::new();
-        bench
-            .send(&message("a", local_ids[0], NINE))
-            .await
-            .expect("an end");
+        bench.send(&message("a", local_ids[0], NINE)).await.expect("an end");
         bench.mesh.then(Fault::AnswerLost);
-        let ended = bench
-            .send(&message("b", local_ids[1], NINE))
-            .await
-            .expect("an end");
-        assert!(
-            matches!(ended.outcome(), Outcome::Parked(_)),
-            "{:?}",
-            ended.outcome()
-        );
-        assert_eq!(
-            bench.mesh.made(),
-            [Made::Begin, Made::Begin],
-            "neither asked nor sent again"
-        );
+        let ended = bench.send(&message("b", local_ids[1], NINE)).await.expect("an end");
+        assert!(matches!(ended.outcome(), Outcome::Parked(_)), "{:?}", ended.outcome());
+        assert_eq!(bench.mesh.made(), [Made::Begin, Made::Begin], "neither asked nor sent again");
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_doubt_that_cannot_be_asked_about_is_parked_within_ten_minutes() {
     let bench = Bench::new();
     bench.mesh.then(Fault::AnswerLost);
-    for _ in 0..20 {
+    for _ in 0..100 {
         bench.mesh.then(Fault::ProbeFails);
     }
     let clock = Arc::clone(&bench.clock);
     let ticking = tokio::spawn(async move {
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(4)).await;
+            clock.advance(Duration::from_secs(60));
         }
     });
-    let began = tokio::time::Instant::now();
     let ended = bench.send(&message("a", "L1", NINE)).await.expect("an end");
     assert!(matches!(ended.outcome(), Outcome::Parked(_)));
-    assert!(
-        began.elapsed() <= Duration::from_secs(10 * 60 + 120),
-        "{:?}",
-        began.elapsed()
-    );
+    let asked = bench.mesh.made().iter().filter(|made| **made == Made::Probe).count();
+    assert!((1..20).contains(&asked), "asked {asked} times");
     ticking.abort();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_crash_after_the_intent_is_a_doubt_not_a_second_send() {
-    let bench = Bench::new();
+    let bench = Bench::with(SendPolicy { doubt_wait: Duration::from_secs(60), ..policy() });
     bench.mesh.then(Fault::AnswerLost);
     let message = message("a", "L1", NINE);
     // The process goes while the doubt waits: only the intent and what MESH holds are left.
-    let crashed = tokio::time::timeout(Duration::from_secs(1), bench.send(&message)).await;
+    let crashed = tokio::time::timeout(Duration::from_millis(300), bench.send(&message)).await;
     assert!(crashed.is_err());
     let bench = bench.restart().await;
     let ended = bench.send(&message).await.expect("an end");
@@ -132,19 +111,19 @@ async fn a_crash_after_the_intent_is_a_doubt_not_a_second_send() {
     assert_eq!(bench.mesh.made(), [Made::Begin, Made::Probe]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_certainly_did_not_arrive_is_sent_again() {
     let bench = Bench::new();
     bench.mesh.then(Fault::NotSent);
     bench.mesh.then(Fault::NotSent);
     let message = message("a", "L1", NINE);
     let deferral = bench.send(&message).await.expect_err("a deferral");
-    assert!(deferral.is_mailbox_wide() && deferral.after >= Duration::from_secs(15));
+    assert!(deferral.is_mailbox_wide() && !deferral.after.is_zero());
     bench.send_until_ended(&message, 3).await;
     assert_eq!(bench.mesh.delivered().len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_chunked_message_arrives_whole_whatever_breaks_on_the_way() {
     use Fault::{AnswerLost, NotSent, UploadLost};
     for faults in [
@@ -160,23 +139,13 @@ async fn a_chunked_message_arrives_whole_whatever_breaks_on_the_way() {
             let message = message("a", "L1", THREE_CHUNKS);
             // The faults hit the call after `before` calls went well.
             let described = format!("{faults:?} after {before}");
-            let bench = if before == 0 {
-                faults.iter().for_each(|fault| bench.mesh.then(fault.clone()));
-                bench
-            } else {
-                bench.mesh.then_well(before);
-                faults.iter().for_each(|fault| bench.mesh.then(fault.clone()));
-                bench
-            };
+            bench.mesh.then_well(before);
+            faults.iter().for_each(|fault| bench.mesh.then(fault.clone()));
             if before == 0 && matches!(faults.first(), Some(UploadLost)) {
                 continue; // There is no upload to lose yet.
             }
             let ended = bench.send_until_ended(&message, 8).await;
-            assert!(
-                matches!(ended.outcome(), Outcome::Accepted(_)),
-                "{described}: {:?}",
-                ended.outcome()
-            );
+            assert!(matches!(ended.outcome(), Outcome::Accepted(_)), "{described}: {:?}", ended.outcome());
             let delivered = bench.mesh.delivered();
             assert_eq!(delivered.len(), 1, "{described}");
             let whole: Vec<u8> = (0..THREE_CHUNKS).map(|i| i as u8).collect();
@@ -185,7 +154,7 @@ async fn a_chunked_message_arrives_whole_whatever_breaks_on_the_way() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_interrupted_upload_goes_on_after_a_restart() {
     let bench = Bench::new();
     bench.mesh.then_well(2);
@@ -198,17 +167,7 @@ async fn an_interrupted_upload_goes_on_after_a_restart() {
     bench.send(&message).await.expect("an end");
     let chunks: Vec<Made> = bench.mesh.made();
     let three = Made::Chunk(3);
-    assert_eq!(
-        chunks,
-        [
-            Made::Begin,
-            Made::Chunk(2),
-            three.clone(),
-            three.clone(),
-            three.clone(),
-            three
-        ]
-    );
+    assert_eq!(chunks, [Made::Begin, Made::Chunk(2), three.clone(), three.clone(), three.clone(), three]);
     assert_eq!(bench.mesh.delivered().len(), 1);
 }
 
@@ -222,26 +181,15 @@ async fn refusals_end_with_their_reason() {
     let empty = bench.send(&message("b", "L2", 0)).await.expect("an end");
     assert!(matches!(empty.outcome(), Outcome::Rejected(rejection) if rejection.code == "02"));
 
-    let key = SourceKey {
-        adapter: "test".to_owned(),
-        message: "c".to_owned(),
-    };
-    let unreadable = Refused {
-        key,
-        mailbox: mailbox(),
-        rejection: refusal(),
-    };
+    let key = SourceKey { adapter: "test".to_owned(), message: "c".to_owned() };
+    let unreadable = Refused { key, mailbox: mailbox(), rejection: refusal() };
     let ended = bench.relay.refuse(unreadable).await.expect("an end");
     assert_eq!(ended.outcome(), &Outcome::Rejected(refusal()));
-    assert_eq!(
-        bench.mesh.made(),
-        [Made::Begin],
-        "what can never be sent is not sent"
-    );
+    assert_eq!(bench.mesh.made(), [Made::Begin], "what can never be sent is not sent");
     assert_eq!(bench.relay.unsettled("test").await.expect("a list").len(), 3);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_message_that_is_never_taken_expires() {
     let bench = Bench::new();
     bench.mesh.then(Fault::NotSent);
@@ -262,12 +210,10 @@ async fn the_intent_is_on_disk_before_the_first_byte_leaves() {
     let (out, db) = (Arc::clone(&seen), path.clone());
     mesh.on_begin(move || {
         let read = rusqlite::Connection::open(&db).expect("the journal");
-        let state = read
-            .query_row("SELECT state_name FROM outbound", [], |row| row.get(0))
-            .expect("a row");
+        let state = read.query_row("SELECT state_name FROM outbound", [], |row| row.get(0)).expect("a row");
         *out.lock().expect("a lock") = state;
     });
-    let bench = Bench::on(folder, mesh);
+    let bench = Bench::on(folder, mesh, policy());
     bench.send(&message("a", "L1", NINE)).await.expect("an end");
     assert_eq!(*seen.lock().expect("a lock"), "sending");
 }

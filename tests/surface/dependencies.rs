@@ -30,43 +30,23 @@ const MAY_KNOW: [(&str, &[&str]); 9] = [
 
 /// Crates that open no socket and no file, and what would let them.
 const PURE: [&str; 3] = ["mesh-api", "dts-control", "relay-core"];
-const IMPURE: [&str; 9] = [
-    "hyper",
-    "hyper-util",
-    "axum",
-    "rusqlite",
-    "lapin",
-    "rdkafka",
-    "notify",
-    "tempfile",
-    "tokio-rustls",
-];
+const IMPURE: [&str; 9] =
+    ["hyper", "hyper-util", "axum", "rusqlite", "lapin", "rdkafka", "notify", "tempfile", "tokio-rustls"];
 const IMPURE_TOKIO: [&str; 4] = ["fs", "net", "process", "full"];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    MetadataCommand::new()
-        .manifest_path(manifest)
-        .no_deps()
-        .exec()
-        .expect("cargo metadata")
+    MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata")
 }
 
 fn normal(package: &Package) -> impl Iterator<Item = &cargo_metadata::Dependency> {
-    package
-        .dependencies
-        .iter()
-        .filter(|dependency| dependency.kind == DependencyKind::Normal)
+    package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal)
 }
 
 #[test]
 fn crates_know_only_whom_they_may() {
     let metadata = metadata();
-    let members: BTreeSet<&str> = metadata
-        .packages
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let members: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
     let rules: BTreeMap<&str, &[&str]> = MAY_KNOW.into_iter().collect();
     for package in &metadata.packages {
         let allowed = rules.get(package.name.as_str()).copied().unwrap_or_default();
@@ -99,17 +79,9 @@ fn the_test_kit_is_for_tests_only() {
 fn pure_crates_cannot_open_a_socket_or_a_file() {
     let metadata = metadata();
     for name in PURE {
-        let package = metadata
-            .packages
-            .iter()
-            .find(|package| package.name == name)
-            .expect("a crate");
+        let package = metadata.packages.iter().find(|package| package.name == name).expect("a crate");
         for dependency in normal(package) {
-            assert!(
-                !IMPURE.contains(&dependency.name.as_str()),
-                "{name} uses {}",
-                dependency.name
-            );
+            assert!(!IMPURE.contains(&dependency.name.as_str()), "{name} uses {}", dependency.name);
             if dependency.name == "tokio" {
                 for feature in IMPURE_TOKIO {
                     assert!(
@@ -126,16 +98,9 @@ fn pure_crates_cannot_open_a_socket_or_a_file() {
 fn client_and_sandbox_never_meet_even_in_tests() {
     let metadata = metadata();
     for (one, other) in [("mesh-client", "mesh-sandbox"), ("mesh-sandbox", "mesh-client")] {
-        let package = metadata
-            .packages
-            .iter()
-            .find(|package| package.name == one)
-            .expect("a crate");
+        let package = metadata.packages.iter().find(|package| package.name == one).expect("a crate");
         assert!(
-            package
-                .dependencies
-                .iter()
-                .all(|dependency| dependency.name != other),
+            package.dependencies.iter().all(|dependency| dependency.name != other),
             "{one} knows {other}"
         );
     }

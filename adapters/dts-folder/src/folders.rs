@@ -72,9 +72,7 @@ impl Folders {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(FolderError::Locked {
-                    root: root.to_owned(),
-                });
+                return Err(FolderError::Locked { root: root.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(unusable(&lock_path, "locking")(source)),
         }
@@ -86,21 +84,12 @@ impl Folders {
             temp,
             _lock: lock,
         };
-        for path in [
-            &folders.inbox,
-            &folders.out,
-            &folders.sent,
-            &folders.failed,
-            &folders.temp,
-        ] {
+        for path in [&folders.inbox, &folders.out, &folders.sent, &folders.failed, &folders.temp] {
             let probe = path.join(PROBE_NAME);
             File::create(&probe).map_err(unusable(path, "writing"))?;
             fs::remove_file(&probe).map_err(unusable(path, "removing a file"))?;
             if volume(path)? != volume(&folders.temp)? {
-                return Err(FolderError::OtherVolume {
-                    path: path.clone(),
-                    other: folders.temp.clone(),
-                });
+                return Err(FolderError::OtherVolume { path: path.clone(), other: folders.temp.clone() });
             }
         }
         Ok(folders)
@@ -160,10 +149,7 @@ mod tests {
     fn a_root_is_worked_on_once() {
         let root = tempfile::tempdir().expect("a folder");
         let first = Folders::open(root.path()).expect("folders");
-        assert!(matches!(
-            Folders::open(root.path()),
-            Err(FolderError::Locked { .. })
-        ));
+        assert!(matches!(Folders::open(root.path()), Err(FolderError::Locked { .. })));
         drop(first);
         assert!(Folders::open(root.path()).is_ok());
     }

@@ -40,12 +40,7 @@ impl FolderSink {
 
     /// Writes data and control file where no reader looks, durably.
     async fn stage(&self, message: Inbound<'_>) -> io::Result<Sealed> {
-        let Inbound {
-            download,
-            body,
-            mailbox,
-            ..
-        } = message;
+        let Inbound { download, body, mailbox, .. } = message;
         let id = download.message_id.to_string();
         let temp = self.folders.temp.clone();
         let stage = blocking(move || Stage::begin(&temp, &id)).await?;
@@ -126,20 +121,14 @@ async fn write_body(path: &Path, mut body: PayloadStream) -> io::Result<()> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 /// The control file of a received message (3.6 and example D) or report (4.5 and example H).
 fn control_file(download: &Download, mailbox: &str, now: Timestamp) -> ControlFile {
     let report = download.kind == MessageKind::Report;
     let given = |text: &str| Some(text.to_owned());
-    let to = if download.to.is_empty() {
-        mailbox
-    } else {
-        &download.to
-    };
+    let to = if download.to.is_empty() { mailbox } else { &download.to };
     let esmtp = |given: &str, mailbox: &str| match given {
         "" if mailbox.is_empty() => String::new(),
         "" => esmtp_address(mailbox),
@@ -147,11 +136,7 @@ fn control_file(download: &Download, mailbox: &str, now: Timestamp) -> ControlFi
     };
     ControlFile {
         address_type: AddressType::All,
-        message_type: if report {
-            MessageType::Report
-        } else {
-            MessageType::Data
-        },
+        message_type: if report { MessageType::Report } else { MessageType::Data },
         from_dts: download.from.clone(),
         to_dts: to.to_owned(),
         from_esmtp: Some(esmtp(&download.from_smtp, &download.from)),
@@ -160,11 +145,7 @@ fn control_file(download: &Download, mailbox: &str, now: Timestamp) -> ControlFi
         local_id: given(&download.local_id),
         dts_id: Some(download.message_id.to_string()),
         // An element that is otherwise empty, so a site can find the message that a report is about (4.5).
-        partner_id: given(if report {
-            &download.linked_message_id
-        } else {
-            &download.partner_id
-        }),
+        partner_id: given(if report { &download.linked_message_id } else { &download.partner_id }),
         compress: Some(false),
         encrypted: Some(download.encrypted),
         workflow_id: given(&download.workflow),
@@ -180,11 +161,7 @@ fn control_file(download: &Download, mailbox: &str, now: Timestamp) -> ControlFi
 fn status(download: &Download, report: bool, now: Timestamp) -> StatusRecord {
     let given = &download.status;
     let or = |given: &str, usual: &str| {
-        if given.is_empty() {
-            usual.to_owned()
-        } else {
-            given.to_owned()
-        }
+        if given.is_empty() { usual.to_owned() } else { given.to_owned() }
     };
     let (event, code, success, text) = if report {
         (Event::Send, codes::NOT_DELIVERED, Status::Error, "")

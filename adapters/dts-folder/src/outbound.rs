@@ -43,22 +43,14 @@ struct Done {
 impl FolderSource {
     /// A source named `adapter` in the configuration.
     pub fn new(adapter: &str, config: Config, folders: Arc<Folders>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            adapter: adapter.into(),
-            config,
-            folders,
-            clock,
-        }
+        Self { adapter: adapter.into(), config, folders, clock }
     }
 }
 
 #[async_trait]
 impl Source for FolderSource {
     async fn run(self: Box<Self>, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
-        let fail = |what: String| SourceError {
-            adapter: self.adapter.to_string(),
-            what,
-        };
+        let fail = |what: String| SourceError { adapter: self.adapter.to_string(), what };
         stage::sweep(&self.folders.temp)
             .map_err(|error| fail(format!("folder {}: {error}", self.folders.temp.display())))?;
         let work = Worker {
@@ -69,9 +61,7 @@ impl Source for FolderSource {
             relay,
             shutdown: shutdown.clone(),
         };
-        work.finish_last_run()
-            .await
-            .map_err(|cause| fail(cause.to_string()))?;
+        work.finish_last_run().await.map_err(|cause| fail(cause.to_string()))?;
 
         let (events, mut event) = mpsc::channel(1);
         let _watcher = watch(&self.folders, events);
@@ -241,10 +231,7 @@ impl Worker {
 
     async fn carry(self, ready: ReadyPair) -> Done {
         let deferral = self.try_carry(&ready).await.err();
-        Done {
-            control: ready.control,
-            deferral,
-        }
+        Done { control: ready.control, deferral }
     }
 
     async fn try_carry(&self, ready: &ReadyPair) -> Result<(), Deferral> {
@@ -271,18 +258,14 @@ impl Worker {
                 tracing::error!(%relay_id, %adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
             }
         }
-        self.settle(ready.control.clone(), ready.control_identity.to_key(), ended)
-            .await;
+        self.settle(ready.control.clone(), ready.control_identity.to_key(), ended).await;
         Ok(())
     }
 
     /// Reads the pair. `None` when the files cannot be read now: they may be locked, or gone.
     async fn read(&self, ready: &ReadyPair) -> Option<pair::Pair> {
-        let (adapter, mailbox, folders) = (
-            Arc::clone(&self.adapter),
-            self.mailbox.clone(),
-            Arc::clone(&self.folders),
-        );
+        let (adapter, mailbox, folders) =
+            (Arc::clone(&self.adapter), self.mailbox.clone(), Arc::clone(&self.folders));
         let ready = ready.clone();
         let read =
             tokio::task::spawn_blocking(move || pair::read(&adapter, &mailbox, &folders.out, &ready)).await;
@@ -307,12 +290,7 @@ impl Worker {
             let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
             let (control, identity, proof) = (control.clone(), identity.clone(), Arc::clone(&ended));
             let moved = tokio::task::spawn_blocking(move || {
-                let settling = Settling {
-                    control: &control,
-                    identity: &identity,
-                    mailbox: &mailbox,
-                    now,
-                };
+                let settling = Settling { control: &control, identity: &identity, mailbox: &mailbox, now };
                 settle(&folders, settling, &proof)
             })
             .await;

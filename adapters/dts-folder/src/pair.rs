@@ -41,10 +41,7 @@ pub enum Verdict {
 
 /// The source key of a control file: its name and which file of that name it is.
 pub fn key(adapter: &str, control: &str, identity: &Identity) -> SourceKey {
-    SourceKey {
-        adapter: adapter.to_owned(),
-        message: format!("{control}|{}", identity.to_key()),
-    }
+    SourceKey { adapter: adapter.to_owned(), message: format!("{control}|{}", identity.to_key()) }
 }
 
 /// The control file's name in a source key, and the identity it had.
@@ -66,18 +63,12 @@ pub fn read(adapter: &str, mailbox: &MailboxId, out: &Path, ready: &ReadyPair) -
             description: fault.description,
             message_id: None,
         };
-        let verdict = Verdict::Refuse(Refused {
-            key: key.clone(),
-            mailbox: mailbox.clone(),
-            rejection,
-        });
+        let verdict = Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection });
         Ok(Pair { control, verdict })
     };
     // One byte more than allowed shows that the file is too large without reading all of it.
     let mut bytes = Vec::new();
-    File::open(out.join(&ready.control))?
-        .take(SIZE_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(out.join(&ready.control))?.take(SIZE_MAX as u64 + 1).read_to_end(&mut bytes)?;
     let mut control = match ControlFile::read(&bytes) {
         Ok(control) => control,
         Err(error) => {
@@ -99,10 +90,7 @@ pub fn read(adapter: &str, mailbox: &MailboxId, out: &Path, ready: &ReadyPair) -
         _ => return refuse(Some(control), Fault::unreadable_data_file()),
     };
     match message(key.clone(), mailbox, out, &control, data) {
-        Ok(message) => Ok(Pair {
-            control: Some(control),
-            verdict: Verdict::Send(Box::new(message)),
-        }),
+        Ok(message) => Ok(Pair { control: Some(control), verdict: Verdict::Send(Box::new(message)) }),
         Err(reason) => {
             let mut fault = Fault::unreadable_control_file();
             fault.event = dts_control::Event::Transfer;
@@ -123,9 +111,7 @@ fn message(
     let element = |name: &'static str| move |error: &dyn std::fmt::Display| format!("{name}: {error}");
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let to = control.to_dts.parse().map_err(|e| element("To_DTS")(&e))?;
-    let workflow = text(&control.workflow_id)
-        .parse()
-        .map_err(|e| element("WorkflowId")(&e))?;
+    let workflow = text(&control.workflow_id).parse().map_err(|e| element("WorkflowId")(&e))?;
     let mut envelope = Envelope::new(mailbox.clone(), to, workflow);
     let local_id = text(&control.local_id);
     if !local_id.trim().is_empty() {
@@ -137,10 +123,7 @@ fn message(
     envelope.process_id = optional("ProcessId", control.process_id.as_deref())?;
     envelope.checksum = checksum(&text(&control.data_checksum)).map_err(|e| element("DataChecksum")(&e))?;
     envelope.encrypted = control.encrypted.unwrap_or(false);
-    let file = DataFile {
-        path: out.join(data),
-        identity: identity.clone(),
-    };
+    let file = DataFile { path: out.join(data), identity: identity.clone() };
     Ok(SourceMessage {
         key,
         envelope,
@@ -169,10 +152,7 @@ impl DataFile {
         if Identity::of(metadata).as_ref() == Some(&self.identity) {
             return Ok(());
         }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the data file was changed while it was being sent",
-        ))
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the data file was changed while it was being sent"))
     }
 }
 
@@ -195,10 +175,7 @@ impl OpenPayload for DataFile {
                 let mut buffer = vec![0; wanted];
                 let got = handle.read(&mut buffer).await?;
                 if got == 0 {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the data file became shorter",
-                    ));
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the data file became shorter"));
                 }
                 buffer.truncate(got);
                 Ok(Some((Bytes::from(buffer), (handle, left - got as u64, file))))

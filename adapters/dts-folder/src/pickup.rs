@@ -24,11 +24,7 @@ impl Identity {
         let since_epoch = |time: std::time::SystemTime| time.duration_since(UNIX_EPOCH).ok();
         metadata.file_type().is_file().then(|| Self {
             length: metadata.len(),
-            modified_ns: metadata
-                .modified()
-                .ok()
-                .and_then(since_epoch)
-                .map_or(0, |age| age.as_nanos()),
+            modified_ns: metadata.modified().ok().and_then(since_epoch).map_or(0, |age| age.as_nanos()),
             inode: inode(metadata),
         })
     }
@@ -100,11 +96,7 @@ pub struct Look {
 impl Pickup {
     /// `grace`: quiet time of a pair. A control file without its data file is given `data_wait` more.
     pub fn new(grace: Duration, data_wait: Duration) -> Self {
-        Self {
-            grace,
-            data_wait,
-            seen: HashMap::new(),
-        }
+        Self { grace, data_wait, seen: HashMap::new() }
     }
 
     /// Looks at OUT. Pairs for which `busy` answers yes are passed over.
@@ -132,20 +124,12 @@ impl Pickup {
             let data = file_name::data_name_candidates(stem)
                 .into_iter()
                 .find_map(|data| Identity::at(&out.join(&data)).map(|identity| (data, identity)));
-            let pair = ReadyPair {
-                control: name.clone(),
-                control_identity,
-                data,
-            };
+            let pair = ReadyPair { control: name.clone(), control_identity, data };
             let since = match self.seen.remove(&name) {
                 Some(seen) if seen.pair == pair => seen.since,
                 _ => now,
             };
-            let wait = if pair.data.is_some() {
-                self.grace
-            } else {
-                self.grace + self.data_wait
-            };
+            let wait = if pair.data.is_some() { self.grace } else { self.grace + self.data_wait };
             if now >= since + wait {
                 look.ready.push(pair.clone());
             } else {
@@ -163,10 +147,7 @@ impl Pickup {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests write files as a legacy system does, without ceremony"
-)]
+#[expect(clippy::disallowed_methods, reason = "tests write files as a legacy system does, without ceremony")]
 mod tests {
     use super::*;
 
@@ -182,11 +163,7 @@ mod tests {
     impl Out {
         fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
-            Self {
-                folder,
-                pickup: Pickup::new(GRACE, DATA_WAIT),
-                start: Instant::now(),
-            }
+            Self { folder, pickup: Pickup::new(GRACE, DATA_WAIT), start: Instant::now() }
         }
 
         fn write(&self, name: &str, content: &str) {
@@ -195,10 +172,7 @@ mod tests {
 
         fn ready(&mut self, second: u64) -> Vec<String> {
             let now = self.start + Duration::from_secs(second);
-            let look = self
-                .pickup
-                .look(self.folder.path(), |_| false, now)
-                .expect("a look");
+            let look = self.pickup.look(self.folder.path(), |_| false, now).expect("a look");
             look.ready.into_iter().map(|pair| pair.control).collect()
         }
     }
@@ -245,10 +219,7 @@ mod tests {
         let mut out = Out::new();
         out.write("a.dat", "1");
         out.write("a.ctl", "x");
-        let look = out
-            .pickup
-            .look(out.folder.path(), |_| false, out.start)
-            .expect("a look");
+        let look = out.pickup.look(out.folder.path(), |_| false, out.start).expect("a look");
         assert_eq!(look.next, Some(out.start + GRACE));
     }
 }

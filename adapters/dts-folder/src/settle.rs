@@ -54,9 +54,8 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
         Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => &folders.failed,
     };
     // The data goes first: whoever sees the control file takes the data for complete.
-    for data in file_name::control_stem(settling.control)
-        .into_iter()
-        .flat_map(file_name::data_name_candidates)
+    for data in
+        file_name::control_stem(settling.control).into_iter().flat_map(file_name::data_name_candidates)
     {
         let from = folders.out.join(&data);
         // Once the control file has left OUT a data file of that name belongs to the next pair.
@@ -90,9 +89,7 @@ fn stage(
     source: &Path,
 ) -> io::Result<Sealed> {
     let mut bytes = Vec::new();
-    File::open(source)?
-        .take(SIZE_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(source)?.take(SIZE_MAX as u64 + 1).read_to_end(&mut bytes)?;
     let read = ControlFile::read(&bytes).ok();
     let stage = Stage::begin(&folders.temp, id)?;
     let status = status(ended.outcome(), settling.now);
@@ -104,10 +101,7 @@ fn stage(
     let write =
         |name, control: &ControlFile| stage.write(name, control.write(LineEnd::platform()).as_bytes());
     let accepted = matches!(ended.outcome(), Outcome::Accepted(_));
-    let mut report = ControlFile {
-        from_dts: settling.mailbox.to_string(),
-        ..ControlFile::default()
-    };
+    let mut report = ControlFile { from_dts: settling.mailbox.to_string(), ..ControlFile::default() };
     if let Some(mut control) = read {
         if control.from_dts.trim().is_empty() {
             control.from_dts = settling.mailbox.to_string();

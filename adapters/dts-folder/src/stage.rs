@@ -34,10 +34,7 @@ impl Stage {
             fs::remove_dir_all(&open)?;
         }
         fs::create_dir(&open)?;
-        Ok(Self {
-            open,
-            sealed: sealed_path(temp, id),
-        })
+        Ok(Self { open, sealed: sealed_path(temp, id) })
     }
 
     /// Where the file `name` is to be written. Whoever writes it syncs it.
@@ -83,11 +80,7 @@ impl Sealed {
     /// # Errors
     /// When the move fails; it can be tried again.
     pub fn release(&self, name: &str, to: &Path) -> io::Result<()> {
-        if self.holds(name) {
-            move_durably(&self.0.join(name), to)
-        } else {
-            Ok(())
-        }
+        if self.holds(name) { move_durably(&self.0.join(name), to) } else { Ok(()) }
     }
 
     /// Removes the folder once it is empty and no longer needed to recognise a repeat.
@@ -126,11 +119,7 @@ pub fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     let (source, target) = (parent(from)?, parent(to)?);
     sync_folder(target)?;
-    if source == target {
-        Ok(())
-    } else {
-        sync_folder(source)
-    }
+    if source == target { Ok(()) } else { sync_folder(source) }
 }
 
 /// Removes a file, then syncs its folder. Does nothing when it is gone already.
@@ -146,8 +135,7 @@ pub fn remove_durably(path: &Path) -> io::Result<()> {
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {
-    path.parent()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a folder"))
+    path.parent().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a folder"))
 }
 
 #[cfg(unix)]
@@ -172,19 +160,13 @@ mod tests {
         let stage = Stage::begin(temp.path(), "ID1").expect("a stage");
         stage.write("data", b"payload").expect("a file");
         stage.write("control", b"xml").expect("a file");
-        stage
-            .seal()
-            .expect("sealed")
-            .release("data", &target)
-            .expect("moved");
+        stage.seal().expect("sealed").release("data", &target).expect("moved");
 
         // As after a crash: found again, the moved file is not missed, the other one is still there.
         let again = Sealed::find(temp.path(), "ID1").expect("still sealed");
         again.release("data", &target).expect("nothing to do");
         assert!(again.holds("control") && !again.holds("data"));
-        again
-            .release("control", &temp.path().join("data.ctl"))
-            .expect("moved");
+        again.release("control", &temp.path().join("data.ctl")).expect("moved");
         again.clear().expect("cleared");
         assert!(Sealed::find(temp.path(), "ID1").is_none());
     }
@@ -193,18 +175,11 @@ mod tests {
     fn what_was_not_sealed_is_begun_again_and_swept() {
         let temp = tempfile::tempdir().expect("a folder");
         fs::create_dir(temp.path().join("app-own")).expect("a folder");
-        Stage::begin(temp.path(), "ID1")
-            .expect("a stage")
-            .write("data", b"half")
-            .expect("a file");
+        Stage::begin(temp.path(), "ID1").expect("a stage").write("data", b"half").expect("a file");
         assert!(Sealed::find(temp.path(), "ID1").is_none());
         let again = Stage::begin(temp.path(), "ID1").expect("a stage");
         assert!(!again.path("data").exists());
         sweep(temp.path()).expect("swept");
-        assert_eq!(
-            fs::read_dir(temp.path()).expect("a listing").count(),
-            1,
-            "an app's own folder stays"
-        );
+        assert_eq!(fs::read_dir(temp.path()).expect("a listing").count(), 1, "an app's own folder stays");
     }
 }

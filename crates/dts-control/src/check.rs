@@ -28,12 +28,7 @@ pub struct Fault {
 
 impl Fault {
     fn new(event: Event, code: &'static str, description: impl Into<String>, element: &'static str) -> Self {
-        Self {
-            event,
-            code,
-            description: description.into(),
-            element,
-        }
+        Self { event, code, description: description.into(), element }
     }
 
     /// The control file cannot be opened or read: COLLECT 01. MESH's 06 is the other candidate of 4.6 I; 01
@@ -49,23 +44,12 @@ impl Fault {
 
     /// The data file is missing, empty or cannot be opened: COLLECT 02.
     pub fn unreadable_data_file() -> Self {
-        Self::new(
-            Event::Collect,
-            codes::DATA_FILE_UNREADABLE,
-            texts::DATA_FILE_UNREADABLE,
-            "DTSControl",
-        )
+        Self::new(Event::Collect, codes::DATA_FILE_UNREADABLE, texts::DATA_FILE_UNREADABLE, "DTSControl")
     }
 
     /// The status record for the report and for the control file in FAILED.
     pub fn status_record(&self, at: Timestamp) -> StatusRecord {
-        StatusRecord::at(
-            at,
-            self.event.clone(),
-            Status::Error,
-            self.code,
-            self.description.clone(),
-        )
+        StatusRecord::at(at, self.event.clone(), Status::Error, self.code, self.description.clone())
     }
 }
 
@@ -99,12 +83,7 @@ impl ControlFile {
     pub fn check(&self, mailbox: &str) -> Result<(), Fault> {
         let from = self.from_dts.trim();
         if !from.is_empty() && !from.eq_ignore_ascii_case(mailbox.trim()) {
-            return Err(Fault::new(
-                Event::Send,
-                codes::FROM_INVALID,
-                texts::FROM_INVALID,
-                "From_DTS",
-            ));
+            return Err(Fault::new(Event::Send, codes::FROM_INVALID, texts::FROM_INVALID, "From_DTS"));
         }
         let no_address_type = || {
             let (code, text) = (codes::ADDRESS_TYPE_INVALID, texts::ADDRESS_TYPE_INVALID);
@@ -113,12 +92,7 @@ impl ControlFile {
         if self.to_dts.trim().is_empty() {
             return match self.address_type {
                 AddressType::Smtp => no_address_type(),
-                _ => Err(Fault::new(
-                    Event::Send,
-                    codes::TO_INVALID,
-                    texts::TO_MISSING,
-                    "To_DTS",
-                )),
+                _ => Err(Fault::new(Event::Send, codes::TO_INVALID, texts::TO_MISSING, "To_DTS")),
             };
         }
         if let AddressType::Other(_) = self.address_type {

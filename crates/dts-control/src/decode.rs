@@ -31,9 +31,7 @@ pub(crate) fn to_text(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
     std::str::from_utf8(bytes)
         .map(Cow::Borrowed)
-        .map_err(|error| ReadError::Undecodable {
-            at: Position::of(bytes, error.valid_up_to()),
-        })
+        .map_err(|error| ReadError::Undecodable { at: Position::of(bytes, error.valid_up_to()) })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, ReadError> {
@@ -45,17 +43,11 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, Re
             Err(_) => return Err(undecodable_after(&text)),
         }
     }
-    if rest.is_empty() {
-        Ok(Cow::Owned(text))
-    } else {
-        Err(undecodable_after(&text))
-    }
+    if rest.is_empty() { Ok(Cow::Owned(text)) } else { Err(undecodable_after(&text)) }
 }
 
 fn undecodable_after(text: &str) -> ReadError {
-    ReadError::Undecodable {
-        at: Position::of(text.as_bytes(), text.len()),
-    }
+    ReadError::Undecodable { at: Position::of(text.as_bytes(), text.len()) }
 }
 
 /// Text in an encoding that keeps ASCII in its place, as the declaration says; UTF-8 without one.
@@ -72,24 +64,14 @@ fn declared(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
         return utf8(bytes);
     }
     let encoding = declaration.encoder().ok_or(ReadError::UnknownEncoding { at })?;
-    let utf16 = [
-        DetectedEncoding::Utf16LeBom.encoding(),
-        DetectedEncoding::Utf16BeBom.encoding(),
-    ];
+    let utf16 = [DetectedEncoding::Utf16LeBom.encoding(), DetectedEncoding::Utf16BeBom.encoding()];
     if encoding == DetectedEncoding::Utf8Bom.encoding() || utf16.contains(&encoding) {
         return utf8(bytes);
     }
     decode(bytes, encoding).map_err(|_| {
         // The decoder does not say where, so each line is tried alone.
-        let line = bytes
-            .split(|&byte| byte == b'\n')
-            .position(|line| decode(line, encoding).is_err());
-        ReadError::Undecodable {
-            at: Position {
-                line: 1 + line.unwrap_or(0),
-                column: 1,
-            },
-        }
+        let line = bytes.split(|&byte| byte == b'\n').position(|line| decode(line, encoding).is_err());
+        ReadError::Undecodable { at: Position { line: 1 + line.unwrap_or(0), column: 1 } }
     })
 }
 

@@ -60,9 +60,7 @@ pub fn is_safe_id(id: &str) -> bool {
     let is_device = ["con", "prn", "aux", "nul"].contains(&first) || numbered("com") || numbered("lpt");
     !id.is_empty()
         && id.len() <= ID_MAX
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         && !id.starts_with('.')
         && !id.ends_with('.')
         && !lower.contains(".ctl")
@@ -78,10 +76,7 @@ mod tests {
         for (name, stem) in [
             ("ZZZHC001LAB00000417.ctl", "ZZZHC001LAB00000417"),
             ("ABC_22112026_1015.ctl", "ABC_22112026_1015"),
-            (
-                "0123456789abcdef0123456789abcdef.ctl",
-                "0123456789abcdef0123456789abcdef",
-            ),
+            ("0123456789abcdef0123456789abcdef.ctl", "0123456789abcdef0123456789abcdef"),
             (
                 "ZZZHC0018c1f4d7e-0000-4000-8000-000000000001.ctl",
                 "ZZZHC0018c1f4d7e-0000-4000-8000-000000000001",

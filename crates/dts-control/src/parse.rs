@@ -33,13 +33,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
-        Self {
-            text,
-            reader,
-            token: 0,
-            depth: 0,
-            in_body: false,
-        }
+        Self { text, reader, token: 0, depth: 0, in_body: false }
     }
 
     pub(crate) fn position(&self, offset: usize) -> Position {
@@ -57,10 +51,7 @@ impl<'a> Parser<'a> {
     }
 
     fn malformed(&self, reason: &'static str) -> ReadError {
-        ReadError::Malformed {
-            at: self.here(),
-            reason,
-        }
+        ReadError::Malformed { at: self.here(), reason }
     }
 
     fn next(&mut self) -> Result<Token, ReadError> {
@@ -154,10 +145,7 @@ impl<'a> Parser<'a> {
                 Token::Text(text) if is_blank(&text) => {}
                 Token::Text(_) => {
                     let reason = "text before the first tag; take it out";
-                    return Err(ReadError::Malformed {
-                        at: self.here_past_space(),
-                        reason,
-                    });
+                    return Err(ReadError::Malformed { at: self.here_past_space(), reason });
                 }
                 Token::End | Token::EndOfFile => return Err(ReadError::Unterminated { at: self.here() }),
             }
@@ -171,9 +159,7 @@ impl<'a> Parser<'a> {
                 Token::Text(text) if is_blank(&text) => {}
                 Token::EndOfFile => return Ok(()),
                 Token::Start(_) | Token::End | Token::Text(_) => {
-                    return Err(ReadError::TrailingContent {
-                        at: self.here_past_space(),
-                    });
+                    return Err(ReadError::TrailingContent { at: self.here_past_space() });
                 }
             }
         }

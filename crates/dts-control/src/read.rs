@@ -47,10 +47,7 @@ impl ControlFile {
         let mut parser = Parser::new(&text);
         if let Some(offset) = text.find(|c| !xml::is_char(c)) {
             let reason = "a character that XML forbids; take control characters out";
-            return Err(ReadError::Malformed {
-                at: parser.position(offset),
-                reason,
-            });
+            return Err(ReadError::Malformed { at: parser.position(offset), reason });
         }
         parser.root()?;
         let control = control_file(&mut parser)?;
@@ -60,10 +57,8 @@ impl ControlFile {
 }
 
 fn control_file(parser: &mut Parser<'_>) -> Result<ControlFile, ReadError> {
-    let mut control = ControlFile {
-        message_type: MessageType::Other(String::new()),
-        ..ControlFile::default()
-    };
+    let mut control =
+        ControlFile { message_type: MessageType::Other(String::new()), ..ControlFile::default() };
     let mut seen: Vec<&'static str> = Vec::new();
     parser.children(|parser, name| {
         let Some(known) = known_name(&name) else {
@@ -142,13 +137,7 @@ fn known_name(name: &str) -> Option<&'static str> {
 
 fn set(control: &mut ControlFile, name: &'static str, value: String) {
     match name {
-        "Version" => {
-            control.version = if value.is_empty() {
-                DEFAULT_VERSION.to_owned()
-            } else {
-                value
-            }
-        }
+        "Version" => control.version = if value.is_empty() { DEFAULT_VERSION.to_owned() } else { value },
         "AddressType" if !value.is_empty() => {
             let Ok(address_type) = value.parse::<AddressType>();
             control.address_type = address_type;

@@ -17,10 +17,7 @@ impl Position {
     /// The place of the byte at `offset` in UTF-8 text, which may be broken from there on.
     pub(crate) fn of(text: &[u8], offset: usize) -> Self {
         let before = &text[..offset.min(text.len())];
-        let line_start = before
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         // Bytes of the form 10xxxxxx continue a character.
         let is_first_byte = |byte: &&u8| **byte & 0xC0 != 0x80;
         Self {
@@ -85,10 +82,7 @@ pub enum ReadError {
         at: Position,
     },
     /// Elements inside elements beyond [`DEPTH_MAX`](crate::DEPTH_MAX).
-    #[error(
-        "elements are nested deeper than {} at {at}; take the inner ones out",
-        crate::DEPTH_MAX
-    )]
+    #[error("elements are nested deeper than {} at {at}; take the inner ones out", crate::DEPTH_MAX)]
     TooDeep {
         /// Where the first element beyond the limit stands.
         at: Position,

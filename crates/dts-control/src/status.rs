@@ -225,9 +225,7 @@ mod tests {
 
     #[test]
     fn host_bundle_and_fixed_rule_agree() {
-        let bundled = jiff::tz::TimeZoneDatabase::bundled()
-            .get("Europe/London")
-            .expect("compiled in");
+        let bundled = jiff::tz::TimeZoneDatabase::bundled().get("Europe/London").expect("compiled in");
         let fixed = TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").expect("a rule");
         let start: Timestamp = "2026-01-01T00:30:00Z".parse().expect("a timestamp");
         for hours in 0..24 * 366 {
@@ -247,26 +245,12 @@ mod tests {
 
     #[test]
     fn a_utc_header_becomes_local() {
-        assert_eq!(
-            from_utc_compact("20260701120000").as_deref(),
-            Ok("20260701130000")
-        );
-        assert_eq!(
-            from_utc_compact(" 20261122101500 ").as_deref(),
-            Ok("20261122101500")
-        );
-        assert_eq!(
-            from_utc_compact("20261231235959").as_deref(),
-            Ok("20261231235959")
-        );
-        for wrong in [
-            "",
-            "2026070112000",
-            "202607011200000",
-            "20261301000000",
-            "20260230000000",
-            "2026-7-1 12:00:",
-        ] {
+        assert_eq!(from_utc_compact("20260701120000").as_deref(), Ok("20260701130000"));
+        assert_eq!(from_utc_compact(" 20261122101500 ").as_deref(), Ok("20261122101500"));
+        assert_eq!(from_utc_compact("20261231235959").as_deref(), Ok("20261231235959"));
+        for wrong in
+            ["", "2026070112000", "202607011200000", "20261301000000", "20260230000000", "2026-7-1 12:00:"]
+        {
             assert_eq!(from_utc_compact(wrong), Err(NotATime), "{wrong}");
         }
     }
@@ -287,20 +271,11 @@ mod tests {
             StatusRecord::at(Timestamp::UNIX_EPOCH, Event::Send, status, code, text).with_two_digit_code()
         };
         let short = record(Status::Error, "EPL-152", "Invalid NHS Number");
-        assert_eq!(
-            (short.code.as_str(), short.description.as_str()),
-            ("12", "EPL-152 Invalid NHS Number")
-        );
+        assert_eq!((short.code.as_str(), short.description.as_str()), ("12", "EPL-152 Invalid NHS Number"));
         let short = record(Status::Error, "InvalidHeaderChunks", "");
-        assert_eq!(
-            (short.code.as_str(), short.description.as_str()),
-            ("14", "InvalidHeaderChunks")
-        );
+        assert_eq!((short.code.as_str(), short.description.as_str()), ("14", "InvalidHeaderChunks"));
         let same = record(Status::Error, "12", "Unregistered to address");
-        assert_eq!(
-            (same.code.as_str(), same.description.as_str()),
-            ("12", "Unregistered to address")
-        );
+        assert_eq!((same.code.as_str(), same.description.as_str()), ("12", "Unregistered to address"));
         assert_eq!(record(Status::Success, "", "").code, "00");
     }
 }

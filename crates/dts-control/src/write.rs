@@ -36,10 +36,7 @@ impl ControlFile {
     /// [`ControlFile::read`] gives the same control file back, save for what no file can say: white space at
     /// the ends of a value is trimmed, and a character that XML forbids is written as `?`.
     pub fn write(&self, line_end: LineEnd) -> String {
-        let mut out = Writer {
-            text: String::with_capacity(2048),
-            line_end,
-        };
+        let mut out = Writer { text: String::with_capacity(2048), line_end };
         out.line("<DTSControl>");
         out.element("  ", "Version", &self.version);
         out.element("  ", "AddressType", self.address_type.as_str());

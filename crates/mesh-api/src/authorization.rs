@@ -134,16 +134,11 @@ impl Authorization {
         }
     }
 
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes a key of any length, so making one cannot fail"
-    )]
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, so making one cannot fail")]
     fn mac(&self, password: &str, key: &SharedKey) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(key.0.as_bytes()).expect("HMAC takes any key length");
-        let input = format!(
-            "{}:{}:{}:{password}:{}",
-            self.mailbox, self.nonce, self.nonce_count, self.timestamp
-        );
+        let input =
+            format!("{}:{}:{}:{password}:{}", self.mailbox, self.nonce, self.nonce_count, self.timestamp);
         mac.update(input.as_bytes());
         mac
     }
@@ -151,13 +146,7 @@ impl Authorization {
 
 impl fmt::Display for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            mailbox,
-            nonce,
-            nonce_count,
-            timestamp,
-            hash,
-        } = self;
+        let Self { mailbox, nonce, nonce_count, timestamp, hash } = self;
         write!(f, "{SCHEME} {mailbox}:{nonce}:{nonce_count}:{timestamp}:{hash}")
     }
 }
@@ -230,16 +219,9 @@ mod tests {
     #[test]
     fn the_test_vectors_verify() {
         for v in &VECTORS {
-            let header = format!(
-                "NHSMESH {}:{}:{}:{}:{}",
-                v.mailbox, v.nonce, v.count, v.timestamp, v.hash
-            );
+            let header = format!("NHSMESH {}:{}:{}:{}:{}", v.mailbox, v.nonce, v.count, v.timestamp, v.hash);
             let token = Authorization::read(&header, v.mailbox).expect("a readable header");
-            assert_eq!(
-                token.verify(v.password, &SharedKey::new(v.key)),
-                Ok(()),
-                "{header}"
-            );
+            assert_eq!(token.verify(v.password, &SharedKey::new(v.key)), Ok(()), "{header}");
             assert_eq!(token.to_string(), header);
             assert_eq!(
                 token.verify("other", &SharedKey::new(v.key)),
@@ -272,11 +254,7 @@ mod tests {
         ] {
             assert_eq!(Authorization::read(header, "X26EX001"), Err(expected), "{header}");
         }
-        for accepted in [
-            "X26EX001:n:0:t:h",
-            "nhsmesh X26EX001:n:0:t:h",
-            "NHSMESH-X26EX001:n:0:t:h",
-        ] {
+        for accepted in ["X26EX001:n:0:t:h", "nhsmesh X26EX001:n:0:t:h", "NHSMESH-X26EX001:n:0:t:h"] {
             assert!(Authorization::read(accepted, "x26ex001").is_ok(), "{accepted}");
         }
     }

@@ -35,11 +35,8 @@ impl InboxPage {
         }
         let page: Page = serde_json::from_slice(body).ok()?;
         let listed = page.messages.len();
-        let messages: Vec<MessageId> = page
-            .messages
-            .iter()
-            .filter_map(|id| id.as_str()?.parse().ok())
-            .collect();
+        let messages: Vec<MessageId> =
+            page.messages.iter().filter_map(|id| id.as_str()?.parse().ok()).collect();
         Some(Self {
             unusable: listed - messages.len(),
             messages,
@@ -77,10 +74,7 @@ impl ServiceError {
     /// else (HTML, SOAP, nothing) is described by its length only, because it may echo what was sent.
     pub fn read(body: &[u8]) -> Self {
         let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
-            return Self {
-                description: unreadable(body),
-                ..Self::default()
-            };
+            return Self { description: unreadable(body), ..Self::default() };
         };
         let text = |value: Option<&Value>| match value {
             Some(Value::String(text)) => text.clone(),
@@ -101,18 +95,11 @@ impl ServiceError {
                     }
                     _ => get("msg"),
                 };
-                Self {
-                    event: get("event"),
-                    code: get("code"),
-                    description,
-                    message_id,
-                }
+                Self { event: get("event"), code: get("code"), description, message_id }
             }
-            Some(Value::String(detail)) => Self {
-                description: detail.clone(),
-                message_id,
-                ..Self::default()
-            },
+            Some(Value::String(detail)) => {
+                Self { description: detail.clone(), message_id, ..Self::default() }
+            }
             _ if fields.contains_key("errorCode") || fields.contains_key("errorDescription") => Self {
                 event: text(fields.get("errorEvent")),
                 code: text(fields.get("errorCode")),
@@ -120,10 +107,7 @@ impl ServiceError {
                 message_id,
             },
             _ => match text(fields.get("message")) {
-                message if message.is_empty() => Self {
-                    description: unreadable(body),
-                    ..Self::default()
-                },
+                message if message.is_empty() => Self { description: unreadable(body), ..Self::default() },
                 message => Self {
                     description: message.split_whitespace().collect::<Vec<_>>().join(" "),
                     message_id,
@@ -257,10 +241,7 @@ mod tests {
             br#"{"messages":["A1"],"links":{"self":"/s","next":"/n?x=1"},"approx_inbox_count":7}"#,
         )
         .expect("version 2");
-        assert_eq!(
-            (v2.messages.len(), v2.linked, v2.next.as_deref()),
-            (1, true, Some("/n?x=1"))
-        );
+        assert_eq!((v2.messages.len(), v2.linked, v2.next.as_deref()), (1, true, Some("/n?x=1")));
         let odd = InboxPage::read(br#"{"messages":["../x", 7, "A1"]}"#).expect("a page with odd entries");
         assert_eq!((odd.messages.len(), odd.unusable), (1, 2));
         assert_eq!(InboxPage::read(b"<html>"), None);
@@ -268,15 +249,8 @@ mod tests {
 
     #[test]
     fn the_sent_id_is_read_in_any_spelling() {
-        for body in [
-            r#"{"messageID":"A1"}"#,
-            r#"{"message_id":"A1"}"#,
-            r#"{"messageId":"A1","blockID":2}"#,
-        ] {
-            assert_eq!(
-                sent_message_id(body.as_bytes()).map(|id| id.to_string()),
-                Some("A1".to_owned())
-            );
+        for body in [r#"{"messageID":"A1"}"#, r#"{"message_id":"A1"}"#, r#"{"messageId":"A1","blockID":2}"#] {
+            assert_eq!(sent_message_id(body.as_bytes()).map(|id| id.to_string()), Some("A1".to_owned()));
         }
         for body in ["", "null", "{}", r#"{"message_id":"../x"}"#] {
             assert_eq!(sent_message_id(body.as_bytes()), None, "{body}");
@@ -287,12 +261,7 @@ mod tests {
     fn errors_of_every_shape_are_read() {
         let read = |body: &str| {
             let e = ServiceError::read(body.as_bytes());
-            (
-                e.event,
-                e.code,
-                e.description,
-                e.message_id.map(|id| id.to_string()),
-            )
+            (e.event, e.code, e.description, e.message_id.map(|id| id.to_string()))
         };
         let owned = |a: &str, b: &str, c: &str, d: Option<&str>| {
             (a.to_owned(), b.to_owned(), c.to_owned(), d.map(str::to_owned))
@@ -306,24 +275,15 @@ mod tests {
                 r#"{"message_id":"A1","detail":[{"event":"SEND","code":"12","msg":"Unregistered"}]}"#,
                 owned("SEND", "12", "Unregistered", Some("A1")),
             ),
-            (
-                r#"{"errorCode":403,"errorDescription":"no"}"#,
-                owned("", "403", "no", None),
-            ),
+            (r#"{"errorCode":403,"errorDescription":"no"}"#, owned("", "403", "no", None)),
             (
                 r#"{"detail":[{"type":"missing","loc":["header","mex-to"],"msg":"Field required","input":"canary"}]}"#,
                 owned("", "", "Field required (header mex-to)", None),
             ),
             (r#"{"detail":"Not Found"}"#, owned("", "", "Not Found", None)),
-            (
-                "{\"message\":\"An internal\\n\\nerror\"}",
-                owned("", "", "An internal error", None),
-            ),
+            ("{\"message\":\"An internal\\n\\nerror\"}", owned("", "", "An internal error", None)),
             ("", owned("", "", "no explanation was given", None)),
-            (
-                "<html>canary",
-                owned("", "", "12 bytes that are not a MESH error", None),
-            ),
+            ("<html>canary", owned("", "", "12 bytes that are not a MESH error", None)),
         ] {
             assert_eq!(read(body), expected, "{body}");
         }

@@ -89,15 +89,8 @@ impl ChunkPlan {
     pub fn whole(length: u64) -> Result<Self, ChunkPlanError> {
         match length {
             0 => Err(ChunkPlanError::Empty),
-            1..=REQUEST_BYTES_MAX => Ok(Self {
-                length,
-                chunk_bytes: length,
-                of: 1,
-            }),
-            _ => Err(ChunkPlanError::TooLarge {
-                length,
-                limit: REQUEST_BYTES_MAX,
-            }),
+            1..=REQUEST_BYTES_MAX => Ok(Self { length, chunk_bytes: length, of: 1 }),
+            _ => Err(ChunkPlanError::TooLarge { length, limit: REQUEST_BYTES_MAX }),
         }
     }
 
@@ -110,21 +103,14 @@ impl ChunkPlan {
             return Err(ChunkPlanError::Empty);
         }
         if length > MESSAGE_BYTES_MAX {
-            return Err(ChunkPlanError::TooLarge {
-                length,
-                limit: MESSAGE_BYTES_MAX,
-            });
+            return Err(ChunkPlanError::TooLarge { length, limit: MESSAGE_BYTES_MAX });
         }
         if chunk_bytes == 0 || chunk_bytes > REQUEST_BYTES_MAX {
             return Err(ChunkPlanError::ChunkSize { chunk_bytes });
         }
         let of = u32::try_from(length.div_ceil(chunk_bytes))
             .map_err(|_| ChunkPlanError::ChunkSize { chunk_bytes })?;
-        Ok(Self {
-            length,
-            chunk_bytes,
-            of,
-        })
+        Ok(Self { length, chunk_bytes, of })
     }
 
     /// How many chunks.
@@ -152,17 +138,7 @@ mod tests {
         assert_eq!("2:17".parse(), Ok(ChunkRange { index: 2, of: 17 }));
         assert_eq!("1:0".parse(), Ok(ChunkRange { index: 1, of: 0 }));
         assert_eq!(ChunkRange { index: 1, of: 3 }.to_string(), "1:3");
-        for bad in [
-            "",
-            "1",
-            ":",
-            "0:1",
-            "a:b",
-            "1:-1",
-            "1:2:3",
-            "+1:2",
-            "99999999999:1",
-        ] {
+        for bad in ["", "1", ":", "0:1", "a:b", "1:-1", "1:2:3", "+1:2", "99999999999:1"] {
             assert!(bad.parse::<ChunkRange>().is_err(), "{bad:?} was read");
         }
     }
@@ -175,10 +151,7 @@ mod tests {
         assert!(ChunkPlan::chunked(MESSAGE_BYTES_MAX + 1, 1_000_000).is_err());
         assert!(ChunkPlan::chunked(10, 0).is_err());
         assert!(ChunkPlan::chunked(10, REQUEST_BYTES_MAX + 1).is_err());
-        assert!(
-            ChunkPlan::chunked(MESSAGE_BYTES_MAX, 1).is_err(),
-            "more chunks than can be counted"
-        );
+        assert!(ChunkPlan::chunked(MESSAGE_BYTES_MAX, 1).is_err(), "more chunks than can be counted");
     }
 
     proptest! {

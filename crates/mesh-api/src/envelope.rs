@@ -142,30 +142,14 @@ impl Envelope {
             (header::LOCAL_ID, self.local_id.as_ref().map(LocalId::as_str)),
             (header::SUBJECT, self.subject.as_ref().map(HeaderText::as_str)),
             (header::FILE_NAME, self.file_name.as_ref().map(HeaderText::as_str)),
-            (
-                header::CONTENT_TYPE,
-                self.content_type.as_ref().map(HeaderText::as_str),
-            ),
-            (
-                header::CONTENT_CHECKSUM,
-                self.checksum.as_ref().map(HeaderText::as_str),
-            ),
-            (
-                header::PARTNER_ID,
-                self.partner_id.as_ref().map(HeaderText::as_str),
-            ),
-            (
-                header::PROCESS_ID,
-                self.process_id.as_ref().map(HeaderText::as_str),
-            ),
+            (header::CONTENT_TYPE, self.content_type.as_ref().map(HeaderText::as_str)),
+            (header::CONTENT_CHECKSUM, self.checksum.as_ref().map(HeaderText::as_str)),
+            (header::PARTNER_ID, self.partner_id.as_ref().map(HeaderText::as_str)),
+            (header::PROCESS_ID, self.process_id.as_ref().map(HeaderText::as_str)),
             (header::CONTENT_COMPRESSED, self.compressed.then_some("Y")),
             (header::CONTENT_ENCRYPTED, self.encrypted.then_some("Y")),
         ];
-        headers.extend(
-            optional
-                .into_iter()
-                .filter_map(|(name, value)| value.map(|value| (name, value))),
-        );
+        headers.extend(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
         headers
     }
 }
@@ -350,14 +334,7 @@ mod tests {
 
     #[test]
     fn checksums_are_checked_as_mesh_checks_them() {
-        for good in [
-            "",
-            "0a1b",
-            "md5 0a1b",
-            "sha256:0a1b",
-            "sha256 - 0a1b",
-            "sha256/0a1b",
-        ] {
+        for good in ["", "0a1b", "md5 0a1b", "sha256:0a1b", "sha256 - 0a1b", "sha256/0a1b"] {
             assert!(checksum(good).is_ok(), "{good} was refused");
         }
         for bad in ["a+b=", "https://example.test", "#"] {
@@ -369,10 +346,7 @@ mod tests {
     fn a_download_is_read_leniently_but_not_guessed() {
         let id: MessageId = "20260329234512345_0A1B2C".parse().expect("an id");
         let bare = Download::read(&id, |_| None).expect("bare headers");
-        assert_eq!(
-            (bare.kind, bare.chunk),
-            (MessageKind::Data, ChunkRange { index: 1, of: 1 })
-        );
+        assert_eq!((bare.kind, bare.chunk), (MessageKind::Data, ChunkRange { index: 1, of: 1 }));
         let report = Download::read(&id, |name| match name {
             header::MESSAGE_TYPE => Some("report".to_owned()),
             header::CHUNK_RANGE => Some("1:0".to_owned()),
@@ -380,13 +354,9 @@ mod tests {
         })
         .expect("a report");
         assert_eq!((report.kind, report.chunk.of), (MessageKind::Report, 0));
-        let other = Download::read(&id, |name| {
-            (name == header::MESSAGE_ID).then(|| "OTHER".to_owned())
-        });
+        let other = Download::read(&id, |name| (name == header::MESSAGE_ID).then(|| "OTHER".to_owned()));
         assert_eq!(other, Err(DownloadError::OtherMessage));
-        let range = Download::read(&id, |name| {
-            (name == header::CHUNK_RANGE).then(|| "first".to_owned())
-        });
+        let range = Download::read(&id, |name| (name == header::CHUNK_RANGE).then(|| "first".to_owned()));
         assert_eq!(range, Err(DownloadError::ChunkRange));
     }
 }

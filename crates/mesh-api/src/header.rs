@@ -66,7 +66,5 @@ pub const JAVA_VERSION: &str = "mex-javaversion";
 /// Whether a flag header means yes: `Y`, `YES`, `T`, `TRUE`, `ON`, `1` in any case (`mesh-api.md` 4.8).
 /// Everything else, junk included, means no.
 pub fn flag(value: &str) -> bool {
-    ["Y", "YES", "T", "TRUE", "ON", "1"]
-        .iter()
-        .any(|yes| value.trim().eq_ignore_ascii_case(yes))
+    ["Y", "YES", "T", "TRUE", "ON", "1"].iter().any(|yes| value.trim().eq_ignore_ascii_case(yes))
 }

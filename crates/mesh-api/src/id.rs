@@ -111,14 +111,10 @@ impl FromStr for MailboxId {
         check_text(KIND, id, RECIPIENT_CHARS_MAX)?;
         // A colon would break the authorisation token, white space is refused by MESH in it, and the other two
         // would change the path or a folder's name.
-        if let Some(character) = id
-            .chars()
-            .find(|c| !c.is_ascii() || matches!(c, ':' | '/' | '\\') || c.is_whitespace())
+        if let Some(character) =
+            id.chars().find(|c| !c.is_ascii() || matches!(c, ':' | '/' | '\\') || c.is_whitespace())
         {
-            return Err(IdError::Character {
-                kind: KIND,
-                character,
-            });
+            return Err(IdError::Character { kind: KIND, character });
         }
         Ok(Self(id.to_ascii_uppercase()))
     }
@@ -178,11 +174,7 @@ impl From<&MailboxId> for Recipient {
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_routing_address() {
-            "GPPROVIDER_…"
-        } else {
-            &self.0
-        })
+        f.write_str(if self.is_routing_address() { "GPPROVIDER_…" } else { &self.0 })
     }
 }
 
@@ -299,18 +291,11 @@ impl FromStr for MessageId {
             return Err(IdError::Empty { kind: KIND });
         }
         check_text(KIND, text, MESSAGE_ID_CHARS_MAX)?;
-        let unsafe_character = text
-            .chars()
-            .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')));
+        let unsafe_character =
+            text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')));
         match unsafe_character {
-            Some(character) => Err(IdError::Character {
-                kind: KIND,
-                character,
-            }),
-            None if text.starts_with('.') => Err(IdError::Character {
-                kind: KIND,
-                character: '.',
-            }),
+            Some(character) => Err(IdError::Character { kind: KIND, character }),
+            None if text.starts_with('.') => Err(IdError::Character { kind: KIND, character: '.' }),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -334,17 +319,12 @@ mod tests {
 
     #[test]
     fn mailbox_ids_are_trimmed_and_upper_cased() {
-        assert_eq!(
-            " x26Abc1 ".parse::<MailboxId>().map(|id| id.to_string()),
-            Ok("X26ABC1".to_owned())
-        );
+        assert_eq!(" x26Abc1 ".parse::<MailboxId>().map(|id| id.to_string()), Ok("X26ABC1".to_owned()));
     }
 
     #[test]
     fn mailbox_ids_that_would_break_a_token_or_a_path_are_refused() {
-        for bad in [
-            "", "  ", "X26:ABC", "X26/ABC", "X26\\ABC", "X26 ABC", "X26\tABC", "X26É",
-        ] {
+        for bad in ["", "  ", "X26:ABC", "X26/ABC", "X26\\ABC", "X26 ABC", "X26\tABC", "X26É"] {
             assert!(bad.parse::<MailboxId>().is_err(), "{bad:?} was taken");
         }
         assert!("A".repeat(101).parse::<MailboxId>().is_err());
@@ -352,24 +332,16 @@ mod tests {
 
     #[test]
     fn routing_addresses_and_local_ids_do_not_print() {
-        let recipient: Recipient = "GPPROVIDER_9990548609_19550109_Sample"
-            .parse()
-            .expect("a routing address");
+        let recipient: Recipient =
+            "GPPROVIDER_9990548609_19550109_Sample".parse().expect("a routing address");
         let local_id: LocalId = "canary".parse().expect("a local id");
-        assert_eq!(
-            format!("{recipient} {recipient:?}"),
-            "GPPROVIDER_… Recipient(GPPROVIDER_…)"
-        );
+        assert_eq!(format!("{recipient} {recipient:?}"), "GPPROVIDER_… Recipient(GPPROVIDER_…)");
         assert_eq!(format!("{local_id:?}"), "LocalId(…)");
     }
 
     #[test]
     fn message_ids_are_safe_as_file_names() {
-        for good in [
-            "20260329234512345_0A1B2C",
-            "DTS-20111215093000-004211",
-            "5B1A3C7E0D42",
-        ] {
+        for good in ["20260329234512345_0A1B2C", "DTS-20111215093000-004211", "5B1A3C7E0D42"] {
             assert!(good.parse::<MessageId>().is_ok(), "{good} was refused");
         }
         for bad in ["", "../x", "a/b", "a\\b", ".hidden", "a\0b", "a b", "a%2fb"] {

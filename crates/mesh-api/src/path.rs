@@ -16,11 +16,7 @@ pub const PAGE_MAX: u32 = 5000;
 pub const PAGE_DEFAULT: u32 = 500;
 
 /// What stands unescaped in a path segment (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn segment(text: &str) -> impl std::fmt::Display {
     utf8_percent_encode(text, SEGMENT)
@@ -33,28 +29,17 @@ pub fn handshake(mailbox: &MailboxId) -> String {
 
 /// First page of the inbox, `GET` (4.2).
 pub fn inbox(mailbox: &MailboxId, max_results: u32) -> String {
-    format!(
-        "{ROOT}/{}/inbox?max_results={max_results}",
-        segment(mailbox.as_str())
-    )
+    format!("{ROOT}/{}/inbox?max_results={max_results}", segment(mailbox.as_str()))
 }
 
 /// Next page of the inbox after `last` where the server answers in version 1 (4.2).
 pub fn inbox_after(mailbox: &MailboxId, max_results: u32, last: &MessageId) -> String {
-    format!(
-        "{}&continue_from={}",
-        inbox(mailbox, max_results),
-        segment(last.as_str())
-    )
+    format!("{}&continue_from={}", inbox(mailbox, max_results), segment(last.as_str()))
 }
 
 /// A message, `GET` or `HEAD` (4.4, 4.6).
 pub fn message(mailbox: &MailboxId, id: &MessageId) -> String {
-    format!(
-        "{ROOT}/{}/inbox/{}",
-        segment(mailbox.as_str()),
-        segment(id.as_str())
-    )
+    format!("{ROOT}/{}/inbox/{}", segment(mailbox.as_str()), segment(id.as_str()))
 }
 
 /// A chunk of a message, `GET`, counted from 1 (4.5).

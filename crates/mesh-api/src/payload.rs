@@ -37,10 +37,7 @@ impl Payload {
     /// A payload that is in memory already.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self {
-            length: bytes.len() as u64,
-            holder: Arc::new(InMemory(bytes)),
-        }
+        Self { length: bytes.len() as u64, holder: Arc::new(InMemory(bytes)) }
     }
 
     /// Length in bytes.

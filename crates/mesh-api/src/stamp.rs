@@ -42,14 +42,8 @@ mod tests {
     fn every_form_is_read_as_the_same_instant() {
         let at = parse("2026-03-29T23:45:12.345000").expect("ISO");
         assert_eq!(parse("2026-03-29T23:45:12.345Z"), Some(at));
-        assert_eq!(
-            parse("20260329234512").map(compact),
-            Some("20260329234512".to_owned())
-        );
-        assert_eq!(
-            parse("202603292345").map(token_minute),
-            Some("202603292345".to_owned())
-        );
+        assert_eq!(parse("20260329234512").map(compact), Some("20260329234512".to_owned()));
+        assert_eq!(parse("202603292345").map(token_minute), Some("202603292345".to_owned()));
         assert_eq!(iso(at), "2026-03-29T23:45:12.345000");
         assert_eq!(parse("yesterday"), None);
         assert_eq!(parse("20269999999999"), None);

@@ -73,10 +73,7 @@ impl Tracking {
 
 /// Tracking in version 2. Only `message_id` is always there.
 #[derive(Debug, Clone, Default, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the names are the wire's own, listed in mesh-api.md 4.10"
-)]
+#[expect(missing_docs, reason = "the names are the wire's own, listed in mesh-api.md 4.10")]
 pub struct TrackingV2 {
     pub message_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,10 +111,7 @@ pub struct TrackingV2 {
 /// Tracking in version 1.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the names are the wire's own, listed in mesh-api.md 4.10"
-)]
+#[expect(missing_docs, reason = "the names are the wire's own, listed in mesh-api.md 4.10")]
 pub struct TrackingV1 {
     pub address_type: String,
     pub checksum: String,
@@ -169,10 +163,6 @@ mod tests {
             assert_eq!(read, expected);
         }
         assert_eq!(Tracking::read(b"null"), None);
-        assert_eq!(
-            Tracking::read(br#"{"message_id":"ID1"}"#),
-            None,
-            "no status is no answer"
-        );
+        assert_eq!(Tracking::read(br#"{"message_id":"ID1"}"#), None, "no status is no answer");
     }
 }

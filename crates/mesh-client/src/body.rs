@@ -35,11 +35,7 @@ struct Progress {
 
 impl Watch {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Progress {
-            moved: Instant::now(),
-            handed_out: false,
-            failure: None,
-        })))
+        Self(Arc::new(Mutex::new(Progress { moved: Instant::now(), handed_out: false, failure: None })))
     }
 
     /// When the body last moved.
@@ -77,20 +73,12 @@ impl RequestBody {
     pub(crate) fn empty() -> Self {
         let watch = Watch::new();
         watch.lock().handed_out = true;
-        Self {
-            source: None,
-            left: Some(0),
-            watch,
-        }
+        Self { source: None, left: Some(0), watch }
     }
 
     /// Exactly `length` bytes of `source`.
     pub(crate) fn plain(source: PayloadStream, length: u64) -> Self {
-        Self {
-            source: Some(Box::pin(Exact::new(source, length))),
-            left: Some(length),
-            watch: Watch::new(),
-        }
+        Self { source: Some(Box::pin(Exact::new(source, length))), left: Some(length), watch: Watch::new() }
     }
 
     /// `length` bytes of `source`, gzipped on the way.
@@ -170,12 +158,7 @@ struct Exact {
 
 impl Exact {
     fn new(source: PayloadStream, length: u64) -> Self {
-        Self {
-            source,
-            left: length,
-            buffer: Bytes::new(),
-            ended: false,
-        }
+        Self { source, left: length, buffer: Bytes::new(), ended: false }
     }
 
     fn fail(&mut self, error: io::Error) -> Poll<Option<io::Result<Bytes>>> {
@@ -249,11 +232,7 @@ mod tests {
     async fn a_source_that_breaks_its_promise_never_hands_out_its_last_byte() {
         let short = vec![Ok(&b"ab"[..])];
         let long = vec![Ok(&b"ab"[..]), Ok(b"cd"), Ok(b"e")];
-        let late = vec![
-            Ok(&b"ab"[..]),
-            Ok(b"cd"),
-            Err(io::Error::from(io::ErrorKind::NotFound)),
-        ];
+        let late = vec![Ok(&b"ab"[..]), Ok(b"cd"), Err(io::Error::from(io::ErrorKind::NotFound))];
         for (pieces, kind) in [
             (short, io::ErrorKind::UnexpectedEof),
             (long, io::ErrorKind::InvalidData),

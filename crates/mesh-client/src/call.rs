@@ -47,12 +47,7 @@ pub(crate) struct Outline {
 
 impl Outline {
     pub(crate) fn new(call: Call, method: Method, path: String) -> Self {
-        Self {
-            call,
-            method,
-            path,
-            headers: HeaderMap::new(),
-        }
+        Self { call, method, path, headers: HeaderMap::new() }
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -124,21 +119,14 @@ impl Mailbox {
         let response = self.exchange(outline.call, request, &watch).await?;
         let body_handed_out = watch.handed_out();
         if response.status().is_success() {
-            return Ok(Answer {
-                response,
-                body_handed_out,
-            });
+            return Ok(Answer { response, body_handed_out });
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         // The status alone decides enough when the body cannot be read.
         let body = self.read_small(outline.call, response).await.unwrap_or_default();
         let now = (self.client.shared.now)();
-        let Verdict {
-            kind,
-            effect,
-            service,
-        } = judge(outline.call, status, &headers, &body, now);
+        let Verdict { kind, effect, service } = judge(outline.call, status, &headers, &body, now);
         Err(CallError::from(Details {
             call: outline.call,
             mailbox: self.id.clone(),
@@ -158,20 +146,13 @@ impl Mailbox {
             .await
             .map_err(|_| unreadable(io::ErrorKind::TimedOut))?
             .map_err(|error| unreadable(error.kind()))?;
-        Ok(if part.gzip {
-            RequestBody::gzipped(source, length)
-        } else {
-            RequestBody::plain(source, length)
-        })
+        Ok(if part.gzip { RequestBody::gzipped(source, length) } else { RequestBody::plain(source, length) })
     }
 
     fn request(&self, outline: &Outline, body: RequestBody) -> Result<Request<RequestBody>, CallError> {
         let unsendable = |what| self.fail(outline.call, ErrorKind::Unsendable(what), Effect::NotApplied);
         let shared = &self.client.shared;
-        let uri = shared
-            .base
-            .join(&outline.path)
-            .ok_or_else(|| unsendable("path of the request"))?;
+        let uri = shared.base.join(&outline.path).ok_or_else(|| unsendable("path of the request"))?;
         let token = self.token().ok_or_else(|| unsendable("authorisation token"))?;
         let mut request = Request::new(body);
         *request.method_mut() = outline.method.clone();
@@ -262,11 +243,7 @@ impl Mailbox {
 
 /// Whether a call took effect when its request was written and no answer tells.
 fn doubt(call: Call, written: bool) -> Effect {
-    if call.changes() && written {
-        Effect::Unknown
-    } else {
-        Effect::NotApplied
-    }
+    if call.changes() && written { Effect::Unknown } else { Effect::NotApplied }
 }
 
 /// How long to wait before the next attempt. `None` when there is to be none.

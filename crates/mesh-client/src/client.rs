@@ -72,11 +72,7 @@ impl Client {
 
     /// A mailbox of the environment. Makes no call.
     pub fn mailbox(&self, id: MailboxId, password: SecretString) -> Mailbox {
-        Mailbox {
-            client: self.clone(),
-            id,
-            password: Arc::new(password),
-        }
+        Mailbox { client: self.clone(), id, password: Arc::new(password) }
     }
 }
 

@@ -50,10 +50,7 @@ pub struct Identity {
 
 impl Clone for Identity {
     fn clone(&self) -> Self {
-        Self {
-            certificate_pem: self.certificate_pem.clone(),
-            key_pem: self.key_pem.clone(),
-        }
+        Self { certificate_pem: self.certificate_pem.clone(), key_pem: self.key_pem.clone() }
     }
 }
 
@@ -189,16 +186,10 @@ impl BaseUrl {
             return Err(ClientConfigError::BaseUrl);
         }
         if !secure && !is_loopback(name) {
-            return Err(ClientConfigError::PlainHttp {
-                host: name.to_owned(),
-            });
+            return Err(ClientConfigError::PlainHttp { host: name.to_owned() });
         }
         let scheme = if secure { "https" } else { "http" };
-        Ok(Self {
-            origin: format!("{scheme}://{authority}"),
-            host: authority.as_str().to_owned(),
-            secure,
-        })
+        Ok(Self { origin: format!("{scheme}://{authority}"), host: authority.as_str().to_owned(), secure })
     }
 
     /// The address of a path. `None` when the path cannot be part of an address.
@@ -227,10 +218,7 @@ mod tests {
             let base = BaseUrl::read(text).expect("an address");
             assert_eq!(base.host, "mesh.example.test:8443");
             let joined = base.join("/messageexchange/A").expect("a path");
-            assert_eq!(
-                joined.to_string(),
-                "https://mesh.example.test:8443/messageexchange/A"
-            );
+            assert_eq!(joined.to_string(), "https://mesh.example.test:8443/messageexchange/A");
         }
     }
 
@@ -254,12 +242,7 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_this_machine() {
-        for text in [
-            "http://127.0.0.1:1",
-            "http://127.9.9.9",
-            "http://[::1]:80",
-            "http://LOCALHOST",
-        ] {
+        for text in ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80", "http://LOCALHOST"] {
             assert!(BaseUrl::read(text).is_ok(), "{text}");
         }
         for text in ["http://10.0.0.1", "http://localhost.example.test", "http://[::2]"] {

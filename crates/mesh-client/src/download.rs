@@ -36,11 +36,8 @@ struct Bounds {
     message: u64,
 }
 
-const BOUNDS: Bounds = Bounds {
-    free: EXPANSION_FREE_BYTES,
-    ratio: EXPANSION_RATIO_MAX,
-    message: MESSAGE_BYTES_MAX,
-};
+const BOUNDS: Bounds =
+    Bounds { free: EXPANSION_FREE_BYTES, ratio: EXPANSION_RATIO_MAX, message: MESSAGE_BYTES_MAX };
 
 impl Bounds {
     /// Whether so many decoded bytes of a chunk and of the message are still believable.
@@ -97,13 +94,9 @@ impl Mailbox {
             decoded: 0,
             bounds: BOUNDS,
         };
-        let body = stream::try_unfold(joined, |joined| async {
-            joined.next().await.map_err(io::Error::from)
-        });
-        Ok(OpenMessage {
-            download,
-            body: Box::pin(body),
-        })
+        let body =
+            stream::try_unfold(joined, |joined| async { joined.next().await.map_err(io::Error::from) });
+        Ok(OpenMessage { download, body: Box::pin(body) })
     }
 
     async fn fetch(&self, call: Call, path: String) -> Result<Response<Incoming>, CallError> {
@@ -166,11 +159,7 @@ impl Mailbox {
         } else {
             Box::pin(frames)
         };
-        Ok(Chunk {
-            bytes,
-            encoded,
-            decoded: 0,
-        })
+        Ok(Chunk { bytes, encoded, decoded: 0 })
     }
 
     /// The pieces of a body, each within the time limit.
@@ -199,11 +188,7 @@ impl Joined {
     /// The next piece, from this chunk or the next ones.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, CallError> {
         loop {
-            let call = if self.range.index == 1 {
-                Call::Open
-            } else {
-                Call::OpenChunk
-            };
+            let call = if self.range.index == 1 { Call::Open } else { Call::OpenChunk };
             match self.chunk.bytes.next().await {
                 Some(Ok(piece)) => {
                     let length = piece.len() as u64;
@@ -211,9 +196,7 @@ impl Joined {
                     self.decoded += length;
                     let encoded = self.chunk.encoded.load(Ordering::Relaxed);
                     if !self.bounds.hold(encoded, self.chunk.decoded, self.decoded) {
-                        return Err(self
-                            .mailbox
-                            .unusable(call, "it expands beyond what is believable"));
+                        return Err(self.mailbox.unusable(call, "it expands beyond what is believable"));
                     }
                     return Ok(Some((piece, self)));
                 }
@@ -228,20 +211,14 @@ impl Joined {
     async fn advance(&mut self) -> Result<(), CallError> {
         const CALL: Call = Call::OpenChunk;
         let index = self.range.index + 1;
-        let expected = ChunkRange {
-            index,
-            of: self.range.of,
-        };
+        let expected = ChunkRange { index, of: self.range.of };
         let path = path::message_chunk(&self.mailbox.id, &self.id, index);
         let response = self.mailbox.fetch(CALL, path).await?;
         let stated = self.mailbox.metadata(CALL, &self.id, &response)?.chunk;
         if response.headers().contains_key(header::CHUNK_RANGE) && stated != expected {
-            return Err(self
-                .mailbox
-                .unusable(CALL, "it holds another chunk than was asked for"));
+            return Err(self.mailbox.unusable(CALL, "it holds another chunk than was asked for"));
         }
-        self.mailbox
-            .agree(CALL, response.status().as_u16(), expected, index)?;
+        self.mailbox.agree(CALL, response.status().as_u16(), expected, index)?;
         self.range = expected;
         self.chunk = self.mailbox.chunk(CALL, response)?;
         Ok(())
@@ -249,10 +226,7 @@ impl Joined {
 
     /// An error of the connection is passed on; any other is the decoder's.
     fn failed(&self, call: Call, error: &io::Error) -> CallError {
-        match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<CallError>())
-        {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<CallError>()) {
             Some(inner) => inner.clone(),
             None => self.mailbox.unusable(call, "its gzip is damaged or cut short"),
         }
@@ -265,18 +239,11 @@ mod tests {
 
     #[test]
     fn expansion_is_bounded_by_ratio_and_in_all() {
-        let bounds = Bounds {
-            free: 1000,
-            ratio: 10,
-            message: 5000,
-        };
+        let bounds = Bounds { free: 1000, ratio: 10, message: 5000 };
         assert!(bounds.hold(1, 1000, 1000), "small chunks may expand as they like");
         assert!(!bounds.hold(1, 1001, 1001));
         assert!(bounds.hold(200, 2000, 2000));
         assert!(!bounds.hold(200, 2001, 2001));
-        assert!(
-            !bounds.hold(5000, 2000, 5001),
-            "the message as a whole is bounded"
-        );
+        assert!(!bounds.hold(5000, 2000, 5001), "the message as a whole is bounded");
     }
 }

@@ -178,25 +178,15 @@ impl CallError {
             return String::new();
         };
         let parts = [&service.event, &service.code, &service.description];
-        let joined: Vec<&str> = parts
-            .into_iter()
-            .map(String::as_str)
-            .filter(|part| !part.is_empty())
-            .collect();
-        joined
-            .join(" ")
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(WORDS_MAX)
-            .collect()
+        let joined: Vec<&str> =
+            parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        joined.join(" ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect()
     }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details {
-            call, mailbox, host, ..
-        } = &*self.0;
+        let Details { call, mailbox, host, .. } = &*self.0;
         write!(f, "{call} for mailbox {mailbox} at {host}: ")?;
         match &self.0.kind {
             ErrorKind::Refused => write!(f, "MESH refuses the message")?,
@@ -251,17 +241,15 @@ impl Classify for CallError {
             ErrorKind::PayloadUnreadable(
                 io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof,
             ) => FailureClass::Permanent,
-            ErrorKind::Throttled {
-                retry_after: Some(retry_after),
-            } => FailureClass::Throttled {
-                retry_after: *retry_after,
-            },
+            ErrorKind::Throttled { retry_after: Some(retry_after) } => {
+                FailureClass::Throttled { retry_after: *retry_after }
+            }
             // A send in doubt is probed first; a wait would say that it may simply be repeated.
-            ErrorKind::ServerTrouble {
-                retry_after: Some(retry_after),
-            } if self.0.effect == Effect::NotApplied => FailureClass::Throttled {
-                retry_after: *retry_after,
-            },
+            ErrorKind::ServerTrouble { retry_after: Some(retry_after) }
+                if self.0.effect == Effect::NotApplied =>
+            {
+                FailureClass::Throttled { retry_after: *retry_after }
+            }
             _ => FailureClass::Transient,
         }
     }

@@ -58,9 +58,7 @@ impl Mailbox {
     }
 
     async fn page(&self, path: String) -> Result<InboxPage, CallError> {
-        let answer = self
-            .repeat(&Outline::new(Call::List, Method::GET, path), None)
-            .await?;
+        let answer = self.repeat(&Outline::new(Call::List, Method::GET, path), None).await?;
         let body = self.read_small(Call::List, answer.response).await?;
         InboxPage::read(&body).ok_or_else(|| self.unusable(Call::List, "it is no inbox"))
     }
@@ -76,12 +74,8 @@ impl Mailbox {
 }
 
 fn is_path_of_mesh(link: &str) -> bool {
-    let within = link
-        .strip_prefix(path::ROOT)
-        .is_some_and(|rest| rest.starts_with('/'));
-    let clean = link
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
+    let within = link.strip_prefix(path::ROOT).is_some_and(|rest| rest.starts_with('/'));
+    let clean = link.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
     within && clean && link.len() <= LINK_BYTES_MAX && !link.contains("/../")
 }
 
@@ -111,9 +105,7 @@ mod tests {
 
     #[test]
     fn only_paths_of_the_same_origin_are_followed() {
-        assert!(is_path_of_mesh(
-            "/messageexchange/A/inbox?max_results=10&continue_from=a%3D"
-        ));
+        assert!(is_path_of_mesh("/messageexchange/A/inbox?max_results=10&continue_from=a%3D"));
         for link in [
             "https://elsewhere.example.test/messageexchange/A/inbox",
             "//elsewhere.example.test/messageexchange/A",

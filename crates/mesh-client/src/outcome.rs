@@ -26,11 +26,7 @@ pub(crate) struct Verdict {
 pub(crate) fn judge(call: Call, status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Verdict {
     let from_mesh = is_mesh_error(body);
     let retry_after = retry_after(headers, now);
-    let doubt = if call.changes() {
-        Effect::Unknown
-    } else {
-        Effect::NotApplied
-    };
+    let doubt = if call.changes() { Effect::Unknown } else { Effect::NotApplied };
     let sound = |kind| (kind, Effect::NotApplied);
     let (kind, effect) = match status {
         401 | 403 => sound(ErrorKind::CredentialsRefused),
@@ -39,9 +35,7 @@ pub(crate) fn judge(call: Call, status: u16, headers: &HeaderMap, body: &[u8], n
             "a bare 400; check that the client certificate is the one issued for this MESH environment",
         )),
         404 if from_mesh && call.names_message() => sound(ErrorKind::NoSuchMessage),
-        404 | 405 => sound(ErrorKind::NotMesh(
-            "the path is unknown there; check the MESH address",
-        )),
+        404 | 405 => sound(ErrorKind::NotMesh("the path is unknown there; check the MESH address")),
         407 => sound(ErrorKind::NotMesh("a proxy asks for a password")),
         410 => sound(ErrorKind::NoLongerAvailable),
         423 => sound(ErrorKind::AlreadyComplete),
@@ -52,17 +46,13 @@ pub(crate) fn judge(call: Call, status: u16, headers: &HeaderMap, body: &[u8], n
         503 if from_mesh => sound(ErrorKind::Throttled { retry_after }),
         500..=599 => (ErrorKind::ServerTrouble { retry_after }, doubt),
         // These four say that nothing was done yet; another one may follow something that was done.
-        301 | 302 | 307 | 308 => sound(ErrorKind::NotMesh(
-            "a redirect, which is not followed; check the MESH address",
-        )),
+        301 | 302 | 307 | 308 => {
+            sound(ErrorKind::NotMesh("a redirect, which is not followed; check the MESH address"))
+        }
         300..=399 => (ErrorKind::NotMesh("a redirect, which is not followed"), doubt),
         _ => (ErrorKind::Unusable("the status is none that MESH uses"), doubt),
     };
-    Verdict {
-        kind,
-        effect,
-        service: ServiceError::read(body),
-    }
+    Verdict { kind, effect, service: ServiceError::read(body) }
 }
 
 /// Whether a body is an error in one of MESH's own two forms, or its validation error. Gateways answer with
@@ -71,10 +61,7 @@ fn is_mesh_error(body: &[u8]) -> bool {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
         return false;
     };
-    let detailed = matches!(
-        fields.get("detail").and_then(|detail| detail.get(0)),
-        Some(Value::Object(_))
-    );
+    let detailed = matches!(fields.get("detail").and_then(|detail| detail.get(0)), Some(Value::Object(_)));
     detailed || fields.contains_key("errorCode") || fields.contains_key("errorDescription")
 }
 
@@ -120,12 +107,7 @@ mod tests {
             (429, html, throttled(), Effect::NotApplied),
             (503, V2, throttled(), Effect::NotApplied),
             (503, html, trouble(), Effect::Unknown),
-            (
-                503,
-                &br#"{"message":"Service Unavailable"}"#[..],
-                trouble(),
-                Effect::Unknown,
-            ),
+            (503, &br#"{"message":"Service Unavailable"}"#[..], trouble(), Effect::Unknown),
             (500, V2, trouble(), Effect::Unknown),
             (502, html, trouble(), Effect::Unknown),
             (504, html, trouble(), Effect::Unknown),
@@ -156,10 +138,7 @@ mod tests {
             retry_after(&headers, now)
         };
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            read("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Duration::from_secs(30))
-        );
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(read("Sun, 06 Nov 1994 08:40:00 GMT"), Some(Duration::ZERO));
         assert_eq!(read("99999999"), Some(RETRY_AFTER_MAX));
         assert_eq!(read("soon"), None);

@@ -39,22 +39,10 @@ impl Mailbox {
         let fixed = |value| HeaderValue::from_static(value);
         let shared = &self.client.shared;
         let outline = Outline::new(CALL, Method::POST, path::handshake(&self.id))
-            .header(
-                HeaderName::from_static(header::CLIENT_VERSION),
-                shared.application.clone(),
-            )
-            .header(
-                HeaderName::from_static(header::OS_NAME),
-                fixed(std::env::consts::OS),
-            )
-            .header(
-                HeaderName::from_static(header::OS_VERSION),
-                shared.os_version.clone(),
-            )
-            .header(
-                HeaderName::from_static(header::OS_ARCHITECTURE),
-                fixed(std::env::consts::ARCH),
-            )
+            .header(HeaderName::from_static(header::CLIENT_VERSION), shared.application.clone())
+            .header(HeaderName::from_static(header::OS_NAME), fixed(std::env::consts::OS))
+            .header(HeaderName::from_static(header::OS_VERSION), shared.os_version.clone())
+            .header(HeaderName::from_static(header::OS_ARCHITECTURE), fixed(std::env::consts::ARCH))
             .header(HeaderName::from_static(header::JAVA_VERSION), fixed("N/A"));
         let answer = self.repeat(&outline, None).await?;
         self.drain(CALL, answer.response).await;

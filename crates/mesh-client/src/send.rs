@@ -81,11 +81,7 @@ impl Mailbox {
         let outline = Outline::new(call, Method::POST, path)
             .header(HeaderName::from_static(header::CHUNK_RANGE), range)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        Ok(if gzip {
-            outline.header(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
-        } else {
-            outline
-        })
+        Ok(if gzip { outline.header(CONTENT_ENCODING, HeaderValue::from_static("gzip")) } else { outline })
     }
 
     /// The bytes of a chunk. The plan must be one of this payload, and the chunk one of the plan.

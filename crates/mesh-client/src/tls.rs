@@ -31,12 +31,10 @@ pub(crate) fn configure(tls: &TlsConfig, secure: bool) -> Result<ClientConfig, C
         return Ok(builder.with_no_client_auth());
     };
     let (chain, key) = read_identity(identity)?;
-    builder
-        .with_client_auth_cert(chain, key)
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => ClientConfigError::KeyMismatch,
-            other => refused(other),
-        })
+    builder.with_client_auth_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => ClientConfigError::KeyMismatch,
+        other => refused(other),
+    })
 }
 
 fn read_roots(pem: &[u8]) -> Result<RootCertStore, ClientConfigError> {
@@ -44,10 +42,7 @@ fn read_roots(pem: &[u8]) -> Result<RootCertStore, ClientConfigError> {
     for certificate in certificates(ROOTS, pem)? {
         roots
             .add(certificate)
-            .map_err(|error| ClientConfigError::PemDamaged {
-                what: ROOTS,
-                why: error.to_string(),
-            })?;
+            .map_err(|error| ClientConfigError::PemDamaged { what: ROOTS, why: error.to_string() })?;
     }
     Ok(roots)
 }
@@ -58,11 +53,7 @@ fn read_identity(
     let chain = certificates(CERTIFICATE, &identity.certificate_pem)?;
     let pem = identity.key_pem.expose_secret();
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
-        if is_encrypted(pem) {
-            ClientConfigError::KeyEncrypted
-        } else {
-            damaged(KEY, "private key", &error)
-        }
+        if is_encrypted(pem) { ClientConfigError::KeyEncrypted } else { damaged(KEY, "private key", &error) }
     })?;
     // An old-style encrypted key has the frame of a plain one, so it is read without complaint.
     if is_encrypted(pem) {
@@ -97,10 +88,7 @@ fn damaged(what: &'static str, item: &'static str, error: &pem::Error) -> Client
         pem::Error::Base64Decode(_) => "what stands between BEGIN and END is not base64",
         _ => "it cannot be read",
     };
-    ClientConfigError::PemDamaged {
-        what,
-        why: why.to_owned(),
-    }
+    ClientConfigError::PemDamaged { what, why: why.to_owned() }
 }
 
 #[cfg(test)]
@@ -117,10 +105,7 @@ mod tests {
     fn with(certificate: &[u8], key: &[u8]) -> TlsConfig {
         TlsConfig {
             roots_pem: Some(certificate.to_vec()),
-            identity: Some(Identity {
-                certificate_pem: certificate.to_vec(),
-                key_pem: key.to_vec().into(),
-            }),
+            identity: Some(Identity { certificate_pem: certificate.to_vec(), key_pem: key.to_vec().into() }),
         }
     }
 
@@ -141,31 +126,16 @@ mod tests {
                     -----END RSA PRIVATE KEY-----\n";
         let fails = |tls: &TlsConfig| configure(tls, true).err();
         assert_eq!(fails(&TlsConfig::default()), Some(ClientConfigError::NoRoots));
-        assert_eq!(
-            fails(&with(&certificate, &other)),
-            Some(ClientConfigError::KeyMismatch)
-        );
-        assert_eq!(
-            fails(&with(&certificate, encrypted)),
-            Some(ClientConfigError::KeyEncrypted)
-        );
-        assert_eq!(
-            fails(&with(&certificate, old)),
-            Some(ClientConfigError::KeyEncrypted)
-        );
-        assert!(matches!(
-            fails(&with(&key, &key)),
-            Some(ClientConfigError::PemMissing { what: ROOTS, .. })
-        ));
+        assert_eq!(fails(&with(&certificate, &other)), Some(ClientConfigError::KeyMismatch));
+        assert_eq!(fails(&with(&certificate, encrypted)), Some(ClientConfigError::KeyEncrypted));
+        assert_eq!(fails(&with(&certificate, old)), Some(ClientConfigError::KeyEncrypted));
+        assert!(matches!(fails(&with(&key, &key)), Some(ClientConfigError::PemMissing { what: ROOTS, .. })));
         assert!(matches!(
             fails(&with(&certificate, &certificate)),
             Some(ClientConfigError::PemMissing { what: KEY, .. })
         ));
         let cut = &certificate[..certificate.len() / 2];
-        assert!(matches!(
-            fails(&with(cut, &key)),
-            Some(ClientConfigError::PemDamaged { .. })
-        ));
+        assert!(matches!(fails(&with(cut, &key)), Some(ClientConfigError::PemDamaged { .. })));
     }
 
     #[test]

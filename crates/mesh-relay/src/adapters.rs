@@ -75,10 +75,7 @@ impl AdapterConfig {
                 let folders = Arc::new(Folders::open(&config.root)?);
                 let source = FolderSource::new(name, config.clone(), Arc::clone(&folders), Arc::clone(clock));
                 let sink = FolderSink::new(folders, Arc::clone(clock));
-                Ok(Adapter {
-                    source: Box::new(source),
-                    sink: Arc::new(sink),
-                })
+                Ok(Adapter { source: Box::new(source), sink: Arc::new(sink) })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -70,15 +71,13 @@ pub struct CheckArgs {
 
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
-    let usual = if matches!(cli.command, Command::Demo(_)) {
-        "warn"
-    } else {
-        "info"
-    };
+    let usual = if matches!(cli.command, Command::Demo(_)) { "warn" } else { "info" };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
+    let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(stderr_colours)
         .with_target(false)
         .init();
     let runtime = match Runtime::new() {

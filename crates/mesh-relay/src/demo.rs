@@ -88,12 +88,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let root = scratch.path();
     let sandbox = Sandbox::start(SandboxConfig::loopback()).await?;
     println!("MESH      an embedded sandbox answers at {}", sandbox.base_url());
-    println!(
-        "Folders   {} (laboratory), {} (surgery), both under {}",
-        LABORATORY,
-        SURGERY,
-        root.display()
-    );
+    println!("Folders   {} (laboratory), {} (surgery), both under {}", LABORATORY, SURGERY, root.display());
     let relay = Relay::start(settings(&sandbox, root)?).await?;
     println!("Relay     runs with one DTS folder adapter for each mailbox\n");
 
@@ -106,19 +101,10 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
         .collect();
     carry("result", (LABORATORY, &laboratory), (SURGERY, &surgery), &result).await?;
     println!();
-    carry(
-        "reply",
-        (SURGERY, &surgery),
-        (LABORATORY, &laboratory),
-        b"MSA|AA|Invented reply\r\n",
-    )
-    .await?;
+    carry("reply", (SURGERY, &surgery), (LABORATORY, &laboratory), b"MSA|AA|Invented reply\r\n").await?;
 
     if args.keep {
-        println!(
-            "\nStays up until interrupted. Put pairs in {}",
-            laboratory.join("OUT").display()
-        );
+        println!("\nStays up until interrupted. Put pairs in {}", laboratory.join("OUT").display());
         stop::asked().await?;
     }
     relay.stop().await?;
@@ -158,10 +144,7 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         client,
         mailboxes,
         journal: root.join("journal.db"),
-        send: SendPolicy {
-            chunk_bytes: 50_000,
-            ..SendPolicy::default()
-        },
+        send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
         receive: ReceivePolicy::default(),
         adapters,
     })
@@ -182,36 +165,21 @@ async fn carry(
          <WorkflowId>TEST_WORKFLOW</WorkflowId>\n<To_DTS>{recipient}</To_DTS>\n<From_DTS>{sender}</From_DTS>\n\
          <LocalId>demo-{what}</LocalId>\n<Compress>Y</Compress>\n<AllowChunking>Y</AllowChunking>\n</DTSControl>\n"
     );
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an old system writes its files like this"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "an old system writes its files like this")]
     {
         fs::write(out.join(format!("{what}.{DATA}")), data)?;
         fs::write(out.join(format!("{what}.{CONTROL}")), control)?;
     }
-    step(format!(
-        "{what}.dat ({} bytes) and {what}.ctl written to {sender}/OUT",
-        data.len()
-    ));
+    step(format!("{what}.dat ({} bytes) and {what}.ctl written to {sender}/OUT", data.len()));
     let sent = arrival(&from.join("SENT")).await?;
-    step(format!(
-        "MESH accepted it as {}; the pair is in {sender}/SENT",
-        element(&sent, "DTSId")?
-    ));
+    step(format!("MESH accepted it as {}; the pair is in {sender}/SENT", element(&sent, "DTSId")?));
     let received = arrival(&to.join("IN")).await?;
     let file = received.with_extension(DATA);
     if fs::read(&file)? != data {
         return Err(DemoError::Different { file });
     }
-    let name = received
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    step(format!(
-        "{name}.dat and .ctl arrived in {recipient}/IN, byte for byte"
-    ));
+    let name = received.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    step(format!("{name}.dat and .ctl arrived in {recipient}/IN, byte for byte"));
     Ok(())
 }
 
@@ -230,18 +198,13 @@ async fn arrival(folder: &Path) -> Result<PathBuf, DemoError> {
     };
     match timeout(ARRIVAL_MAX, look).await {
         Ok(found) => Ok(found?),
-        Err(_) => Err(DemoError::Missing {
-            folder: folder.to_owned(),
-        }),
+        Err(_) => Err(DemoError::Missing { folder: folder.to_owned() }),
     }
 }
 
 /// The text of an element, found as a simple reader finds it.
 fn element(control: &Path, name: &str) -> Result<String, DemoError> {
     let text = fs::read_to_string(control)?;
-    let value = text
-        .split(&format!("<{name}>"))
-        .nth(1)
-        .and_then(|rest| rest.split("</").next());
+    let value = text.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split("</").next());
     Ok(value.unwrap_or_default().to_owned())
 }

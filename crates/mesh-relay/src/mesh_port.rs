@@ -28,16 +28,8 @@ impl MeshMailbox for MeshPort {
     }
 
     async fn begin_send(&self, outgoing: Outgoing<'_>) -> Result<MessageId, MeshError> {
-        let Outgoing {
-            envelope,
-            payload,
-            plan,
-            gzip,
-        } = outgoing;
-        self.0
-            .send(envelope, payload, plan, gzip)
-            .await
-            .map_err(translate)
+        let Outgoing { envelope, payload, plan, gzip } = outgoing;
+        self.0.send(envelope, payload, plan, gzip).await.map_err(translate)
     }
 
     async fn continue_send(
@@ -46,23 +38,16 @@ impl MeshMailbox for MeshPort {
         id: &MessageId,
         index: u32,
     ) -> Result<(), MeshError> {
-        let Outgoing {
-            payload, plan, gzip, ..
-        } = outgoing;
-        self.0
-            .send_chunk(id, payload, plan, gzip, index)
-            .await
-            .map_err(translate)
+        let Outgoing { payload, plan, gzip, .. } = outgoing;
+        self.0.send_chunk(id, payload, plan, gzip, index).await.map_err(translate)
     }
 
     async fn find_by_local_id(&self, local_id: &LocalId) -> Result<Found, MeshError> {
-        Ok(
-            match self.0.track_by_local_id(local_id).await.map_err(translate)? {
-                LocalIdMatch::Nothing => Found::Nothing,
-                LocalIdMatch::One(tracking) => Found::One(tracking.message_id),
-                LocalIdMatch::Several => Found::Several,
-            },
-        )
+        Ok(match self.0.track_by_local_id(local_id).await.map_err(translate)? {
+            LocalIdMatch::Nothing => Found::Nothing,
+            LocalIdMatch::One(tracking) => Found::One(tracking.message_id),
+            LocalIdMatch::Several => Found::Several,
+        })
     }
 
     async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError> {
@@ -75,17 +60,11 @@ impl MeshMailbox for MeshPort {
 
     async fn open(&self, id: &MessageId) -> Result<Incoming, MeshError> {
         let message = self.0.open(id).await.map_err(translate)?;
-        Ok(Incoming {
-            download: message.download,
-            body: message.body,
-        })
+        Ok(Incoming { download: message.download, body: message.body })
     }
 
     async fn acknowledge(&self, delivered: &DeliveryRecorded) -> Result<(), MeshError> {
-        self.0
-            .acknowledge(delivered.message_id())
-            .await
-            .map_err(translate)
+        self.0.acknowledge(delivered.message_id()).await.map_err(translate)
     }
 }
 
@@ -112,11 +91,7 @@ fn rejection(error: &CallError) -> Rejection {
     use mesh_api::code::{MALFORMED, StatusEvent};
     let service = error.service().cloned().unwrap_or_default();
     let or = |given: String, usual: &str| if given.is_empty() { usual.to_owned() } else { given };
-    let described = if service.description.is_empty() {
-        error.to_string()
-    } else {
-        service.description
-    };
+    let described = if service.description.is_empty() { error.to_string() } else { service.description };
     Rejection {
         event: or(service.event, StatusEvent::Transfer.as_str()),
         code: or(service.code, MALFORMED),

@@ -65,34 +65,24 @@ impl Relay {
         let mut adapters = Vec::new();
         for (name, config) in settings.adapters {
             let built = config.build(&name, &clock);
-            let adapter = built.map_err(|source| StartError::Adapter {
-                adapter: name,
-                source,
-            })?;
+            let adapter = built.map_err(|source| StartError::Adapter { adapter: name, source })?;
             adapters.push((config.mailbox().clone(), adapter));
         }
         let journal = SqliteJournal::open(&settings.journal)?;
-        let surroundings = Surroundings {
-            journal: Arc::new(journal.clone()),
-            clock,
-            chance: Arc::new(SystemChance),
-        };
+        let surroundings =
+            Surroundings { journal: Arc::new(journal.clone()), clock, chance: Arc::new(SystemChance) };
         let (trigger, shutdown) = Shutdown::channel();
         let mut tasks = JoinSet::new();
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
         for mailbox in settings.mailboxes {
-            let port: Arc<dyn MeshMailbox> = Arc::new(MeshPort::new(
-                settings.client.mailbox(mailbox.id.clone(), mailbox.password),
-            ));
+            let port: Arc<dyn MeshMailbox> =
+                Arc::new(MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password)));
             ports.push(Arc::clone(&port));
             let Some((_, adapter)) = adapters.iter().find(|(id, _)| *id == mailbox.id) else {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
                 continue;
             };
-            let policy = ReceivePolicy {
-                poll_every: mailbox.poll,
-                ..settings.receive.clone()
-            };
+            let policy = ReceivePolicy { poll_every: mailbox.poll, ..settings.receive.clone() };
             let poller = Poller::new(surroundings.clone(), port, Arc::clone(&adapter.sink), policy);
             let stop = shutdown.clone();
             tasks.spawn(async move {
@@ -104,11 +94,7 @@ impl Relay {
         for (_, adapter) in adapters {
             tasks.spawn(adapter.source.run(relay.clone(), shutdown.clone()));
         }
-        Ok(Self {
-            trigger,
-            tasks,
-            journal,
-        })
+        Ok(Self { trigger, tasks, journal })
     }
 
     /// Returns when a part of the relay ends although nobody asked, which it never should.
@@ -140,10 +126,7 @@ impl Relay {
         });
         if finished.await.is_err() {
             let left = self.tasks.len();
-            tracing::warn!(
-                left,
-                "not everything ended in time; the next start takes up what is left"
-            );
+            tracing::warn!(left, "not everything ended in time; the next start takes up what is left");
             self.tasks.shutdown().await;
         }
         self.journal.close().await;

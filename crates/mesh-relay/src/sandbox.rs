@@ -105,11 +105,7 @@ pub enum SandboxCommandError {
 /// What keeps it from serving.
 pub async fn run(args: SandboxArgs) -> Result<(), SandboxCommandError> {
     let (Store::Memory, Profile::Official) = (args.store, args.profile);
-    let client_ca = args
-        .client_ca
-        .as_ref()
-        .map(|path| read("--client-ca", path))
-        .transpose()?;
+    let client_ca = args.client_ca.as_ref().map(|path| read("--client-ca", path)).transpose()?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Tls::Given {
             certificate: read("--tls-cert", certificate)?,
@@ -122,11 +118,7 @@ pub async fn run(args: SandboxArgs) -> Result<(), SandboxCommandError> {
     };
     let directory = match &args.mailboxes {
         Some(mailboxes) => {
-            let workflows = args
-                .workflows
-                .as_ref()
-                .map(|path| read("--workflows", path))
-                .transpose()?;
+            let workflows = args.workflows.as_ref().map(|path| read("--workflows", path)).transpose()?;
             Directory::from_jsonl(&read("--mailboxes", mailboxes)?, workflows.as_deref())?
         }
         None => Directory::stock(),
@@ -146,11 +138,7 @@ pub async fn run(args: SandboxArgs) -> Result<(), SandboxCommandError> {
         )]
         fs::write(&path, root).map_err(|source| SandboxCommandError::RootOut { path, source })?;
     }
-    println!(
-        "MESH sandbox at {} (health: {}/health)",
-        sandbox.base_url(),
-        sandbox.base_url()
-    );
+    println!("MESH sandbox at {} (health: {}/health)", sandbox.base_url(), sandbox.base_url());
     stop::asked().await.map_err(SandboxCommandError::Signals)?;
     sandbox.shutdown().await;
     Ok(())

@@ -63,11 +63,7 @@ impl Settings {
         for mailbox in &loaded.mailboxes {
             match mailbox.password.resolve(base) {
                 Ok(password) => {
-                    mailboxes.push(MailboxSettings {
-                        id: mailbox.id.clone(),
-                        password,
-                        poll: mailbox.poll,
-                    });
+                    mailboxes.push(MailboxSettings { id: mailbox.id.clone(), password, poll: mailbox.poll });
                 }
                 Err(error) => {
                     faults.push(mailbox.section.fault(Some("password"), error.to_string(), None));
@@ -111,10 +107,7 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
             if before.mailbox() == mailbox {
                 faults.push(section.fault(
                     Some("mailbox"),
-                    format!(
-                        "adapter {} takes the messages of mailbox {mailbox} already",
-                        other.name
-                    ),
+                    format!("adapter {} takes the messages of mailbox {mailbox} already", other.name),
                     Some("give each mailbox one adapter".to_owned()),
                 ));
             }
@@ -136,10 +129,7 @@ fn client(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Client
         Ok(bytes) => Some(bytes),
         Err(error) => {
             let hint = Some("name a PEM file that the relay's account may read".to_owned());
-            faults.push(
-                mesh.section
-                    .fault(Some(key), format!("{}: {error}", path.display()), hint),
-            );
+            faults.push(mesh.section.fault(Some(key), format!("{}: {error}", path.display()), hint));
             None
         }
     };
@@ -147,10 +137,7 @@ fn client(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Client
     let identity = mesh.identity.as_ref().and_then(|identity| {
         let certificate_pem = read("identity", &identity.cert);
         let key_pem = read("identity", &identity.key);
-        Some(Identity {
-            certificate_pem: certificate_pem?,
-            key_pem: key_pem?.into(),
-        })
+        Some(Identity { certificate_pem: certificate_pem?, key_pem: key_pem?.into() })
     });
     let shared_key = match mesh.shared_key.resolve(base) {
         Ok(key) => key,
@@ -193,11 +180,7 @@ fn send_policy(section: &SendSection, chunk_bytes: u64) -> SendPolicy {
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mailboxes, adapters) = (self.mailboxes.len(), self.adapters.len());
-        write!(
-            f,
-            "{mailboxes} mailbox(es) at {}, {adapters} adapter(s): ",
-            self.mesh_url
-        )?;
+        write!(f, "{mailboxes} mailbox(es) at {}, {adapters} adapter(s): ", self.mesh_url)?;
         for (index, (name, config)) in self.adapters.iter().enumerate() {
             let separator = if index > 0 { ", " } else { "" };
             write!(f, "{separator}{name} for {}", config.mailbox())?;

@@ -8,10 +8,7 @@ use relay_core::{Chance, Clock, RelayId};
 use uuid::{NoContext, Uuid};
 
 /// The one place where the relay reads the system's clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "everything else takes its time from here"
-)]
+#[expect(clippy::disallowed_methods, reason = "everything else takes its time from here")]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -34,18 +31,10 @@ impl Chance for SystemChance {
     fn relay_id(&self, now: Timestamp) -> RelayId {
         let seconds = u64::try_from(now.as_second()).unwrap_or_default();
         let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
-        RelayId(Uuid::new_v7(uuid::Timestamp::from_unix(
-            NoContext,
-            seconds,
-            nanoseconds,
-        )))
+        RelayId(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
     }
 
     fn jitter(&self, up_to: Duration) -> Duration {
-        if up_to.is_zero() {
-            Duration::ZERO
-        } else {
-            rand::rng().random_range(Duration::ZERO..=up_to)
-        }
+        if up_to.is_zero() { Duration::ZERO } else { rand::rng().random_range(Duration::ZERO..=up_to) }
     }
 }

@@ -78,13 +78,7 @@ enum Context {
 
 impl Fault {
     fn new(kind: &'static str, loc: (Place, &'static str), msg: String) -> Self {
-        Self {
-            kind,
-            loc,
-            msg,
-            input: None,
-            ctx: None,
-        }
+        Self { kind, loc, msg, input: None, ctx: None }
     }
 
     fn about(mut self, input: &str, ctx: Option<Context>) -> Self {
@@ -152,13 +146,7 @@ impl Refusal {
         code: &'static str,
         text: &'static str,
     ) -> Self {
-        Self::Mesh {
-            status,
-            event,
-            code,
-            text,
-            message_id: None,
-        }
+        Self::Mesh { status, event, code, text, message_id: None }
     }
 
     /// A refusal without a code.
@@ -175,12 +163,7 @@ impl Refusal {
     }
 
     pub(crate) fn no_such_message() -> Self {
-        Self::coded(
-            StatusCode::NOT_FOUND,
-            "RECEIVE",
-            code::NO_SUCH_MESSAGE,
-            "Message does not exist",
-        )
+        Self::coded(StatusCode::NOT_FOUND, "RECEIVE", code::NO_SUCH_MESSAGE, "Message does not exist")
     }
 
     pub(crate) fn no_longer_available() -> Self {
@@ -195,10 +178,7 @@ impl Refusal {
 
     /// The bare form with the official emulator's only sentence.
     pub(crate) fn bare(status: StatusCode) -> Self {
-        Self::Bare {
-            status,
-            text: INTERNAL.to_owned(),
-        }
+        Self::Bare { status, text: INTERNAL.to_owned() }
     }
 
     /// Names the message that is concerned, where the form has a place for it.
@@ -219,13 +199,7 @@ impl Refusal {
             message: String,
         }
         match self {
-            Self::Mesh {
-                status,
-                event,
-                code,
-                text,
-                message_id,
-            } => {
+            Self::Mesh { status, event, code, text, message_id } => {
                 let message_id = message_id.as_deref();
                 match version {
                     ApiVersion::V1 => json(
@@ -240,14 +214,7 @@ impl Refusal {
                     ApiVersion::V2 => versioned(
                         status,
                         version,
-                        &ErrorV2 {
-                            message_id,
-                            detail: [ErrorDetailV2 {
-                                event,
-                                code,
-                                msg: text,
-                            }],
-                        },
+                        &ErrorV2 { message_id, detail: [ErrorDetailV2 { event, code, msg: text }] },
                     ),
                 }
             }
@@ -255,13 +222,9 @@ impl Refusal {
             Self::Bare { status, text } => json(status, &Message { message: text }),
             Self::NoRoute { allow: None } => json(StatusCode::NOT_FOUND, &Detail { detail: "Not Found" }),
             Self::NoRoute { allow: Some(methods) } => {
-                let detail = Detail {
-                    detail: "Method Not Allowed",
-                };
+                let detail = Detail { detail: "Method Not Allowed" };
                 let mut answer = json(StatusCode::METHOD_NOT_ALLOWED, &detail);
-                answer
-                    .headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static(methods));
+                answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
                 answer
             }
             Self::Moved { location } => {

@@ -109,9 +109,7 @@ impl Api {
             .directory
             .mailbox(&token.mailbox)
             .ok_or_else(|| Refusal::coded(StatusCode::FORBIDDEN, "SEND", "EPL-151", "No mailbox matched"))?;
-        token
-            .verify(mailbox.password.expose_secret(), &self.shared_key)
-            .map_err(refused)?;
+        token.verify(mailbox.password.expose_secret(), &self.shared_key).map_err(refused)?;
         Ok(mailbox)
     }
 }
@@ -133,11 +131,6 @@ fn ping() -> Answer {
         status: &'static str,
         outcome: &'static str,
     }
-    let ping = Ping {
-        env: "local",
-        build_label: "latest",
-        status: "running",
-        outcome: "Yes",
-    };
+    let ping = Ping { env: "local", build_label: "latest", status: "running", outcome: "Yes" };
     answer::json(StatusCode::OK, &ping)
 }

@@ -32,15 +32,10 @@ struct Identity {
 pub(crate) fn secure(tls: &Tls) -> Result<Option<Secured>, SandboxError> {
     let (identity, client_ca) = match tls {
         Tls::Plain => return Ok(None),
-        Tls::SelfMade { client_ca } => (
-            self_made().map_err(|source| SandboxError::SelfMade { source })?,
-            client_ca,
-        ),
-        Tls::Given {
-            certificate,
-            key,
-            client_ca,
-        } => (given(certificate, key)?, client_ca),
+        Tls::SelfMade { client_ca } => {
+            (self_made().map_err(|source| SandboxError::SelfMade { source })?, client_ca)
+        }
+        Tls::Given { certificate, key, client_ca } => (given(certificate, key)?, client_ca),
     };
     // The provider is named here because a process-wide default belongs to whoever runs the process.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -52,9 +47,7 @@ pub(crate) fn secure(tls: &Tls) -> Result<Option<Secured>, SandboxError> {
         Some(pem) => {
             let mut roots = RootCertStore::empty();
             for authority in certificates("client authority", pem)? {
-                roots
-                    .add(authority)
-                    .map_err(|source| SandboxError::Certificate { source })?;
+                roots.add(authority).map_err(|source| SandboxError::Certificate { source })?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
@@ -66,22 +59,13 @@ pub(crate) fn secure(tls: &Tls) -> Result<Option<Secured>, SandboxError> {
         .with_single_cert(identity.chain, identity.key)
         .map_err(|source| SandboxError::Certificate { source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Secured {
-        config: Arc::new(config),
-        root: identity.root,
-    }))
+    Ok(Some(Secured { config: Arc::new(config), root: identity.root }))
 }
 
 fn given(certificate: &str, key: &str) -> Result<Identity, SandboxError> {
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| SandboxError::Pem {
-        what: "server key",
-        item: "private key",
-    })?;
-    Ok(Identity {
-        chain: certificates("server certificate", certificate)?,
-        key,
-        root: None,
-    })
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|_| SandboxError::Pem { what: "server key", item: "private key" })?;
+    Ok(Identity { chain: certificates("server certificate", certificate)?, key, root: None })
 }
 
 /// All certificates of a PEM text, at least one. What is wrong with it is not repeated: a key may have been given
@@ -90,10 +74,7 @@ fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'sta
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(SandboxError::Pem {
-            what,
-            item: "certificate",
-        }),
+        _ => Err(SandboxError::Pem { what, item: "certificate" }),
     }
 }
 
@@ -117,11 +98,7 @@ fn self_made() -> Result<Identity, rcgen::Error> {
     leaf.use_authority_key_identifier_extension = true;
     let leaf_key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&leaf_key, &Issuer::new(root, root_key))?;
-    Ok(Identity {
-        chain: vec![leaf.der().clone()],
-        key: leaf_key.into(),
-        root: Some(root_certificate.pem()),
-    })
+    Ok(Identity { chain: vec![leaf.der().clone()], key: leaf_key.into(), root: Some(root_certificate.pem()) })
 }
 
 #[cfg(test)]
@@ -131,19 +108,10 @@ mod tests {
     #[test]
     fn texts_that_are_no_certificates_are_named_and_not_repeated() {
         let key = KeyPair::generate().expect("a key").serialize_pem();
-        let tls = Tls::SelfMade {
-            client_ca: Some("canary".to_owned()),
-        };
+        let tls = Tls::SelfMade { client_ca: Some("canary".to_owned()) };
         let error = secure(&tls).err().expect("no authority").to_string();
-        assert!(
-            error.contains("client authority") && !error.contains("canary"),
-            "{error}"
-        );
-        let tls = Tls::Given {
-            certificate: key.clone(),
-            key,
-            client_ca: None,
-        };
+        assert!(error.contains("client authority") && !error.contains("canary"), "{error}");
+        let tls = Tls::Given { certificate: key.clone(), key, client_ca: None };
         let error = secure(&tls).err().expect("no certificate").to_string();
         assert!(error.contains("server certificate"), "{error}");
         assert_eq!(format!("{tls:?}"), "Given { client_certificates: false, .. }");
@@ -155,11 +123,7 @@ mod tests {
         let certificate = one.root.expect("a root");
         let key = KeyPair::generate().expect("a key").serialize_pem();
         drop(two);
-        let tls = Tls::Given {
-            certificate,
-            key,
-            client_ca: None,
-        };
+        let tls = Tls::Given { certificate, key, client_ca: None };
         assert!(matches!(secure(&tls), Err(SandboxError::Certificate { .. })));
     }
 }

@@ -77,9 +77,7 @@ impl fmt::Debug for Tls {
             Self::SelfMade { client_ca } => ("SelfMade", client_ca),
             Self::Given { client_ca, .. } => ("Given", client_ca),
         };
-        f.debug_struct(name)
-            .field("client_certificates", &client_ca.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct(name).field("client_certificates", &client_ca.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -51,10 +51,7 @@ pub struct Directory {
 impl Directory {
     /// The official emulator's stock: `X26ABC1`, `X26ABC2`, `X26ABC3`, each with the password `password`, and the
     /// workflows `TEST_WORKFLOW`, `TEST_WORKFLOW_ACK` and `TEST_WORKFLOW2` (`mesh-api.md` 11.2).
-    #[expect(
-        clippy::expect_used,
-        reason = "the stock is a constant of this file, read by a test"
-    )]
+    #[expect(clippy::expect_used, reason = "the stock is a constant of this file, read by a test")]
     pub fn stock() -> Self {
         Self::from_jsonl(STOCK_MAILBOXES, None).expect("the stock directory is well formed")
     }
@@ -69,17 +66,10 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`] for the first line that is not such an object. It never repeats the line.
     pub fn from_jsonl(mailboxes: &str, workflows: Option<&str>) -> Result<Self, DirectoryError> {
-        let mut directory = Self {
-            mailboxes: HashMap::new(),
-            workflows: Vec::new(),
-        };
+        let mut directory = Self { mailboxes: HashMap::new(), workflows: Vec::new() };
         for (line, entry) in lines::<MailboxLine>(DirectoryFile::Mailboxes, mailboxes)? {
             let key = |value: Option<String>, key| {
-                value.ok_or(DirectoryError::Missing {
-                    file: DirectoryFile::Mailboxes,
-                    line,
-                    key,
-                })
+                value.ok_or(DirectoryError::Missing { file: DirectoryFile::Mailboxes, line, key })
             };
             let id: MailboxId = key(entry.mailbox_id, "mailbox_id")?
                 .parse()
@@ -92,9 +82,7 @@ impl Directory {
                 password: entry.password.unwrap_or_default().into(),
                 id,
             };
-            directory
-                .mailboxes
-                .insert(mailbox.id.as_str().to_owned(), mailbox);
+            directory.mailboxes.insert(mailbox.id.as_str().to_owned(), mailbox);
         }
         let workflows = workflows.unwrap_or(STOCK_WORKFLOWS);
         for (line, entry) in lines::<WorkflowLine>(DirectoryFile::Workflows, workflows)? {
@@ -133,8 +121,7 @@ impl Directory {
     /// Those of them that belong to an organisation. The file's code counts in upper case and the caller's as it
     /// is, so a code in lower case finds nothing (`mesh-api.md` 4.12).
     pub(crate) fn receivers_at(&self, ods_code: &str, workflow: &str) -> impl Iterator<Item = &Mailbox> {
-        self.receivers(workflow)
-            .filter(move |mailbox| mailbox.ods_code.trim().to_uppercase() == ods_code)
+        self.receivers(workflow).filter(move |mailbox| mailbox.ods_code.trim().to_uppercase() == ods_code)
     }
 }
 
@@ -247,11 +234,7 @@ mod tests {
             ("x27", "TEST_WORKFLOW_ACK", &[]),
             ("X26", "OTHER", &[]),
         ] {
-            assert_eq!(
-                ids(stock.receivers_at(ods, workflow)),
-                expected,
-                "{ods} {workflow}"
-            );
+            assert_eq!(ids(stock.receivers_at(ods, workflow)), expected, "{ods} {workflow}");
         }
         assert_eq!(ids(stock.receivers("TEST_WORKFLOW_ACK")), ["X26ABC1", "X26ABC3"]);
     }
@@ -274,29 +257,16 @@ mod tests {
         for (mailboxes, expected) in [
             (format!("{good}\n\n[\"canary\"]"), "line 3"),
             (format!("{good}\n{{\"mailbox_id\": \"B\""), "line 2"),
-            (
-                r#"{"mailbox_id": "B", "mailbox_name": "B", "password": {"canary": 1}}"#.to_owned(),
-                "line 1",
-            ),
+            (r#"{"mailbox_id": "B", "mailbox_name": "B", "password": {"canary": 1}}"#.to_owned(), "line 1"),
             (r#"{"mailbox_name": "canary"}"#.to_owned(), "no mailbox_id"),
-            (
-                r#"{"mailbox_id": "B", "password": "canary"}"#.to_owned(),
-                "no mailbox_name",
-            ),
-            (
-                r#"{"mailbox_id": "B:canary", "mailbox_name": "B"}"#.to_owned(),
-                "':'",
-            ),
+            (r#"{"mailbox_id": "B", "password": "canary"}"#.to_owned(), "no mailbox_name"),
+            (r#"{"mailbox_id": "B:canary", "mailbox_name": "B"}"#.to_owned(), "':'"),
         ] {
-            let error = Directory::from_jsonl(&mailboxes, None)
-                .expect_err("a fault")
-                .to_string();
+            let error = Directory::from_jsonl(&mailboxes, None).expect_err("a fault").to_string();
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("canary"), "{error}");
         }
-        let error = Directory::from_jsonl(good, Some("\n{}"))
-            .expect_err("a fault")
-            .to_string();
+        let error = Directory::from_jsonl(good, Some("\n{}")).expect_err("a fault").to_string();
         assert_eq!(error, "line 2 of the workflows file has no workflow_id: add it");
     }
 

@@ -49,11 +49,7 @@ mod tests {
         let one = deflate(b"one").expect("memory");
         assert_eq!(inflate(&one).as_deref(), Ok(&b"one"[..]));
         let two = [one.as_ref(), deflate(b" two").expect("memory").as_ref()].concat();
-        assert_eq!(
-            inflate(&two).as_deref(),
-            Ok(&b"one two"[..]),
-            "two streams in a row"
-        );
+        assert_eq!(inflate(&two).as_deref(), Ok(&b"one two"[..]), "two streams in a row");
         assert_eq!(inflate(b"").as_deref(), Ok(&b""[..]));
     }
 

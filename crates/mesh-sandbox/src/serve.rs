@@ -65,10 +65,7 @@ impl Sandbox {
             Some(secured) => (Some(TlsAcceptor::from(secured.config)), secured.root),
             None => (None, None),
         };
-        let bind = |source| SandboxError::Bind {
-            address: asked,
-            source,
-        };
+        let bind = |source| SandboxError::Bind { address: asked, source };
         let listener = TcpListener::bind(asked).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
 
@@ -83,14 +80,7 @@ impl Sandbox {
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, tls, api, stopped));
         tracing::info!(%address, tls = secured, "mesh sandbox listens");
-        Ok(Self {
-            address,
-            secured,
-            root,
-            store,
-            stop,
-            server,
-        })
+        Ok(Self { address, secured, root, store, stop, server })
     }
 
     /// Where it listens, with the port that was taken.
@@ -225,10 +215,7 @@ mod tests {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a root").pem();
-        Authority {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
+        Authority { pem, issuer: Issuer::new(params, key) }
     }
 
     impl Authority {
@@ -236,18 +223,12 @@ mod tests {
         fn issue(&self, name: &str) -> (String, String) {
             let key = KeyPair::generate().expect("a key");
             let params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
-            (
-                params.signed_by(&key, &self.issuer).expect("a certificate").pem(),
-                key.serialize_pem(),
-            )
+            (params.signed_by(&key, &self.issuer).expect("a certificate").pem(), key.serialize_pem())
         }
     }
 
     fn config(tls: Tls) -> SandboxConfig {
-        SandboxConfig {
-            tls,
-            ..SandboxConfig::loopback()
-        }
+        SandboxConfig { tls, ..SandboxConfig::loopback() }
     }
 
     fn certificate(pem: &str) -> CertificateDer<'static> {
@@ -268,9 +249,7 @@ mod tests {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
-                builder
-                    .with_client_auth_cert(vec![certificate(&chain)], key)
-                    .expect("a client certificate")
+                builder.with_client_auth_cert(vec![certificate(&chain)], key).expect("a client certificate")
             }
         };
         let stream = TcpStream::connect(sandbox.address()).await?;
@@ -285,11 +264,7 @@ mod tests {
     #[tokio::test]
     async fn plain_http_off_loopback_is_refused() {
         let listen: SocketAddr = "0.0.0.0:0".parse().expect("an address");
-        let refused = Sandbox::start(SandboxConfig {
-            listen,
-            ..SandboxConfig::loopback()
-        })
-        .await;
+        let refused = Sandbox::start(SandboxConfig { listen, ..SandboxConfig::loopback() }).await;
         assert!(matches!(refused, Err(SandboxError::PlainOffLoopback { address }) if address == listen));
     }
 
@@ -297,25 +272,16 @@ mod tests {
     async fn a_taken_port_is_told() {
         let first = Sandbox::start(config(Tls::Plain)).await.expect("a server");
         let listen = first.address();
-        let second = Sandbox::start(SandboxConfig {
-            listen,
-            ..SandboxConfig::loopback()
-        })
-        .await;
+        let second = Sandbox::start(SandboxConfig { listen, ..SandboxConfig::loopback() }).await;
         assert!(matches!(second, Err(SandboxError::Bind { address, .. }) if address == listen));
         first.shutdown().await;
     }
 
     #[tokio::test]
     async fn the_self_made_root_is_enough_and_a_failed_handshake_harms_nobody() {
-        let sandbox = Sandbox::start(config(Tls::SelfMade { client_ca: None }))
-            .await
-            .expect("a server");
+        let sandbox = Sandbox::start(config(Tls::SelfMade { client_ca: None })).await.expect("a server");
         assert!(sandbox.base_url().starts_with("https://127.0.0.1:"));
-        assert!(
-            health(&sandbox, &authority().pem, None).await.is_err(),
-            "another root was trusted"
-        );
+        assert!(health(&sandbox, &authority().pem, None).await.is_err(), "another root was trusted");
         let root = sandbox.root_certificate().expect("a root").to_owned();
         let answer = health(&sandbox, &root, None).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -327,26 +293,14 @@ mod tests {
         let (servers, clients) = (authority(), authority());
         let (chain, key) = servers.issue("localhost");
         let client_ca = Some(clients.pem.clone());
-        let tls = Tls::Given {
-            certificate: chain,
-            key,
-            client_ca,
-        };
+        let tls = Tls::Given { certificate: chain, key, client_ca };
         let sandbox = Sandbox::start(config(tls)).await.expect("a server");
         assert_eq!(sandbox.root_certificate(), None);
-        assert!(
-            health(&sandbox, &servers.pem, None).await.is_err(),
-            "no client certificate"
-        );
+        assert!(health(&sandbox, &servers.pem, None).await.is_err(), "no client certificate");
         let foreign = servers.issue("client");
-        assert!(
-            health(&sandbox, &servers.pem, Some(foreign)).await.is_err(),
-            "another authority's"
-        );
+        assert!(health(&sandbox, &servers.pem, Some(foreign)).await.is_err(), "another authority's");
         let known = clients.issue("client");
-        let answer = health(&sandbox, &servers.pem, Some(known))
-            .await
-            .expect("an answer");
+        let answer = health(&sandbox, &servers.pem, Some(known)).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         sandbox.shutdown().await;
     }
@@ -356,20 +310,11 @@ mod tests {
         let sandbox = Sandbox::start(config(Tls::Plain)).await.expect("a server");
         let address = sandbox.address();
         let mut stream = TcpStream::connect(address).await.expect("a connection");
-        stream
-            .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await
-            .expect("sent");
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
         stream.read_u8().await.expect("an answer");
         sandbox.shutdown().await;
         let mut rest = Vec::new();
-        stream
-            .read_to_end(&mut rest)
-            .await
-            .expect("the end of the connection");
-        assert!(
-            TcpStream::connect(address).await.is_err(),
-            "the port is still open"
-        );
+        stream.read_to_end(&mut rest).await.expect("the end of the connection");
+        assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
     }
 }

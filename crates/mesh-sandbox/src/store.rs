@@ -87,10 +87,7 @@ impl Store {
         let recipient = sent.recipient.clone();
         if !sent.local_id.is_empty() {
             let local_ids = state.by_local_id.entry(sent.sender.clone()).or_default();
-            local_ids
-                .entry(sent.local_id.owned())
-                .or_default()
-                .push(key.clone());
+            local_ids.entry(sent.local_id.owned()).or_default().push(key.clone());
         }
         let mut message = Message {
             id: id.clone(),
@@ -130,9 +127,7 @@ impl Store {
         if notice.index == message.sent.chunks {
             state.accept(&mut message, now);
         }
-        state
-            .messages
-            .insert(notice.message.to_owned(), Arc::new(message));
+        state.messages.insert(notice.message.to_owned(), Arc::new(message));
         Ok(())
     }
 
@@ -167,10 +162,7 @@ impl Store {
     pub(crate) fn find_by_local_id(&self, sender: &MailboxId, local_id: &str) -> Vec<Arc<Message>> {
         let state = self.lock();
         let ids = state.by_local_id.get(sender).and_then(|ids| ids.get(local_id));
-        ids.into_iter()
-            .flatten()
-            .filter_map(|id| state.messages.get(id).cloned())
-            .collect()
+        ids.into_iter().flatten().filter_map(|id| state.messages.get(id).cloned()).collect()
     }
 
     /// How many messages wait.
@@ -189,18 +181,11 @@ impl Store {
     ) -> Page {
         let state = self.lock();
         let Some(inbox) = state.inboxes.get(mailbox) else {
-            return Page {
-                ids: Vec::new(),
-                more: false,
-            };
+            return Page { ids: Vec::new(), more: false };
         };
         let start = after
             .and_then(|id| state.messages.get(id))
-            .filter(|message| {
-                inbox
-                    .get(&message.place)
-                    .is_some_and(|id| id == message.id.as_str())
-            })
+            .filter(|message| inbox.get(&message.place).is_some_and(|id| id == message.id.as_str()))
             .map_or(Bound::Unbounded, |message| Bound::Excluded(message.place));
         let mut kept = inbox
             .range((start, Bound::Unbounded))
@@ -208,10 +193,7 @@ impl Store {
             .filter(|message| filter.keeps(&message.sent.workflow.read()))
             .map(|message| message.id.clone());
         let ids: Vec<MessageId> = kept.by_ref().take(limit).collect();
-        Page {
-            ids,
-            more: kept.next().is_some(),
-        }
+        Page { ids, more: kept.next().is_some() }
     }
 
     /// Everything ever sent to a mailbox, in order of sending.
@@ -231,10 +213,7 @@ impl Store {
 impl State {
     /// A new id in the live shape (`mesh-api.md` 3.3). The tail counts, so ids differ within one microsecond and
     /// under a clock that stands still.
-    #[expect(
-        clippy::expect_used,
-        reason = "digits, an underscore and hex digits are always a message id"
-    )]
+    #[expect(clippy::expect_used, reason = "digits, an underscore and hex digits are always a message id")]
     fn next_id(&mut self, now: Timestamp) -> MessageId {
         const TAILS: u64 = 1 << 24;
         let stamp = now.strftime("%Y%m%d%H%M%S%6f").to_string();

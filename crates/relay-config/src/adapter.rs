@@ -56,11 +56,7 @@ impl AdapterSection {
             taken.push(name.clone());
         }
         // Without a name the file is refused, but the adapter's own keys can still be checked.
-        Some(Self {
-            name: name.unwrap_or_default(),
-            kind: kind?,
-            section,
-        })
+        Some(Self { name: name.unwrap_or_default(), kind: kind?, section })
     }
 
     /// Reads all keys but `name` and `kind` into the adapter's own struct. `None`: a value is wrong or missing,

@@ -78,11 +78,7 @@ impl Environment {
 
     /// The pause between two polls unless configured: 1 s on this machine, 5 min elsewhere.
     pub fn poll_default(&self) -> Duration {
-        if self.is_loopback() {
-            LOCAL_POLL
-        } else {
-            NHS_POLL_MIN
-        }
+        if self.is_loopback() { LOCAL_POLL } else { NHS_POLL_MIN }
     }
 
     /// Reads an address. One slash at the end is dropped.
@@ -121,9 +117,7 @@ fn host(url: &str) -> &str {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let ipv4 = host
-        .parse::<std::net::Ipv4Addr>()
-        .is_ok_and(|address| address.is_loopback());
+    let ipv4 = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
     ipv4 || host == "localhost" || host == "[::1]"
 }
 
@@ -131,9 +125,7 @@ fn is_loopback(host: &str) -> bool {
 fn port_is_sound(authority: &str) -> bool {
     let after = &authority[host(authority).len()..];
     after.is_empty()
-        || after
-            .strip_prefix(':')
-            .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        || after.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 impl<'de> Deserialize<'de> for Environment {
@@ -157,9 +149,9 @@ impl<'de> Visitor<'de> for NameOrUrl {
             "sandbox" => Ok(Environment::Sandbox),
             "integration" => Ok(Environment::Integration),
             "live" => Ok(Environment::Live),
-            url if url.contains("://") => Err(E::custom(
-                "an address stands in a table of its own\nwrite { url = \"https://host\" }",
-            )),
+            url if url.contains("://") => {
+                Err(E::custom("an address stands in a table of its own\nwrite { url = \"https://host\" }"))
+            }
             other => {
                 let guess = did_you_mean(other, &NAMES).filter(|hint| hint.starts_with("did"));
                 let hint = guess.unwrap_or_else(|| FORMS.to_owned());
@@ -180,9 +172,7 @@ impl<'de> Visitor<'de> for NameOrUrl {
         }
         let url = url.ok_or_else(|| A::Error::custom(format!("the url is missing\n{FORMS}")))?;
         Environment::from_url(&url).map_err(|error| {
-            A::Error::custom(format!(
-                "{error}\nsuch as {{ url = \"https://mesh.example:8700\" }}"
-            ))
+            A::Error::custom(format!("{error}\nsuch as {{ url = \"https://mesh.example:8700\" }}"))
         })
     }
 }

@@ -42,13 +42,7 @@ impl fmt::Display for Fault {
         if self.line == 0 {
             write!(f, "{gutter}--> {}", self.file.display())?;
         } else {
-            write!(
-                f,
-                "{gutter}--> {}:{}:{}",
-                self.file.display(),
-                self.line,
-                self.column
-            )?;
+            write!(f, "{gutter}--> {}:{}:{}", self.file.display(), self.line, self.column)?;
         }
         if let Some(excerpt) = &self.excerpt {
             write!(f, "\n{gutter} |\n{number} | {}\n{gutter} | ", excerpt.text)?;

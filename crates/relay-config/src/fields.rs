@@ -102,10 +102,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         if name.starts_with(SPANNED) {
-            return visitor.visit_map(One {
-                key: Some(SPANNED_VALUE),
-                probe: self,
-            });
+            return visitor.visit_map(One { key: Some(SPANNED_VALUE), probe: self });
         }
         if self.path.is_empty() {
             self.found.set(fields);
@@ -118,24 +115,15 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let Some((Step::Key(key), path)) = self.path.split_first() else {
             return Err(Stop);
         };
-        let probe = Probe {
-            path,
-            found: self.found,
-        };
-        visitor.visit_map(One {
-            key: Some(key),
-            probe,
-        })
+        let probe = Probe { path, found: self.found };
+        visitor.visit_map(One { key: Some(key), probe })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         let Some((Step::Index(_), path)) = self.path.split_first() else {
             return Err(Stop);
         };
-        let probe = Probe {
-            path,
-            found: self.found,
-        };
+        let probe = Probe { path, found: self.found };
         visitor.visit_seq(One { key: None, probe })
     }
 
@@ -162,10 +150,7 @@ impl<'de> MapAccess<'de> for One<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Stop> {
-        seed.deserialize(Probe {
-            path: self.probe.path,
-            found: self.probe.found,
-        })
+        seed.deserialize(Probe { path: self.probe.path, found: self.probe.found })
     }
 }
 
@@ -173,10 +158,6 @@ impl<'de> SeqAccess<'de> for One<'_> {
     type Error = Stop;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Stop> {
-        seed.deserialize(Probe {
-            path: self.probe.path,
-            found: self.probe.found,
-        })
-        .map(Some)
+        seed.deserialize(Probe { path: self.probe.path, found: self.probe.found }).map(Some)
     }
 }

@@ -30,9 +30,6 @@ impl JournalSection {
             faults.push(section.fault(Some("path"), "`path` is empty", Some(hint.to_owned())));
             return None;
         }
-        Some(Self {
-            path: section.file(path),
-            section,
-        })
+        Some(Self { path: section.file(path), section })
     }
 }

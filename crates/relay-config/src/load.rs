@@ -87,14 +87,9 @@ pub fn load_with<A>(
     }
     faults.sort();
     match (mesh, journal, send) {
-        (Some(mesh), Some(journal), Some(send)) if faults.is_empty() => Ok(Loaded {
-            mesh,
-            journal,
-            send,
-            mailboxes,
-            adapters,
-            folder: folder(&source),
-        }),
+        (Some(mesh), Some(journal), Some(send)) if faults.is_empty() => {
+            Ok(Loaded { mesh, journal, send, mailboxes, adapters, folder: folder(&source) })
+        }
         _ => Err(faults),
     }
 }
@@ -158,12 +153,7 @@ fn several(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Vec
         other => {
             let hide = (!other.is_table()).then(|| value.span());
             let hint = Some(format!("write [[{name}]], in double brackets, for each"));
-            faults.push(source.fault(
-                key.span(),
-                hide,
-                format!("`{name}` is not a list of sections"),
-                hint,
-            ));
+            faults.push(source.fault(key.span(), hide, format!("`{name}` is not a list of sections"), hint));
             Vec::new()
         }
     }

@@ -54,16 +54,8 @@ impl MailboxSection {
         if let Some(poll) = entries.poll.map(Interval::get) {
             check_poll(&section, poll, environment, faults);
         }
-        let poll = entries
-            .poll
-            .map(Interval::get)
-            .or_else(|| environment.map(Environment::poll_default));
-        Some(Self {
-            id: id?,
-            password: password?,
-            poll: poll?,
-            section,
-        })
+        let poll = entries.poll.map(Interval::get).or_else(|| environment.map(Environment::poll_default));
+        Some(Self { id: id?, password: password?, poll: poll?, section })
     }
 }
 

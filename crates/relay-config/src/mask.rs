@@ -13,25 +13,16 @@ const SECRET_KEYS: [&str; 5] = ["password", "passphrase", "shared_key", "secret"
 /// Whether a key looks as if its value were a secret.
 pub(crate) fn looks_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["pass", "pwd", "secret", "token", "credential"]
-        .iter()
-        .any(|part| key.contains(part))
+    ["pass", "pwd", "secret", "token", "credential"].iter().any(|part| key.contains(part))
         || key.ends_with("key")
-        || SECRET_KEYS
-            .iter()
-            .any(|name| strsim::damerau_levenshtein(&key, name) <= 2)
+        || SECRET_KEYS.iter().any(|name| strsim::damerau_levenshtein(&key, name) <= 2)
 }
 
 /// The byte ranges of all values in `table` that must not be shown.
 pub(crate) fn secret_values(table: &DeTable<'_>) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for (key, value) in table {
-        collect(
-            value.get_ref(),
-            value.span(),
-            looks_secret(key.get_ref()),
-            &mut ranges,
-        );
+        collect(value.get_ref(), value.span(), looks_secret(key.get_ref()), &mut ranges);
     }
     ranges
 }

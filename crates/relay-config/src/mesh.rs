@@ -67,9 +67,7 @@ impl MeshSection {
         let environment = section.require("environment", entries.environment, hint, faults);
         let hint = "such as shared_key = { env = \"MESH_SHARED_KEY\" } or { file = \"path\" }";
         let shared_key = section.require("shared_key", entries.shared_key, hint, faults);
-        let identity = entries
-            .identity
-            .and_then(|entries| read_identity(&section, entries, faults));
+        let identity = entries.identity.and_then(|entries| read_identity(&section, entries, faults));
         if environment.as_ref().is_some_and(Environment::is_nhs) && identity.is_none() {
             let hint = "such as identity = { cert = \"client.pem\", key = \"client.key\" }";
             section.require("identity", None::<Identity>, hint, faults);
@@ -86,14 +84,9 @@ impl MeshSection {
         }
         let roots = entries.roots.map(|path| section.file(path));
         let mesh = match (environment.clone(), shared_key) {
-            (Some(environment), Some(shared_key)) => Some(Self {
-                environment,
-                identity,
-                shared_key,
-                roots,
-                chunk_bytes,
-                section,
-            }),
+            (Some(environment), Some(shared_key)) => {
+                Some(Self { environment, identity, shared_key, roots, chunk_bytes, section })
+            }
             _ => None,
         };
         (mesh, environment)
@@ -113,20 +106,7 @@ fn read_identity(section: &Section, entries: IdentityEntries, faults: &mut Fault
         let message = "`password` belongs to a keystore, which is not supported yet";
         faults.push(section.fault(Some("identity.password"), message, Some(hint.to_owned())));
     }
-    let cert = section.require(
-        "identity.cert",
-        entries.cert,
-        "such as cert = \"client.pem\"",
-        faults,
-    );
-    let key = section.require(
-        "identity.key",
-        entries.key,
-        "such as key = \"client.key\"",
-        faults,
-    );
-    Some(Identity {
-        cert: section.file(cert?),
-        key: section.file(key?),
-    })
+    let cert = section.require("identity.cert", entries.cert, "such as cert = \"client.pem\"", faults);
+    let key = section.require("identity.key", entries.key, "such as key = \"client.key\"", faults);
+    Some(Identity { cert: section.file(cert?), key: section.file(key?) })
 }

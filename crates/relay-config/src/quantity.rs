@@ -9,13 +9,8 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use thiserror::Error;
 
 /// Units of a duration, in milliseconds.
-const DURATION_UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 /// Units of a size, in bytes.
 const SIZE_UNITS: [(&str, u64); 7] = [
     ("B", 1),
@@ -50,23 +45,15 @@ pub enum QuantityError {
 
 /// A whole number, and at once behind it a unit. The answer is in the smallest unit.
 fn parse(text: &str, units: &[(&str, u64)], forms: &'static str) -> Result<u64, QuantityError> {
-    let wrong = || QuantityError::Form {
-        text: text.to_owned(),
-        forms,
-    };
+    let wrong = || QuantityError::Form { text: text.to_owned(), forms };
     let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (digits, unit) = text.split_at(end);
     let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     if digits.is_empty() {
         return Err(wrong());
     }
-    let number = digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(*factor));
-    number.ok_or_else(|| QuantityError::TooLarge {
-        text: text.to_owned(),
-    })
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
+    number.ok_or_else(|| QuantityError::TooLarge { text: text.to_owned() })
 }
 
 /// A duration: a whole number and `ms`, `s`, `m`, `h` or `d`. Zero is taken; who cannot use it must say so.
@@ -133,18 +120,12 @@ impl<T: FromStr<Err = QuantityError>> Visitor<'_> for Text<T> {
 
 impl<'de> Deserialize<'de> for Interval {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text {
-            forms: DURATION_FORMS,
-            into: PhantomData,
-        })
+        deserializer.deserialize_str(Text { forms: DURATION_FORMS, into: PhantomData })
     }
 }
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text {
-            forms: SIZE_FORMS,
-            into: PhantomData,
-        })
+        deserializer.deserialize_str(Text { forms: SIZE_FORMS, into: PhantomData })
     }
 }

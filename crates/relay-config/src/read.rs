@@ -62,11 +62,7 @@ pub(crate) fn read<T: DeserializeOwned>(
 }
 
 fn child(path: &[String], key: &str) -> Vec<String> {
-    path.iter()
-        .map(String::as_str)
-        .chain([key])
-        .map(str::to_owned)
-        .collect()
+    path.iter().map(String::as_str).chain([key]).map(str::to_owned).collect()
 }
 
 /// The keys that lead to the innermost entry which holds `span`. An array counts as one entry.
@@ -140,11 +136,7 @@ fn explain(
     title: &str,
     value: Option<&DeValue<'_>>,
 ) -> (String, Option<String>) {
-    let place = if path.is_empty() {
-        title.to_owned()
-    } else {
-        format!("`{}`", path.join("."))
-    };
+    let place = if path.is_empty() { title.to_owned() } else { format!("`{}`", path.join(".")) };
     let (text, hint) = match text.split_once('\n') {
         Some((text, hint)) => (text, Some(hint.to_owned())),
         None => (text, None),
@@ -152,41 +144,27 @@ fn explain(
     if let Some(key) = missing_key(text) {
         return (format!("missing key `{key}` in {place}"), hint);
     }
-    if let Some((_, expected)) = text
-        .strip_prefix("invalid type: ")
-        .and_then(|t| t.rsplit_once(", expected "))
+    if let Some((_, expected)) =
+        text.strip_prefix("invalid type: ").and_then(|t| t.rsplit_once(", expected "))
     {
         let found = value.map_or_else(String::new, |value| format!(", found {}", with_article(value)));
-        return (
-            format!("wrong type for {place}: expected {}{found}", plain(expected)),
-            hint,
-        );
+        return (format!("wrong type for {place}: expected {}{found}", plain(expected)), hint);
     }
-    if let Some((_, expected)) = text
-        .strip_prefix("invalid value: ")
-        .and_then(|t| t.rsplit_once(", expected "))
+    if let Some((_, expected)) =
+        text.strip_prefix("invalid value: ").and_then(|t| t.rsplit_once(", expected "))
     {
-        return (
-            format!("{place} does not fit: expected {}", plain(expected)),
-            hint,
-        );
+        return (format!("{place} does not fit: expected {}", plain(expected)), hint);
     }
     let secret = path.iter().any(|key| looks_secret(key));
-    let echoed = value
-        .and_then(DeValue::as_str)
-        .is_some_and(|value| text.contains(value));
+    let echoed = value.and_then(DeValue::as_str).is_some_and(|value| text.contains(value));
     if secret && echoed {
         return (format!("the value of {place} does not fit"), hint);
     }
-    if let Some((word, known)) = text
-        .strip_prefix("unknown variant `")
-        .and_then(|t| t.split_once("`, expected "))
+    if let Some((word, known)) =
+        text.strip_prefix("unknown variant `").and_then(|t| t.split_once("`, expected "))
     {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        return (
-            format!("{place} has no form `{word}`"),
-            hint.or(did_you_mean(word, &known)),
-        );
+        return (format!("{place} has no form `{word}`"), hint.or(did_you_mean(word, &known)));
     }
     (format!("{place}: {text}"), hint)
 }

@@ -122,9 +122,7 @@ impl<'de> Visitor<'de> for Reference {
 
     // The value may be a secret: it goes into no message.
     fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretRef, E> {
-        Err(E::custom(format!(
-            "a secret does not stand in the configuration itself\n{FORMS}"
-        )))
+        Err(E::custom(format!("a secret does not stand in the configuration itself\n{FORMS}")))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
@@ -141,16 +139,14 @@ impl<'de> Visitor<'de> for Reference {
         }
         match (file, env) {
             (Some(file), None) if !file.as_os_str().is_empty() => Ok(SecretRef::File(file)),
-            (None, Some(env)) if env.contains(['=', '\0']) || env.is_empty() => Err(A::Error::custom(
-                format!("`env` takes the name of an environment variable\n{FORMS}"),
-            )),
+            (None, Some(env)) if env.contains(['=', '\0']) || env.is_empty() => {
+                Err(A::Error::custom(format!("`env` takes the name of an environment variable\n{FORMS}")))
+            }
             (None, Some(env)) => Ok(SecretRef::Env(env)),
-            (Some(_), Some(_)) => Err(A::Error::custom(format!(
-                "a secret has one place, not `file` and `env`\n{FORMS}"
-            ))),
-            _ => Err(A::Error::custom(format!(
-                "the place of the secret is missing\n{FORMS}"
-            ))),
+            (Some(_), Some(_)) => {
+                Err(A::Error::custom(format!("a secret has one place, not `file` and `env`\n{FORMS}")))
+            }
+            _ => Err(A::Error::custom(format!("the place of the secret is missing\n{FORMS}"))),
         }
     }
 }

@@ -31,12 +31,7 @@ impl Section {
         index: Option<usize>,
         header: Range<usize>,
     ) -> Self {
-        Self {
-            source: Arc::clone(source),
-            name,
-            index,
-            header,
-        }
+        Self { source: Arc::clone(source), name, index, header }
     }
 
     /// The header as one writes it, such as `[[mailbox]]`.
@@ -74,14 +69,7 @@ impl Section {
         for key in without {
             entries.remove(*key);
         }
-        read::read(
-            &self.source,
-            &self.title(),
-            self.header.clone(),
-            &entries,
-            without,
-            faults,
-        )
+        read::read(&self.source, &self.title(), self.header.clone(), &entries, without, faults)
     }
 
     /// Reads the entries `keys` and no others into `T`.
@@ -90,19 +78,9 @@ impl Section {
         keys: &[&str],
         faults: &mut Faults,
     ) -> (Option<T>, bool) {
-        let entries = self
-            .entries()
-            .into_iter()
-            .filter(|(key, _)| keys.contains(&key.get_ref().as_ref()))
-            .collect();
-        read::read(
-            &self.source,
-            &self.title(),
-            self.header.clone(),
-            &entries,
-            &[],
-            faults,
-        )
+        let entries =
+            self.entries().into_iter().filter(|(key, _)| keys.contains(&key.get_ref().as_ref())).collect();
+        read::read(&self.source, &self.title(), self.header.clone(), &entries, &[], faults)
     }
 
     /// The value of a key that must be there. One that is there and was not sound has its fault already.
@@ -115,15 +93,10 @@ impl Section {
     ) -> Option<T> {
         if value.is_none() && place(&self.entries(), key).is_none() {
             let name = key.rsplit('.').next().unwrap_or(key);
-            let inside = key
-                .rsplit_once('.')
-                .map_or_else(|| self.title(), |(parent, _)| format!("`{parent}`"));
+            let inside =
+                key.rsplit_once('.').map_or_else(|| self.title(), |(parent, _)| format!("`{parent}`"));
             let at = key.rsplit_once('.').map(|(parent, _)| parent);
-            faults.push(self.fault(
-                at,
-                format!("missing key `{name}` in {inside}"),
-                Some(hint.to_owned()),
-            ));
+            faults.push(self.fault(at, format!("missing key `{name}` in {inside}"), Some(hint.to_owned())));
         }
         value
     }

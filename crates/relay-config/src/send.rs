@@ -56,11 +56,7 @@ impl SendSection {
             && first > max
         {
             let hint = Some("the wait grows from `retry_first` to `retry_max`".to_owned());
-            faults.push(section.fault(
-                Some("retry_max"),
-                "`retry_max` is shorter than `retry_first`",
-                hint,
-            ));
+            faults.push(section.fault(Some("retry_max"), "`retry_max` is shorter than `retry_first`", hint));
         }
         Some(Self {
             in_flight: entries.in_flight,

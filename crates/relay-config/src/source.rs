@@ -20,9 +20,7 @@ pub(crate) struct Source {
 /// The text may hold a secret by mistake, so it is left out.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -38,11 +36,7 @@ impl Source {
             excerpt: None,
         })?;
         let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error))?;
-        let mut source = Self {
-            path: path.to_owned(),
-            text,
-            masks: Vec::new(),
-        };
+        let mut source = Self { path: path.to_owned(), text, masks: Vec::new() };
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         if errors.is_empty() {
             let masks = mask::secret_values(table.get_ref());
@@ -82,33 +76,21 @@ impl Source {
     /// A fault about the file as a whole, such as a section that is not there.
     pub(crate) fn fault_of_file(&self, message: impl Into<String>, hint: Option<String>) -> Fault {
         let (file, message) = (self.path.clone(), message.into());
-        Fault {
-            file,
-            line: 1,
-            column: 1,
-            message,
-            hint,
-            excerpt: None,
-        }
+        Fault { file, line: 1, column: 1, message, hint, excerpt: None }
     }
 
     /// A fault of syntax.
     fn broken(&self, span: Range<usize>, message: &str) -> Fault {
         let (start, line) = self.line_at(span.start);
         let hidden = mask::secret_in_broken_line(&self.text[..start], line);
-        let masks: Vec<_> = hidden
-            .map(|range| start + range.start..start + range.end)
-            .into_iter()
-            .collect();
+        let masks: Vec<_> = hidden.map(|range| start + range.start..start + range.end).into_iter().collect();
         let (message, hint) = match message {
-            "duplicate key" => (
-                "this key or section stands here for the second time",
-                "remove one of the two",
-            ),
-            other => (
-                other,
-                "text stands in quotes: key = \"value\"; a section begins with [name] or [[name]]",
-            ),
+            "duplicate key" => {
+                ("this key or section stands here for the second time", "remove one of the two")
+            }
+            other => {
+                (other, "text stands in quotes: key = \"value\"; a section begins with [name] or [[name]]")
+            }
         };
         self.at(span, &masks, message.to_owned(), Some(hint.to_owned()))
     }
@@ -141,11 +123,7 @@ impl Source {
 
 /// The line as it may be shown. Column by column it is the file, save that a hidden part is one `…`.
 fn excerpt(line: &str, start: usize, span: &Range<usize>, masks: &[Range<usize>]) -> Excerpt {
-    let mut shown = Excerpt {
-        text: String::new(),
-        skip: 0,
-        width: 0,
-    };
+    let mut shown = Excerpt { text: String::new(), skip: 0, width: 0 };
     let mut hiding = None;
     for (offset, character) in line.char_indices() {
         let byte = start + offset;

@@ -56,18 +56,8 @@ impl Poller {
         sink: Arc<dyn Sink>,
         policy: ReceivePolicy,
     ) -> Self {
-        let Surroundings {
-            journal,
-            clock,
-            chance,
-        } = surroundings;
-        Self {
-            mesh,
-            sink,
-            ledger: Ledger { journal, clock },
-            chance,
-            policy,
-        }
+        let Surroundings { journal, clock, chance } = surroundings;
+        Self { mesh, sink, ledger: Ledger { journal, clock }, chance, policy }
     }
 
     /// Polls until shutdown. A message under way is finished first; those not begun stay at MESH.
@@ -77,13 +67,7 @@ impl Poller {
         let mut resting = Resting::new();
         let mut handshake_due = Instant::now();
         while !shutdown.is_requested() {
-            if Instant::now() >= handshake_due && outage.note(self.mesh.handshake().await).is_some() {
-                handshake_due = Instant::now() + self.policy.handshake_every;
-                tracing::info!(%mailbox, "handshake done");
-            }
-            if let Some(ids) = outage.note(self.mesh.list().await) {
-                self.receive_all(ids, &mut resting, &shutdown).await;
-            }
+            self.poll(&mut outage, &mut resting, &mut handshake_due, &shutdown).await;
             tokio::select! {
                 () = tokio::time::sleep(self.policy.poll_every) => {}
                 () = shutdown.requested() => {}
@@ -91,13 +75,30 @@ impl Poller {
         }
     }
 
+    async fn poll(
+        &self,
+        outage: &mut Outage,
+        resting: &mut Resting,
+        handshake_due: &mut Instant,
+        shutdown: &Shutdown,
+    ) {
+        if Instant::now() >= *handshake_due {
+            if outage.note(self.mesh.handshake().await).is_none() {
+                return;
+            }
+            *handshake_due = Instant::now() + self.policy.handshake_every;
+            tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
+        }
+        if let Some(ids) = outage.note(self.mesh.list().await) {
+            self.receive_all(ids, resting, shutdown).await;
+        }
+    }
+
     async fn receive_all(&self, ids: Vec<MessageId>, resting: &mut Resting, shutdown: &Shutdown) {
         let now = Instant::now();
         resting.retain(|id, _| ids.contains(id));
-        let due: Vec<MessageId> = ids
-            .into_iter()
-            .filter(|id| resting.get(id).is_none_or(|rest| rest.until <= now))
-            .collect();
+        let due: Vec<MessageId> =
+            ids.into_iter().filter(|id| resting.get(id).is_none_or(|rest| rest.until <= now)).collect();
         // Oldest first, a few at a time; one that fails rests and the others go on.
         let mut results = stream::iter(due)
             .take_while(|_| std::future::ready(!shutdown.is_requested()))
@@ -112,21 +113,10 @@ impl Poller {
                 continue;
             };
             let failures = resting.get(&id).map_or(0, |rest| rest.failures) + 1;
-            let wait = backoff(
-                failures,
-                self.policy.retry_first,
-                self.policy.retry_max,
-                &*self.chance,
-            );
+            let wait = backoff(failures, self.policy.retry_first, self.policy.retry_max, &*self.chance);
             let mailbox = self.mesh.mailbox();
             tracing::warn!(%mailbox, message_id = %id, failures, %error, "message not delivered; it stays at MESH");
-            resting.insert(
-                id,
-                Rest {
-                    failures,
-                    until: Instant::now() + wait,
-                },
-            );
+            resting.insert(id, Rest { failures, until: Instant::now() + wait });
         }
     }
 
@@ -177,15 +167,10 @@ impl Poller {
             Ok(()) => {}
             // Someone acknowledged it before: the aim is reached.
             Err(error)
-                if matches!(
-                    error.answer,
-                    MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable
-                ) => {}
+                if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) => {}
             Err(error) => return Err(error.into()),
         }
-        self.ledger
-            .advance_inbound(&mut entry, InboundState::Acknowledged)
-            .await?;
+        self.ledger.advance_inbound(&mut entry, InboundState::Acknowledged).await?;
         tracing::info!(%relay_id, %mailbox, message_id = %id, "message delivered and acknowledged");
         Ok(())
     }
@@ -202,10 +187,7 @@ impl Poller {
         let incoming = match self.mesh.open(id).await {
             Ok(incoming) => incoming,
             Err(error)
-                if matches!(
-                    error.answer,
-                    MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable
-                ) =>
+                if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) =>
             {
                 tracing::warn!(%relay_id, %mailbox, message_id = %id, "message is gone from MESH; another reader took it or it expired");
                 self.ledger.advance_inbound(entry, InboundState::Gone).await?;
@@ -213,20 +195,13 @@ impl Poller {
             }
             Err(error) => return Err(error.into()),
         };
-        let message = Inbound {
-            relay_id,
-            mailbox,
-            download: &incoming.download,
-            body: incoming.body,
-            attempt,
-        };
+        let message =
+            Inbound { relay_id, mailbox, download: &incoming.download, body: incoming.body, attempt };
         match self.sink.deliver(message).await {
             Ok(receipt) => Ok(Some(receipt)),
             Err(error) if error.class == FailureClass::Permanent => {
                 tracing::error!(%relay_id, %mailbox, message_id = %id, %error, "message parked; MESH still holds it");
-                self.ledger
-                    .advance_inbound(entry, InboundState::Parked { reason: error.what })
-                    .await?;
+                self.ledger.advance_inbound(entry, InboundState::Parked { reason: error.what }).await?;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -243,11 +218,7 @@ struct Outage {
 
 impl Outage {
     fn new(mailbox: MailboxId) -> Self {
-        Self {
-            mailbox,
-            since: None,
-            said: String::new(),
-        }
+        Self { mailbox, since: None, said: String::new() }
     }
 
     fn note<T>(&mut self, result: Result<T, MeshError>) -> Option<T> {

@@ -40,10 +40,7 @@ impl Ended {
 
     /// From a record that was read from the journal or committed to it.
     fn of(record: &OutboundRecord) -> Option<Self> {
-        Some(Self {
-            relay_id: record.relay_id,
-            outcome: Outcome::of(&record.state)?,
-        })
+        Some(Self { relay_id: record.relay_id, outcome: Outcome::of(&record.state)? })
     }
 }
 
@@ -60,13 +57,8 @@ impl DeliveryRecorded {
     }
 
     fn of(record: &InboundRecord) -> Option<Self> {
-        matches!(
-            record.state,
-            InboundState::Delivered { .. } | InboundState::Acknowledged
-        )
-        .then(|| Self {
-            message_id: record.message_id.clone(),
-        })
+        matches!(record.state, InboundState::Delivered { .. } | InboundState::Acknowledged)
+            .then(|| Self { message_id: record.message_id.clone() })
     }
 }
 
@@ -116,10 +108,7 @@ impl Ledger {
         adapter: &str,
     ) -> Result<Vec<(OutboundRecord, Ended)>, JournalError> {
         let records = self.journal.unsettled(adapter).await?;
-        Ok(records
-            .into_iter()
-            .filter_map(|record| Ended::of(&record).map(|ended| (record, ended)))
-            .collect())
+        Ok(records.into_iter().filter_map(|record| Ended::of(&record).map(|ended| (record, ended))).collect())
     }
 
     pub(crate) async fn advance(
@@ -130,9 +119,7 @@ impl Ledger {
         if outbound.0.state == state {
             return Ok(());
         }
-        self.journal
-            .commit_outbound(&outbound.0, &state, self.clock.now())
-            .await?;
+        self.journal.commit_outbound(&outbound.0, &state, self.clock.now()).await?;
         outbound.0.state = state;
         outbound.0.version += 1;
         Ok(())
@@ -155,16 +142,8 @@ impl Ledger {
         entry: &mut InboundEntry,
         receipt: &Receipt,
     ) -> Result<DeliveryRecorded, JournalError> {
-        self.advance_inbound(
-            entry,
-            InboundState::Delivered {
-                receipt: receipt.0.clone(),
-            },
-        )
-        .await?;
-        Ok(DeliveryRecorded {
-            message_id: entry.0.message_id.clone(),
-        })
+        self.advance_inbound(entry, InboundState::Delivered { receipt: receipt.0.clone() }).await?;
+        Ok(DeliveryRecorded { message_id: entry.0.message_id.clone() })
     }
 
     pub(crate) async fn advance_inbound(
@@ -175,9 +154,7 @@ impl Ledger {
         if entry.0.state == state {
             return Ok(());
         }
-        self.journal
-            .commit_inbound(&entry.0, &state, self.clock.now())
-            .await?;
+        self.journal.commit_inbound(&entry.0, &state, self.clock.now()).await?;
         entry.0.state = state;
         entry.0.version += 1;
         Ok(())

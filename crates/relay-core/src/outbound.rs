@@ -65,9 +65,8 @@ struct Permit {
 
 impl Lane {
     fn new(mesh: Arc<dyn MeshMailbox>, policy: &SendPolicy) -> Self {
-        let kibibytes_max = u32::try_from(policy.in_flight_bytes_max.div_ceil(PERMIT_BYTES))
-            .unwrap_or(u32::MAX)
-            .max(1);
+        let kibibytes_max =
+            u32::try_from(policy.in_flight_bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).max(1);
         Self {
             mesh,
             messages: Arc::new(Semaphore::new(policy.in_flight_max.max(1) as usize)),
@@ -78,15 +77,11 @@ impl Lane {
 
     /// Waits until the message fits the bounds. `None` when the lane was closed, which nothing does today.
     async fn permit(&self, length: u64) -> Option<Permit> {
-        let kibibytes = u32::try_from(length.div_ceil(PERMIT_BYTES))
-            .unwrap_or(u32::MAX)
-            .clamp(1, self.kibibytes_max);
+        let kibibytes =
+            u32::try_from(length.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.kibibytes_max);
         Some(Permit {
             _message: Arc::clone(&self.messages).acquire_owned().await.ok()?,
-            _kibibytes: Arc::clone(&self.kibibytes)
-                .acquire_many_owned(kibibytes)
-                .await
-                .ok()?,
+            _kibibytes: Arc::clone(&self.kibibytes).acquire_many_owned(kibibytes).await.ok()?,
         })
     }
 }
@@ -99,24 +94,11 @@ impl RelayHandle {
         policy: SendPolicy,
         shutdown: Shutdown,
     ) -> Self {
-        let lanes = mailboxes
-            .into_iter()
-            .map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy)))
-            .collect();
-        let Surroundings {
-            journal,
-            clock,
-            chance,
-        } = surroundings;
+        let lanes =
+            mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy))).collect();
+        let Surroundings { journal, clock, chance } = surroundings;
         let ledger = Ledger { journal, clock };
-        Self(Arc::new(Engine {
-            ledger,
-            chance,
-            policy,
-            shutdown,
-            lanes,
-            busy: Mutex::default(),
-        }))
+        Self(Arc::new(Engine { ledger, chance, policy, shutdown, lanes, busy: Mutex::default() }))
     }
 
     /// Carries a message to MESH and returns the recorded end of it. The same message offered again gets the
@@ -142,11 +124,7 @@ impl RelayHandle {
                 recipient: message.envelope.to.to_string(),
                 workflow: message.envelope.workflow.to_string(),
                 local_id: message.envelope.local_id.clone(),
-                file_name: message
-                    .envelope
-                    .file_name
-                    .as_ref()
-                    .map(|name| name.as_str().to_owned()),
+                file_name: message.envelope.file_name.as_ref().map(|name| name.as_str().to_owned()),
                 length: message.payload.length(),
             }),
             at: engine.ledger.clock.now(),
@@ -184,11 +162,7 @@ impl RelayHandle {
         if outbound.ended().is_none() {
             // Seen before and not sent yet: refused now, for instance because its data file is gone.
             let context = engine.context(outbound.record());
-            let decided = step(
-                &outbound.record().state,
-                OutboundEvent::Refused(refused.rejection),
-                context,
-            );
+            let decided = step(&outbound.record().state, OutboundEvent::Refused(refused.rejection), context);
             let state = match decided {
                 Ok(step) => step.state,
                 // It may be at MESH already; what is left of it here cannot tell.
@@ -201,9 +175,7 @@ impl RelayHandle {
             let committed = engine.ledger.advance(&mut outbound, state).await;
             committed.map_err(|error| engine.own_fault(error.into()))?;
         }
-        outbound
-            .ended()
-            .ok_or_else(|| engine.own_fault(DeferralCause::Stopping))
+        outbound.ended().ok_or_else(|| engine.own_fault(DeferralCause::Stopping))
     }
 
     /// Records that the source has let go of its copy. Should this be lost, the source finds the message again
@@ -213,10 +185,7 @@ impl RelayHandle {
     /// When the journal could not record it.
     pub async fn settled(&self, ended: &Ended) -> Result<(), DeferralCause> {
         let ledger = &self.0.ledger;
-        ledger
-            .journal
-            .settle(ended.relay_id(), ledger.clock.now())
-            .await?;
+        ledger.journal.settle(ended.relay_id(), ledger.clock.now()).await?;
         Ok(())
     }
 
@@ -232,18 +201,11 @@ impl RelayHandle {
 
 impl Engine {
     fn own_fault(&self, cause: DeferralCause) -> Deferral {
-        Deferral {
-            cause,
-            after: OWN_FAULT_RETRY,
-        }
+        Deferral { cause, after: OWN_FAULT_RETRY }
     }
 
     fn context(&self, record: &OutboundRecord) -> StepContext<'_> {
-        StepContext {
-            now: self.ledger.clock.now(),
-            received_at: record.received_at,
-            policy: &self.policy,
-        }
+        StepContext { now: self.ledger.clock.now(), received_at: record.received_at, policy: &self.policy }
     }
 
     /// Waits until no one else works on the message.
@@ -253,11 +215,7 @@ impl Engine {
             Arc::clone(busy.entry(key.clone()).or_default())
         };
         let held = lock.lock_owned().await;
-        Busy {
-            engine: self,
-            key: key.clone(),
-            held: Some(held),
-        }
+        Busy { engine: self, key: key.clone(), held: Some(held) }
     }
 
     async fn drive(
@@ -269,10 +227,7 @@ impl Engine {
         let relay_id = outbound.record().relay_id;
         let plan = message.plan(self.policy.chunk_bytes);
         let mut event = match &plan {
-            Ok(plan) => OutboundEvent::Start {
-                of: plan.of(),
-                chunk_bytes: self.policy.chunk_bytes,
-            },
+            Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: self.policy.chunk_bytes },
             Err(rejection) => OutboundEvent::Refused(rejection.clone()),
         };
         let mut last_error = None;
@@ -300,8 +255,7 @@ impl Engine {
                     self.post(lane, message, plan, outbound, &mut last_error).await
                 }
                 (OutboundEffect::PostChunk { index }, Ok(plan)) => {
-                    self.post_chunk(lane, message, plan, outbound, index, &mut last_error)
-                        .await
+                    self.post_chunk(lane, message, plan, outbound, index, &mut last_error).await
                 }
                 (OutboundEffect::Probe { after }, _) => {
                     self.pause(after).await?;
@@ -309,9 +263,7 @@ impl Engine {
                 }
             };
         }
-        outbound
-            .ended()
-            .ok_or_else(|| self.own_fault(DeferralCause::Stopping))
+        outbound.ended().ok_or_else(|| self.own_fault(DeferralCause::Stopping))
     }
 
     /// Waits, unless the relay stops meanwhile.
@@ -336,18 +288,15 @@ impl Engine {
             _ => 1,
         };
         match lane.mesh.begin_send(outgoing(message, plan)).await {
-            Ok(id) => OutboundEvent::Taken {
-                id,
-                chunk_bytes: self.policy.chunk_bytes,
-            },
+            Ok(id) => OutboundEvent::Taken { id, chunk_bytes: self.policy.chunk_bytes },
             Err(error) => {
                 let event = match (&error.answer, error.effect) {
                     (MeshAnswer::Refused(rejection), Effect::NotApplied) => {
                         OutboundEvent::Refused((**rejection).clone())
                     }
-                    (_, Effect::NotApplied) => OutboundEvent::NotApplied {
-                        after: self.wait_after(&error, attempt),
-                    },
+                    (_, Effect::NotApplied) => {
+                        OutboundEvent::NotApplied { after: self.wait_after(&error, attempt) }
+                    }
                     (_, Effect::Applied | Effect::Unknown) => OutboundEvent::Unclear,
                 };
                 *last_error = Some(error);
@@ -383,9 +332,7 @@ impl Engine {
                     tracing::debug!(index, tries, %error, "chunk posted again");
                     continue;
                 }
-                _ => OutboundEvent::NotApplied {
-                    after: self.wait_after(&error, tries),
-                },
+                _ => OutboundEvent::NotApplied { after: self.wait_after(&error, tries) },
             };
             *last_error = Some(error);
             return event;
@@ -403,11 +350,7 @@ impl Engine {
         let Some(local_id) = &message.envelope.local_id else {
             return Ok(OutboundEvent::CannotProbe);
         };
-        let uses = self
-            .ledger
-            .journal
-            .local_id_uses(&message.envelope.from, local_id)
-            .await;
+        let uses = self.ledger.journal.local_id_uses(&message.envelope.from, local_id).await;
         if uses.map_err(|error| self.own_fault(error.into()))? > 1 {
             return Ok(OutboundEvent::CannotProbe);
         }
@@ -425,23 +368,15 @@ impl Engine {
     fn wait_after(&self, error: &MeshError, attempt: u32) -> Duration {
         match error.class {
             FailureClass::Throttled { retry_after } => retry_after.min(self.policy.retry_max),
-            FailureClass::Transient | FailureClass::Permanent => backoff(
-                attempt,
-                self.policy.retry_first,
-                self.policy.retry_max,
-                &*self.chance,
-            ),
+            FailureClass::Transient | FailureClass::Permanent => {
+                backoff(attempt, self.policy.retry_first, self.policy.retry_max, &*self.chance)
+            }
         }
     }
 }
 
 fn outgoing<'a>(message: &'a SourceMessage, plan: &'a ChunkPlan) -> Outgoing<'a> {
-    Outgoing {
-        envelope: &message.envelope,
-        payload: &message.payload,
-        plan,
-        gzip: message.gzip,
-    }
+    Outgoing { envelope: &message.envelope, payload: &message.payload, plan, gzip: message.gzip }
 }
 
 /// Holds a source message; lets the next one in, or forgets the lock, when dropped.
@@ -456,10 +391,7 @@ impl Drop for Busy<'_> {
         let mut busy = self.engine.busy.lock().unwrap_or_else(PoisonError::into_inner);
         self.held.take();
         // The map's own handle is the only one left: no one waits.
-        if busy
-            .get(&self.key)
-            .is_some_and(|lock| Arc::strong_count(lock) == 1)
-        {
+        if busy.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             busy.remove(&self.key);
         }
     }

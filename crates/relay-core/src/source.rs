@@ -159,22 +159,15 @@ impl SourceMessage {
                     let text = "Data file is missing or inaccessible.".to_owned();
                     (StatusEvent::Collect, DATA_MISSING, text)
                 }
-                ChunkPlanError::TooLarge { .. } if !self.allow_chunking => (
-                    StatusEvent::Transfer,
-                    MALFORMED,
-                    format!("{error}; allow chunking for larger data"),
-                ),
+                ChunkPlanError::TooLarge { .. } if !self.allow_chunking => {
+                    (StatusEvent::Transfer, MALFORMED, format!("{error}; allow chunking for larger data"))
+                }
                 ChunkPlanError::TooLarge { .. } | ChunkPlanError::ChunkSize { .. } => {
                     (StatusEvent::Transfer, MALFORMED, error.to_string())
                 }
             };
             let (event, code) = (event.as_str().to_owned(), code.to_owned());
-            Rejection {
-                event,
-                code,
-                description,
-                message_id: None,
-            }
+            Rejection { event, code, description, message_id: None }
         })
     }
 }

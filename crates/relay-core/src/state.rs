@@ -80,10 +80,7 @@ pub enum OutboundState {
 impl OutboundState {
     /// Whether the source's part is over.
     pub fn is_end(&self) -> bool {
-        matches!(
-            self,
-            Self::Accepted { .. } | Self::Rejected(_) | Self::Parked { .. } | Self::Expired { .. }
-        )
+        matches!(self, Self::Accepted { .. } | Self::Rejected(_) | Self::Parked { .. } | Self::Expired { .. })
     }
 
     /// The state's name, as it is stored and shown.

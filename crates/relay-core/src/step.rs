@@ -140,45 +140,25 @@ pub fn step(
         }
     };
     let doubt = |attempt| {
-        let state = State::InDoubt {
-            attempt,
-            since: context.now,
-            probes: 0,
-        };
-        go(
-            state,
-            Probe {
-                after: context.policy.doubt_wait,
-            },
-        )
+        let state = State::InDoubt { attempt, since: context.now, probes: 0 };
+        go(state, Probe { after: context.policy.doubt_wait })
     };
 
     match (state, event) {
         (State::Received { .. }, Event::Start { .. }) if context.out_of_time() => {
             go(State::Expired { at: context.now }, Settle)
         }
-        (State::Received { attempts }, Event::Start { of, .. }) => go(
-            State::Sending {
-                attempt: attempts + 1,
-                of,
-            },
-            Post,
-        ),
+        (State::Received { attempts }, Event::Start { of, .. }) => {
+            go(State::Sending { attempt: attempts + 1, of }, Post)
+        }
         (State::Received { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
 
         (State::Sending { of: 1, .. }, Event::Taken { id, .. }) => {
             go(State::Accepted { id, at: context.now }, Settle)
         }
-        (&State::Sending { attempt, of }, Event::Taken { id, chunk_bytes }) => go(
-            State::Uploading {
-                attempt,
-                id,
-                taken: 1,
-                of,
-                chunk_bytes,
-            },
-            PostChunk { index: 2 },
-        ),
+        (&State::Sending { attempt, of }, Event::Taken { id, chunk_bytes }) => {
+            go(State::Uploading { attempt, id, taken: 1, of, chunk_bytes }, PostChunk { index: 2 })
+        }
         (State::Sending { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
         (&State::Sending { attempt, .. }, Event::NotApplied { after }) => failed(attempt, after),
         (&State::Sending { attempt, of: 1 }, Event::Unclear) => doubt(attempt),
@@ -186,77 +166,35 @@ pub fn step(
         (&State::Sending { attempt, of: 1 }, Event::Start { .. }) => doubt(attempt),
         // A first chunk without its successors is never delivered, so a lost answer costs nothing (4.6, row 8).
         (&State::Sending { attempt, .. }, Event::Unclear) => failed(attempt, context.policy.retry_first),
-        (&State::Sending { attempt, .. }, Event::Start { of, .. }) => go(
-            State::Sending {
-                attempt: attempt + 1,
-                of,
-            },
-            Post,
-        ),
+        (&State::Sending { attempt, .. }, Event::Start { of, .. }) => {
+            go(State::Sending { attempt: attempt + 1, of }, Post)
+        }
 
         (
-            State::Uploading {
-                attempt,
-                id,
-                taken,
-                of,
-                chunk_bytes,
-            },
-            Event::Start {
-                of: now_of,
-                chunk_bytes: now_bytes,
-            },
+            State::Uploading { attempt, id, taken, of, chunk_bytes },
+            Event::Start { of: now_of, chunk_bytes: now_bytes },
         ) => {
             if (*of, *chunk_bytes) == (now_of, now_bytes) {
                 go(state.clone(), PostChunk { index: taken + 1 })
             } else {
                 // The payload would be cut elsewhere than the chunks that `id` holds: begin anew.
                 tracing::debug!(message_id = %id, "chunk size changed, upload begun again");
-                go(
-                    State::Sending {
-                        attempt: attempt + 1,
-                        of: now_of,
-                    },
-                    Post,
-                )
+                go(State::Sending { attempt: attempt + 1, of: now_of }, Post)
             }
         }
-        (State::Uploading { id, taken, of, .. }, Event::ChunkTaken) if taken + 1 >= *of => go(
-            State::Accepted {
-                id: id.clone(),
-                at: context.now,
-            },
-            Settle,
-        ),
-        (
-            State::Uploading {
-                attempt,
-                id,
-                taken,
-                of,
-                chunk_bytes,
-            },
-            Event::ChunkTaken,
-        ) => {
+        (State::Uploading { id, taken, of, .. }, Event::ChunkTaken) if taken + 1 >= *of => {
+            go(State::Accepted { id: id.clone(), at: context.now }, Settle)
+        }
+        (State::Uploading { attempt, id, taken, of, chunk_bytes }, Event::ChunkTaken) => {
             let taken = taken + 1;
             let (attempt, of, chunk_bytes) = (*attempt, *of, *chunk_bytes);
-            let state = State::Uploading {
-                attempt,
-                id: id.clone(),
-                taken,
-                of,
-                chunk_bytes,
-            };
+            let state = State::Uploading { attempt, id: id.clone(), taken, of, chunk_bytes };
             go(state, PostChunk { index: taken + 1 })
         }
         // Only the last chunk completes an upload; for an earlier one MESH and the journal disagree.
-        (State::Uploading { id, taken, of, .. }, Event::AlreadyComplete) if taken + 1 == *of => go(
-            State::Accepted {
-                id: id.clone(),
-                at: context.now,
-            },
-            Settle,
-        ),
+        (State::Uploading { id, taken, of, .. }, Event::AlreadyComplete) if taken + 1 == *of => {
+            go(State::Accepted { id: id.clone(), at: context.now }, Settle)
+        }
         (State::Uploading { .. }, Event::AlreadyComplete) => go(
             State::Parked {
                 reason: "MESH says that the upload is complete although chunks of it were never sent; \
@@ -275,43 +213,21 @@ pub fn step(
             }
         }
         // A chunk may be posted again whatever became of it (4.6, row 10).
-        (State::Uploading { .. }, Event::Unclear) => go(
-            state.clone(),
-            Defer {
-                after: context.policy.retry_first,
-            },
-        ),
+        (State::Uploading { .. }, Event::Unclear) => {
+            go(state.clone(), Defer { after: context.policy.retry_first })
+        }
         (&State::Uploading { attempt, .. }, Event::UploadLost) => failed(attempt, context.policy.retry_first),
 
-        (State::InDoubt { .. }, Event::Start { .. }) => go(
-            state.clone(),
-            Probe {
-                after: context.policy.doubt_wait,
-            },
-        ),
+        (State::InDoubt { .. }, Event::Start { .. }) => {
+            go(state.clone(), Probe { after: context.policy.doubt_wait })
+        }
         (State::InDoubt { .. }, Event::Found(id)) => go(State::Accepted { id, at: context.now }, Settle),
-        (
-            &State::InDoubt {
-                attempt,
-                since,
-                probes,
-            },
-            Event::NotFound,
-        ) => {
+        (&State::InDoubt { attempt, since, probes }, Event::NotFound) => {
             let probes = probes + 1;
             if probes >= context.policy.doubt_probes {
                 failed(attempt, Duration::ZERO)
             } else {
-                go(
-                    State::InDoubt {
-                        attempt,
-                        since,
-                        probes,
-                    },
-                    Probe {
-                        after: context.policy.doubt_wait,
-                    },
-                )
+                go(State::InDoubt { attempt, since, probes }, Probe { after: context.policy.doubt_wait })
             }
         }
         (State::InDoubt { since: doubted, .. }, Event::ProbeFailed) => {
@@ -319,38 +235,20 @@ pub fn step(
                 let reason = "the answer to sending was lost and MESH could not be asked in time whether it \
                               has the message; track it by its local id or ask the recipient, then send \
                               again if it did not arrive";
-                go(
-                    State::Parked {
-                        reason: reason.to_owned(),
-                    },
-                    Settle,
-                )
+                go(State::Parked { reason: reason.to_owned() }, Settle)
             } else {
-                go(
-                    state.clone(),
-                    Probe {
-                        after: context.policy.doubt_wait,
-                    },
-                )
+                go(state.clone(), Probe { after: context.policy.doubt_wait })
             }
         }
         (State::InDoubt { .. }, Event::CannotProbe) => {
             let reason = "the answer to sending was lost and MESH cannot be asked whether it has the message, \
                           because the message has no local id of its own; ask the recipient, then send again \
                           if it did not arrive";
-            go(
-                State::Parked {
-                    reason: reason.to_owned(),
-                },
-                Settle,
-            )
+            go(State::Parked { reason: reason.to_owned() }, Settle)
         }
 
         (ended, Event::Start { .. }) if ended.is_end() => go(ended.clone(), Settle),
-        (state, event) => Err(IllegalTransition {
-            state: state.name(),
-            event,
-        }),
+        (state, event) => Err(IllegalTransition { state: state.name(), event }),
     }
 }
 
@@ -358,14 +256,8 @@ pub fn step(
 mod tests {
     use super::*;
 
-    const START: OutboundEvent = OutboundEvent::Start {
-        of: 1,
-        chunk_bytes: 10,
-    };
-    const START_3: OutboundEvent = OutboundEvent::Start {
-        of: 3,
-        chunk_bytes: 10,
-    };
+    const START: OutboundEvent = OutboundEvent::Start { of: 1, chunk_bytes: 10 };
+    const START_3: OutboundEvent = OutboundEvent::Start { of: 3, chunk_bytes: 10 };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + seconds).expect("a time")
@@ -373,15 +265,7 @@ mod tests {
 
     fn next(state: &OutboundState, event: OutboundEvent, now: i64) -> Result<Step, IllegalTransition> {
         let policy = SendPolicy::default();
-        step(
-            state,
-            event,
-            StepContext {
-                now: at(now),
-                received_at: at(0),
-                policy: &policy,
-            },
-        )
+        step(state, event, StepContext { now: at(now), received_at: at(0), policy: &policy })
     }
 
     fn state(state: &OutboundState, event: OutboundEvent) -> OutboundState {
@@ -393,10 +277,7 @@ mod tests {
     }
 
     fn taken() -> OutboundEvent {
-        OutboundEvent::Taken {
-            id: id(),
-            chunk_bytes: 10,
-        }
+        OutboundEvent::Taken { id: id(), chunk_bytes: 10 }
     }
 
     fn sending(of: u32) -> OutboundState {
@@ -404,21 +285,11 @@ mod tests {
     }
 
     fn uploading(taken: u32) -> OutboundState {
-        OutboundState::Uploading {
-            attempt: 1,
-            id: id(),
-            taken,
-            of: 3,
-            chunk_bytes: 10,
-        }
+        OutboundState::Uploading { attempt: 1, id: id(), taken, of: 3, chunk_bytes: 10 }
     }
 
     fn in_doubt(probes: u32) -> OutboundState {
-        OutboundState::InDoubt {
-            attempt: 1,
-            since: at(1),
-            probes,
-        }
+        OutboundState::InDoubt { attempt: 1, since: at(1), probes }
     }
 
     #[test]
@@ -429,24 +300,15 @@ mod tests {
 
     #[test]
     fn a_single_message_is_accepted_by_its_answer_and_a_chunked_one_by_its_last_chunk() {
-        assert!(matches!(
-            state(&sending(1), taken()),
-            OutboundState::Accepted { .. }
-        ));
+        assert!(matches!(state(&sending(1), taken()), OutboundState::Accepted { .. }));
         assert_eq!(state(&sending(3), taken()), uploading(1));
         assert_eq!(state(&uploading(1), OutboundEvent::ChunkTaken), uploading(2));
-        assert!(matches!(
-            state(&uploading(2), OutboundEvent::ChunkTaken),
-            OutboundState::Accepted { .. }
-        ));
+        assert!(matches!(state(&uploading(2), OutboundEvent::ChunkTaken), OutboundState::Accepted { .. }));
         assert!(matches!(
             state(&uploading(2), OutboundEvent::AlreadyComplete),
             OutboundState::Accepted { .. }
         ));
-        assert!(matches!(
-            state(&uploading(1), OutboundEvent::AlreadyComplete),
-            OutboundState::Parked { .. }
-        ));
+        assert!(matches!(state(&uploading(1), OutboundEvent::AlreadyComplete), OutboundState::Parked { .. }));
     }
 
     #[test]
@@ -460,56 +322,29 @@ mod tests {
 
     #[test]
     fn an_unclear_first_chunk_may_be_repeated_because_an_orphan_is_never_delivered() {
-        assert_eq!(
-            state(&sending(3), OutboundEvent::Unclear),
-            OutboundState::Received { attempts: 1 }
-        );
-        assert_eq!(
-            state(&sending(3), START_3),
-            OutboundState::Sending { attempt: 2, of: 3 }
-        );
+        assert_eq!(state(&sending(3), OutboundEvent::Unclear), OutboundState::Received { attempts: 1 });
+        assert_eq!(state(&sending(3), START_3), OutboundState::Sending { attempt: 2, of: 3 });
     }
 
     #[test]
     fn an_upload_goes_on_where_it_broke_unless_it_would_be_cut_differently() {
         let again = next(&uploading(2), START_3, 1).expect("a step");
-        assert_eq!(
-            (again.state, again.effect),
-            (uploading(2), OutboundEffect::PostChunk { index: 3 })
-        );
-        let other = OutboundEvent::Start {
-            of: 3,
-            chunk_bytes: 11,
-        };
-        assert_eq!(
-            state(&uploading(2), other),
-            OutboundState::Sending { attempt: 2, of: 3 }
-        );
+        assert_eq!((again.state, again.effect), (uploading(2), OutboundEffect::PostChunk { index: 3 }));
+        let other = OutboundEvent::Start { of: 3, chunk_bytes: 11 };
+        assert_eq!(state(&uploading(2), other), OutboundState::Sending { attempt: 2, of: 3 });
         let lost = state(&uploading(2), OutboundEvent::UploadLost);
         assert_eq!(lost, OutboundState::Received { attempts: 1 });
     }
 
     #[test]
     fn a_doubt_ends_by_proof_or_by_a_person() {
-        assert!(matches!(
-            state(&in_doubt(0), OutboundEvent::Found(id())),
-            OutboundState::Accepted { .. }
-        ));
+        assert!(matches!(state(&in_doubt(0), OutboundEvent::Found(id())), OutboundState::Accepted { .. }));
         assert_eq!(state(&in_doubt(0), OutboundEvent::NotFound), in_doubt(1));
-        assert_eq!(
-            state(&in_doubt(1), OutboundEvent::NotFound),
-            OutboundState::Received { attempts: 1 }
-        );
-        assert!(matches!(
-            state(&in_doubt(0), OutboundEvent::CannotProbe),
-            OutboundState::Parked { .. }
-        ));
+        assert_eq!(state(&in_doubt(1), OutboundEvent::NotFound), OutboundState::Received { attempts: 1 });
+        assert!(matches!(state(&in_doubt(0), OutboundEvent::CannotProbe), OutboundState::Parked { .. }));
         assert_eq!(state(&in_doubt(0), OutboundEvent::ProbeFailed), in_doubt(0));
         let late = next(&in_doubt(0), OutboundEvent::ProbeFailed, 700).expect("a step");
-        assert!(
-            matches!(late.state, OutboundState::Parked { .. }),
-            "a doubt is parked within ten minutes"
-        );
+        assert!(matches!(late.state, OutboundState::Parked { .. }), "a doubt is parked within ten minutes");
     }
 
     #[test]
@@ -518,18 +353,8 @@ mod tests {
         let fresh = OutboundState::Received { attempts: 3 };
         for (state, event) in [
             (&fresh, START),
-            (
-                &sending(1),
-                OutboundEvent::NotApplied {
-                    after: Duration::ZERO,
-                },
-            ),
-            (
-                &uploading(2),
-                OutboundEvent::NotApplied {
-                    after: Duration::ZERO,
-                },
-            ),
+            (&sending(1), OutboundEvent::NotApplied { after: Duration::ZERO }),
+            (&uploading(2), OutboundEvent::NotApplied { after: Duration::ZERO }),
         ] {
             let step = next(state, event, late).expect("a step");
             assert!(matches!(step.state, OutboundState::Expired { .. }));
@@ -540,16 +365,8 @@ mod tests {
     fn an_end_stays_an_end() {
         let accepted = OutboundState::Accepted { id: id(), at: at(0) };
         let again = next(&accepted, START, 1).expect("a step");
-        assert_eq!(
-            (again.state, again.effect),
-            (accepted.clone(), OutboundEffect::Settle)
-        );
-        for event in [
-            OutboundEvent::Unclear,
-            OutboundEvent::NotFound,
-            taken(),
-            OutboundEvent::ChunkTaken,
-        ] {
+        assert_eq!((again.state, again.effect), (accepted.clone(), OutboundEffect::Settle));
+        for event in [OutboundEvent::Unclear, OutboundEvent::NotFound, taken(), OutboundEvent::ChunkTaken] {
             assert!(next(&accepted, event, 1).is_err());
         }
     }
@@ -557,11 +374,7 @@ mod tests {
     #[test]
     fn only_a_doubt_is_probed() {
         for state in [sending(1), uploading(1), OutboundState::Received { attempts: 0 }] {
-            for event in [
-                OutboundEvent::Found(id()),
-                OutboundEvent::NotFound,
-                OutboundEvent::CannotProbe,
-            ] {
+            for event in [OutboundEvent::Found(id()), OutboundEvent::NotFound, OutboundEvent::CannotProbe] {
                 assert!(next(&state, event, 1).is_err());
             }
         }

@@ -31,10 +31,7 @@ impl Fault {
             Self::Unreadable(column) => format!("a row's {column} cannot be read; the file may be damaged"),
             Self::Unwritable => "a state cannot be encoded".to_owned(),
         };
-        JournalError::Storage {
-            journal: journal.to_owned(),
-            what,
-        }
+        JournalError::Storage { journal: journal.to_owned(), what }
     }
 }
 

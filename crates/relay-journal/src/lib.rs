@@ -101,9 +101,7 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     async fn begin_outbound(&self, new: NewOutbound) -> Result<Begin<OutboundRecord>, JournalError> {
         let writer = &self.inner.writer;
-        writer
-            .write(move |connection| outbound::begin(connection, new))
-            .await
+        writer.write(move |connection| outbound::begin(connection, new)).await
     }
 
     async fn commit_outbound(
@@ -114,39 +112,29 @@ impl Journal for SqliteJournal {
     ) -> Result<(), JournalError> {
         let (relay_id, version, state) = (record.relay_id, record.version, state.clone());
         let writer = &self.inner.writer;
-        writer
-            .write(move |connection| outbound::commit(connection, relay_id, version, &state, at))
-            .await
+        writer.write(move |connection| outbound::commit(connection, relay_id, version, &state, at)).await
     }
 
     async fn settle(&self, relay_id: RelayId, at: Timestamp) -> Result<(), JournalError> {
         let writer = &self.inner.writer;
-        writer
-            .write(move |connection| outbound::settle(connection, relay_id, at))
-            .await
+        writer.write(move |connection| outbound::settle(connection, relay_id, at)).await
     }
 
     async fn unsettled(&self, adapter: &str) -> Result<Vec<OutboundRecord>, JournalError> {
         let adapter = adapter.to_owned();
         let reader = &self.inner.reader;
-        reader
-            .read(move |connection| outbound::unsettled(connection, &adapter))
-            .await
+        reader.read(move |connection| outbound::unsettled(connection, &adapter)).await
     }
 
     async fn local_id_uses(&self, mailbox: &MailboxId, local_id: &LocalId) -> Result<u64, JournalError> {
         let (mailbox, local_id) = (mailbox.clone(), local_id.clone());
         let reader = &self.inner.reader;
-        reader
-            .read(move |connection| outbound::local_id_uses(connection, &mailbox, &local_id))
-            .await
+        reader.read(move |connection| outbound::local_id_uses(connection, &mailbox, &local_id)).await
     }
 
     async fn begin_inbound(&self, new: NewInbound) -> Result<Begin<InboundRecord>, JournalError> {
         let writer = &self.inner.writer;
-        writer
-            .write(move |connection| inbound::begin(connection, new))
-            .await
+        writer.write(move |connection| inbound::begin(connection, new)).await
     }
 
     async fn commit_inbound(
@@ -157,9 +145,7 @@ impl Journal for SqliteJournal {
     ) -> Result<(), JournalError> {
         let (relay_id, version, state) = (record.relay_id, record.version, state.clone());
         let writer = &self.inner.writer;
-        writer
-            .write(move |connection| inbound::commit(connection, relay_id, version, &state, at))
-            .await
+        writer.write(move |connection| inbound::commit(connection, relay_id, version, &state, at)).await
     }
 
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError> {

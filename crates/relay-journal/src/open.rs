@@ -95,11 +95,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     let steps = match migrate::inspect(&writing).map_err(sqlite)? {
         Shape::Journal { steps } => steps,
         Shape::TooNew { found } => {
-            return Err(OpenError::TooNew {
-                path,
-                found,
-                known: KNOWN_VERSION,
-            });
+            return Err(OpenError::TooNew { path, found, known: KNOWN_VERSION });
         }
         Shape::Foreign => {
             return Err(OpenError::Corrupt {
@@ -119,12 +115,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     }
     migrate::migrate(&mut writing, steps).map_err(sqlite)?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-    Ok(Opened {
-        path,
-        lock,
-        writing,
-        reading,
-    })
+    Ok(Opened { path, lock, writing, reading })
 }
 
 /// Makes the folder if needed, and finds the file's one true path, so that two spellings cannot mean two locks.
@@ -139,10 +130,7 @@ fn locate(path: &Path) -> Result<(PathBuf, PathBuf), OpenError> {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let refused = |source| OpenError::Folder {
-        folder: folder.to_owned(),
-        source,
-    };
+    let refused = |source| OpenError::Folder { folder: folder.to_owned(), source };
     private_folder().recursive(true).create(folder).map_err(refused)?;
     let real_folder = folder.canonicalize().map_err(refused)?;
     let file = real_folder.join(name);
@@ -169,9 +157,7 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
         .map_err(|error| storage(&lock_path, &error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            path: path.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(storage(&lock_path, &error)),
     }
 }
@@ -195,10 +181,7 @@ fn create(folder: &Path, path: &Path) -> Result<(), OpenError> {
         .map_err(|error| storage(path, &error))?;
     make_private(&file).map_err(|error| storage(path, &error))?;
     // The name must outlive a power cut as well as the content.
-    sync_folder(folder).map_err(|source| OpenError::Folder {
-        folder: folder.to_owned(),
-        source,
-    })
+    sync_folder(folder).map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
@@ -221,26 +204,18 @@ fn configure(connection: &Connection) -> rusqlite::Result<String> {
 fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => OpenError::Corrupt {
-            path,
-            what: "it is not an SQLite file".to_owned(),
-        },
-        Some(ErrorCode::DatabaseCorrupt) => OpenError::Corrupt {
-            path,
-            what: "SQLite finds it damaged".to_owned(),
-        },
-        _ => OpenError::Storage {
-            path,
-            what: describe(error),
-        },
+        Some(ErrorCode::NotADatabase) => {
+            OpenError::Corrupt { path, what: "it is not an SQLite file".to_owned() }
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            OpenError::Corrupt { path, what: "SQLite finds it damaged".to_owned() }
+        }
+        _ => OpenError::Storage { path, what: describe(error) },
     }
 }
 
 fn storage(path: &Path, error: &io::Error) -> OpenError {
-    OpenError::Storage {
-        path: path.to_owned(),
-        what: error.to_string(),
-    }
+    OpenError::Storage { path: path.to_owned(), what: error.to_string() }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -136,10 +136,7 @@ fn record(row: &Row<'_>) -> Result<OutboundRecord, Fault> {
     let state = serde_json::from_str(&value::text(row, "state")?).map_err(|_| Fault::Unreadable("state"))?;
     Ok(OutboundRecord {
         relay_id: value::relay_id(row, "relay_id")?,
-        source: SourceKey {
-            adapter: value::text(row, "adapter")?,
-            message: value::text(row, "source_key")?,
-        },
+        source: SourceKey { adapter: value::text(row, "adapter")?, message: value::text(row, "source_key")? },
         received_at: value::time(row, "received_at")?,
         state,
         version: value::count(row, "version")?,

@@ -19,10 +19,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(connection: Connection, journal: Arc<str>) -> Self {
-        Self {
-            connection: Arc::new(Mutex::new(Some(connection))),
-            journal,
-        }
+        Self { connection: Arc::new(Mutex::new(Some(connection))), journal }
     }
 
     /// Runs `work` on the connection.

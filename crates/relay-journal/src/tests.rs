@@ -42,10 +42,7 @@ fn relay_id(number: u128) -> RelayId {
 fn outbound(number: u128, key: &str) -> NewOutbound {
     NewOutbound {
         relay_id: relay_id(number),
-        source: SourceKey {
-            adapter: "pathology".to_owned(),
-            message: key.to_owned(),
-        },
+        source: SourceKey { adapter: "pathology".to_owned(), message: key.to_owned() },
         mailbox: "X26ABC1".parse().unwrap(),
         details: Some(OutboundDetails {
             recipient: "X26ABC2".to_owned(),
@@ -69,10 +66,7 @@ fn inbound(number: u128, message_id: &str) -> NewInbound {
 }
 
 fn accepted() -> OutboundState {
-    OutboundState::Accepted {
-        id: "20260101000000000000_AAAAAA".parse().unwrap(),
-        at: at(5),
-    }
+    OutboundState::Accepted { id: "20260101000000000000_AAAAAA".parse().unwrap(), at: at(5) }
 }
 
 #[track_caller]

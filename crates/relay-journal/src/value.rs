@@ -33,18 +33,12 @@ pub(crate) struct Stored {
 impl Stored {
     pub(crate) fn outbound(state: &OutboundState) -> Result<Self, Fault> {
         let json = serde_json::to_string(state).map_err(|_| Fault::Unwritable)?;
-        Ok(Self {
-            name: state.name(),
-            json,
-        })
+        Ok(Self { name: state.name(), json })
     }
 
     pub(crate) fn inbound(state: &InboundState) -> Result<Self, Fault> {
         let json = serde_json::to_string(state).map_err(|_| Fault::Unwritable)?;
-        Ok(Self {
-            name: state.name(),
-            json,
-        })
+        Ok(Self { name: state.name(), json })
     }
 }
 
@@ -98,12 +92,6 @@ pub(crate) fn append_transition(
         .prepare_cached(
             "INSERT INTO transition (relay_id, direction, at, state_name, state) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute((
-            relay_id.0.as_bytes(),
-            direction.as_str(),
-            micros(at),
-            state.name,
-            &state.json,
-        ))?;
+        .execute((relay_id.0.as_bytes(), direction.as_str(), micros(at), state.name, &state.json))?;
     Ok(())
 }

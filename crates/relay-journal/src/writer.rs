@@ -52,16 +52,8 @@ impl Writer {
             _lock: lock,
             _ending: ending,
         };
-        let thread = thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || committer.run())?;
-        Ok(Self {
-            jobs,
-            ended,
-            thread: Mutex::new(Some(thread)),
-            commits,
-            journal,
-        })
+        let thread = thread::Builder::new().name("journal".to_owned()).spawn(move || committer.run())?;
+        Ok(Self { jobs, ended, thread: Mutex::new(Some(thread)), commits, journal })
     }
 
     /// Runs `work` in the next transaction and returns once that is on disk.
@@ -70,11 +62,7 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
-        let ticket = Ticket {
-            work: Some(work),
-            result: None,
-            reply,
-        };
+        let ticket = Ticket { work: Some(work), result: None, reply };
         let sent = self.jobs.send(Message::Job(Box::new(ticket))).await;
         sent.map_err(|_| JournalError::Closed)?;
         // No answer means that the thread ended without a commit of this job.
@@ -91,10 +79,7 @@ impl Writer {
         // The thread is past its last line; joining it does not wait.
         if thread.is_some_and(|thread| thread.join().is_err()) {
             let journal = &*self.journal;
-            tracing::error!(
-                journal,
-                "the journal's thread broke off; this is a fault of the relay"
-            );
+            tracing::error!(journal, "the journal's thread broke off; this is a fault of the relay");
         }
     }
 
@@ -173,9 +158,7 @@ impl Committer {
                 self.commit(batch);
             }
         }
-        let folded = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let folded = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = folded {
             let (journal, error) = (&*self.journal, Fault::from(error).of(&self.journal));
             tracing::warn!(journal, %error, "the journal's log stays beside its file and is read at the next start");

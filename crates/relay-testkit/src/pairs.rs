@@ -73,10 +73,7 @@ impl Control {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an old system writes its files like this"
-)]
+#[expect(clippy::disallowed_methods, reason = "an old system writes its files like this")]
 fn write(path: &Path, content: &[u8]) {
     fs::write(path, content).expect("a file written");
 }
@@ -119,10 +116,7 @@ impl Root {
 
     /// How many control files are in a folder.
     pub fn controls(&self, folder: &str) -> usize {
-        self.names(folder)
-            .iter()
-            .filter(|name| name.ends_with(".ctl"))
-            .count()
+        self.names(folder).iter().filter(|name| name.ends_with(".ctl")).count()
     }
 
     /// The text of a file; empty when it is not there.

@@ -37,11 +37,7 @@ impl Proxy {
                 tokio::spawn(serve(client, target, start, meddling, times, Arc::clone(&seen)));
             }
         });
-        Self {
-            address,
-            met,
-            accepting,
-        }
+        Self { address, met, accepting }
     }
 
     /// Where to connect.

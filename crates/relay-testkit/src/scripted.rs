@@ -70,10 +70,7 @@ pub struct ScriptedMesh {
 impl ScriptedMesh {
     /// A port for this mailbox.
     pub fn new(mailbox: &MailboxId) -> Self {
-        Self {
-            mailbox: mailbox.clone(),
-            inner: Mutex::default(),
-        }
+        Self { mailbox: mailbox.clone(), inner: Mutex::default() }
     }
 
     /// Adds a fault for a call to come.
@@ -98,12 +95,7 @@ impl ScriptedMesh {
 
     /// The messages that could be delivered: all their chunks are here.
     pub fn delivered(&self) -> Vec<Arrived> {
-        self.inner()
-            .arrived
-            .iter()
-            .filter(|message| message.taken == message.of)
-            .cloned()
-            .collect()
+        self.inner().arrived.iter().filter(|message| message.taken == message.of).cloned().collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -116,61 +108,35 @@ impl ScriptedMesh {
             look();
         }
         inner.made.push(made);
-        inner
-            .faults
-            .pop_front()
-            .filter(|fault| !matches!(fault, Fault::Well))
+        inner.faults.pop_front().filter(|fault| !matches!(fault, Fault::Well))
     }
 }
 
 /// The error that a fault shows.
 fn error(fault: &Fault) -> MeshError {
     let (class, effect, owner, answer) = match fault {
-        Fault::NotSent | Fault::ProbeFails => (
-            FailureClass::Transient,
-            Effect::NotApplied,
-            Owner::Mesh,
-            MeshAnswer::Nothing,
-        ),
-        Fault::AnswerLost | Fault::Well => (
-            FailureClass::Transient,
-            Effect::Unknown,
-            Owner::Mesh,
-            MeshAnswer::Nothing,
-        ),
+        Fault::NotSent | Fault::ProbeFails => {
+            (FailureClass::Transient, Effect::NotApplied, Owner::Mesh, MeshAnswer::Nothing)
+        }
+        Fault::AnswerLost | Fault::Well => {
+            (FailureClass::Transient, Effect::Unknown, Owner::Mesh, MeshAnswer::Nothing)
+        }
         Fault::Refuse(rejection) => (
             FailureClass::Permanent,
             Effect::NotApplied,
             Owner::Organisation,
             MeshAnswer::Refused(Box::new(rejection.clone())),
         ),
-        Fault::UploadLost => (
-            FailureClass::Permanent,
-            Effect::NotApplied,
-            Owner::Mesh,
-            MeshAnswer::NoSuchMessage,
-        ),
+        Fault::UploadLost => {
+            (FailureClass::Permanent, Effect::NotApplied, Owner::Mesh, MeshAnswer::NoSuchMessage)
+        }
     };
-    MeshError {
-        what: format!("scripted: {fault:?}"),
-        class,
-        effect,
-        owner,
-        answer,
-    }
+    MeshError { what: format!("scripted: {fault:?}"), class, effect, owner, answer }
 }
 
 async fn read(outgoing: Outgoing<'_>, index: u32) -> Vec<u8> {
-    let stream = outgoing
-        .payload
-        .open(outgoing.plan.bytes(index))
-        .await
-        .expect("a payload");
-    stream
-        .map_ok(|bytes| bytes.to_vec())
-        .try_concat()
-        .await
-        .expect("a payload")
+    let stream = outgoing.payload.open(outgoing.plan.bytes(index)).await.expect("a payload");
+    stream.map_ok(|bytes| bytes.to_vec()).try_concat().await.expect("a payload")
 }
 
 #[async_trait]
@@ -190,9 +156,7 @@ impl MeshMailbox for ScriptedMesh {
         }
         let body = read(outgoing, 1).await;
         let mut inner = self.inner();
-        let id: MessageId = format!("SCRIPTED_{}", inner.arrived.len() + 1)
-            .parse()
-            .expect("an id");
+        let id: MessageId = format!("SCRIPTED_{}", inner.arrived.len() + 1).parse().expect("an id");
         inner.arrived.push(Arrived {
             id: id.clone(),
             local_id: outgoing.envelope.local_id.clone(),
@@ -215,11 +179,7 @@ impl MeshMailbox for ScriptedMesh {
         }
         let body = read(outgoing, index).await;
         let mut inner = self.inner();
-        let message = inner
-            .arrived
-            .iter_mut()
-            .find(|message| message.id == *id)
-            .expect("an upload");
+        let message = inner.arrived.iter_mut().find(|message| message.id == *id).expect("an upload");
         if message.taken == message.of {
             let mut complete = error(&Fault::UploadLost);
             complete.answer = MeshAnswer::AlreadyComplete;
@@ -237,11 +197,8 @@ impl MeshMailbox for ScriptedMesh {
             return Err(error(&fault));
         }
         let inner = self.inner();
-        let found: Vec<&Arrived> = inner
-            .arrived
-            .iter()
-            .filter(|message| message.local_id.as_ref() == Some(local_id))
-            .collect();
+        let found: Vec<&Arrived> =
+            inner.arrived.iter().filter(|message| message.local_id.as_ref() == Some(local_id)).collect();
         Ok(match found[..] {
             [] => Found::Nothing,
             [one] => Found::One(one.id.clone()),

@@ -17,8 +17,7 @@ const START: i64 = 1_800_000_000;
 impl TestClock {
     /// Moves on.
     pub fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.0.fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 }
 
@@ -34,9 +33,7 @@ pub struct TestChance(AtomicU64);
 
 impl Chance for TestChance {
     fn relay_id(&self, _: Timestamp) -> RelayId {
-        RelayId(Uuid::from_u128(
-            u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + 1,
-        ))
+        RelayId(Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + 1))
     }
 
     fn jitter(&self, _: Duration) -> Duration {

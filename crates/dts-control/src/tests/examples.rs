@@ -205,20 +205,13 @@ fn b_keeps_its_padding_and_its_spelling() {
     let control = read(B);
     assert_eq!(control.check("ZZZ1HC1"), Ok(()));
     assert_eq!(control.from_dts, "zzz1HC1");
-    for empty in [
-        &control.subject,
-        &control.dts_id,
-        &control.partner_id,
-        &control.process_id,
-        &control.data_checksum,
-    ] {
+    for empty in
+        [&control.subject, &control.dts_id, &control.partner_id, &control.process_id, &control.data_checksum]
+    {
         assert_eq!(empty.as_deref(), Some(""));
     }
     assert_eq!(control.is_compressed, Some(false));
-    assert_eq!(
-        (control.allow_chunking, control.from_esmtp.as_deref()),
-        (None, None)
-    );
+    assert_eq!((control.allow_chunking, control.from_esmtp.as_deref()), (None, None));
     let written = control.write(LineEnd::Lf);
     assert!(written.contains("\n  <Subject></Subject>\n"));
     assert!(!written.contains("AllowChunking") && !written.contains("ESMTP"));
@@ -252,10 +245,7 @@ fn d_is_written_at_the_recipient() {
         process_id: text(""),
         data_checksum: text(""),
         is_compressed: Some(false),
-        status: Some(StatusRecord {
-            description: texts::RECEIVED.to_owned(),
-            ..transferred()
-        }),
+        status: Some(StatusRecord { description: texts::RECEIVED.to_owned(), ..transferred() }),
         ..ControlFile::default()
     };
     assert_eq!(received.write(LineEnd::Lf), D);
@@ -267,13 +257,8 @@ fn e_and_f_are_reports_made_from_a() {
     report.message_type = MessageType::Report;
     report.is_compressed = Some(false);
     let at = "2026-11-22T10:14:59Z".parse().expect("a timestamp");
-    report.status = Some(StatusRecord::at(
-        at,
-        Event::Collect,
-        Status::Success,
-        codes::SUCCESS,
-        texts::COLLECTED,
-    ));
+    report.status =
+        Some(StatusRecord::at(at, Event::Collect, Status::Success, codes::SUCCESS, texts::COLLECTED));
     assert_eq!(report.write(LineEnd::Lf), E);
 
     report.dts_id = text("20261122101500123456_0A1B2C");
@@ -293,13 +278,8 @@ fn files_in_canonical_order_are_written_back_to_the_letter() {
 fn g_is_a_refused_message() {
     let status = read(G).status.expect("a status record");
     let at = "2026-11-22T10:15:00Z".parse().expect("a timestamp");
-    let expected = StatusRecord::at(
-        at,
-        Event::Send,
-        Status::Error,
-        codes::NOT_REGISTERED,
-        texts::NOT_REGISTERED,
-    );
+    let expected =
+        StatusRecord::at(at, Event::Send, Status::Error, codes::NOT_REGISTERED, texts::NOT_REGISTERED);
     assert_eq!(status, expected);
 }
 
@@ -307,16 +287,10 @@ fn g_is_a_refused_message() {
 fn i_of_unreadable_files() {
     let at = "2026-07-01T09:00:00Z".parse().expect("a timestamp");
     let record = Fault::unreadable_control_file().status_record(at);
-    assert_eq!(
-        (record.event, record.status, record.code.as_str()),
-        (Event::Collect, Status::Error, "01")
-    );
+    assert_eq!((record.event, record.status, record.code.as_str()), (Event::Collect, Status::Error, "01"));
     assert_eq!(record.date_time, "20260701100000");
     let record = Fault::unreadable_data_file().status_record(at);
-    assert_eq!(
-        (record.event, record.status, record.code.as_str()),
-        (Event::Collect, Status::Error, "02")
-    );
+    assert_eq!((record.event, record.status, record.code.as_str()), (Event::Collect, Status::Error, "02"));
     assert_eq!(record.description, "Data file is missing or inaccessible.");
 }
 

@@ -22,10 +22,7 @@ fn nothing_in_the_file() {
 fn too_large() {
     let padding = SIZE_MAX - with("").len();
     assert!(ControlFile::read(with(&" ".repeat(padding)).as_bytes()).is_ok());
-    assert_eq!(
-        refused(with(&" ".repeat(padding + 1))),
-        ReadError::TooLarge { size: SIZE_MAX + 1 }
-    );
+    assert_eq!(refused(with(&" ".repeat(padding + 1))), ReadError::TooLarge { size: SIZE_MAX + 1 });
 }
 
 #[test]
@@ -50,25 +47,15 @@ fn doctypes_of_every_kind() {
 
 #[test]
 fn only_the_five_entities_exist() {
-    let control = read(&with(
-        "<Subject>&lt;&gt;&amp;&apos;&quot;&#65;&#x1F600;</Subject>",
-    ));
+    let control = read(&with("<Subject>&lt;&gt;&amp;&apos;&quot;&#65;&#x1F600;</Subject>"));
     assert_eq!(control.subject.as_deref(), Some("<>&'\"A😀"));
     for unknown in ["&nbsp;", "&xxe;", "&;", "&AMP;"] {
         let error = refused(format!("<DTSControl>\n<Subject>{unknown}</Subject></DTSControl>"));
         assert_eq!(error, ReadError::UnknownEntity { at: at(2, 10) }, "{unknown}");
     }
-    for broken in [
-        "&#0;",
-        "&#1;",
-        "&#xD800;",
-        "&#xFFFE;",
-        "&#x110000;",
-        "&#99999999999;",
-        "&#;",
-        "&#x;",
-        "&#-1;",
-    ] {
+    for broken in
+        ["&#0;", "&#1;", "&#xD800;", "&#xFFFE;", "&#x110000;", "&#99999999999;", "&#;", "&#x;", "&#-1;"]
+    {
         let error = refused(format!("<DTSControl>\n<Subject>{broken}</Subject></DTSControl>"));
         assert!(
             matches!(error, ReadError::Malformed { at: place, .. } if place == at(2, 10)),
@@ -79,12 +66,7 @@ fn only_the_five_entities_exist() {
 
 #[test]
 fn another_root() {
-    for text in [
-        "<html></html>",
-        "<DTSControls/>",
-        "<dtscontrol/>",
-        "<!-- x --><Version>1.0</Version>",
-    ] {
+    for text in ["<html></html>", "<DTSControls/>", "<dtscontrol/>", "<!-- x --><Version>1.0</Version>"] {
         assert!(matches!(refused(text), ReadError::NotDtsControl { .. }), "{text}");
     }
     assert_eq!(refused("\n <html/>"), ReadError::NotDtsControl { at: at(2, 2) });
@@ -95,10 +77,7 @@ fn too_deep() {
     let nest = |inner: usize| with(&format!("{}{}", "<x>".repeat(inner), "</x>".repeat(inner)));
     assert!(ControlFile::read(nest(DEPTH_MAX - 1).as_bytes()).is_ok());
     assert!(matches!(refused(nest(DEPTH_MAX)), ReadError::TooDeep { .. }));
-    assert!(matches!(
-        refused("<DTSControl>".repeat(5000)),
-        ReadError::TooDeep { .. }
-    ));
+    assert!(matches!(refused("<DTSControl>".repeat(5000)), ReadError::TooDeep { .. }));
 }
 
 #[test]
@@ -109,11 +88,7 @@ fn broken_xml_with_its_place() {
         ("<DTSControl>\n<Subject>é < b</Subject></DTSControl>", 2, 12),
         ("<DTSControl>\n<1>x</1></DTSControl>", 2, 1),
         ("<DTSControl>\n<a:b:c/></DTSControl>", 2, 1),
-        (
-            "<DTSControl>\n<Subject a='1' a='2'>x</Subject></DTSControl>",
-            2,
-            1,
-        ),
+        ("<DTSControl>\n<Subject a='1' a='2'>x</Subject></DTSControl>", 2, 1),
         ("<DTSControl x=1></DTSControl>", 1, 1),
         ("text<DTSControl/>", 1, 1),
         ("\n  text\n<DTSControl/>", 2, 3),
@@ -146,36 +121,20 @@ fn an_element_inside_a_value() {
 fn a_file_cut_off_anywhere_is_refused() {
     let whole = with("<!-- c --><Subject a='1'>Zoë &amp; <![CDATA[x]]></Subject><Other><p/></Other><?pi x?>");
     for end in 0..whole.len() {
-        assert!(
-            ControlFile::read(&whole.as_bytes()[..end]).is_err(),
-            "cut at {end}"
-        );
+        assert!(ControlFile::read(&whole.as_bytes()[..end]).is_err(), "cut at {end}");
     }
     let error = refused("<DTSControl>\n  <To_DTS>QQQ");
     assert_eq!(error, ReadError::Unterminated { at: at(2, 14) });
-    assert!(matches!(
-        refused("<?xml version='1.0'?>"),
-        ReadError::Unterminated { .. }
-    ));
-    assert!(matches!(
-        refused("<DTSControl><!-- "),
-        ReadError::Unterminated { .. }
-    ));
-    assert!(matches!(
-        refused("<DTSControl><To_D"),
-        ReadError::Unterminated { .. }
-    ));
+    assert!(matches!(refused("<?xml version='1.0'?>"), ReadError::Unterminated { .. }));
+    assert!(matches!(refused("<DTSControl><!-- "), ReadError::Unterminated { .. }));
+    assert!(matches!(refused("<DTSControl><To_D"), ReadError::Unterminated { .. }));
 }
 
 #[test]
 fn more_after_the_end() {
     for more in ["x", "<DTSControl/>", "<x>", "&amp;", "<![CDATA[x]]>"] {
         let text = format!("<DTSControl></DTSControl>\n{more}");
-        assert_eq!(
-            refused(&text),
-            ReadError::TrailingContent { at: at(2, 1) },
-            "{more}"
-        );
+        assert_eq!(refused(&text), ReadError::TrailingContent { at: at(2, 1) }, "{more}");
     }
 }
 
@@ -186,10 +145,7 @@ fn bytes_that_are_no_text() {
     assert_eq!(refused(&bytes), ReadError::Undecodable { at: at(2, 11) });
     // Half a character, and a lone surrogate.
     assert_eq!(refused(b"\xFF\xFE<\0D"), ReadError::Undecodable { at: at(1, 2) });
-    assert_eq!(
-        refused(b"\xFE\xFF\0<\xD8\0\0a"),
-        ReadError::Undecodable { at: at(1, 2) }
-    );
+    assert_eq!(refused(b"\xFE\xFF\0<\xD8\0\0a"), ReadError::Undecodable { at: at(1, 2) });
     let error = refused("<?xml version='1.0' encoding='klingon'?><DTSControl/>");
     assert_eq!(error, ReadError::UnknownEncoding { at: at(1, 1) });
     let error = refused(b"<?xml version='1.0' encoding='shift_jis'?>\n<DTSControl>\n\xFF</DTSControl>");
@@ -213,12 +169,7 @@ fn errors_say_nothing_from_the_file() {
     ] {
         let error = refused(text);
         assert!(!format!("{error} {error:?}").contains("SECRET"), "{error}");
-        assert!(
-            error
-                .position()
-                .is_some_and(|at| error.to_string().contains(&at.to_string())),
-            "{error}"
-        );
+        assert!(error.position().is_some_and(|at| error.to_string().contains(&at.to_string())), "{error}");
     }
 }
 
@@ -270,10 +221,7 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
         Ok(control) => {
             let _ = control.check("ZZZHC001");
             let written = control.write(LineEnd::CrLf);
-            prop_assert!(
-                ControlFile::read(written.as_bytes()) == Ok(control),
-                "{written:?}"
-            );
+            prop_assert!(ControlFile::read(written.as_bytes()) == Ok(control), "{written:?}");
         }
         Err(error) => {
             let _ = (error.to_string(), error.position());

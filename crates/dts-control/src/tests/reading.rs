@@ -10,10 +10,7 @@ use crate::{
 #[test]
 fn byte_order_mark_and_crlf() {
     let plain = read(&with("<Subject>Batch 417</Subject>"));
-    let text = format!(
-        "\u{FEFF}{}",
-        with("\r\n<Subject>\r\n\tBatch 417 \r\n</Subject>\r\n")
-    );
+    let text = format!("\u{FEFF}{}", with("\r\n<Subject>\r\n\tBatch 417 \r\n</Subject>\r\n"));
     assert!(read(&text) == plain);
 }
 
@@ -23,55 +20,24 @@ fn every_encoding_gives_the_same_file() {
     let expected = read(&body);
     let declared = |name: &str| format!("<?xml version=\"1.0\" encoding=\"{name}\"?>\r\n{body}");
     let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
-    let little = |text: &str| {
-        units(text)
-            .into_iter()
-            .flat_map(u16::to_le_bytes)
-            .collect::<Vec<u8>>()
-    };
-    let big = |text: &str| {
-        units(text)
-            .into_iter()
-            .flat_map(u16::to_be_bytes)
-            .collect::<Vec<u8>>()
-    };
-    let latin = |text: &str| {
-        text.chars()
-            .map(|c| u8::try_from(u32::from(c)).expect("Latin-1"))
-            .collect::<Vec<u8>>()
-    };
+    let little = |text: &str| units(text).into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let big = |text: &str| units(text).into_iter().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    let latin =
+        |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect::<Vec<u8>>();
     let files: Vec<(&str, Vec<u8>)> = vec![
         ("UTF-8", declared("UTF-8").into_bytes()),
         ("UTF-8 in lower case", declared("utf-8").into_bytes()),
-        (
-            "UTF-8 with a mark",
-            format!("\u{FEFF}{}", declared("UTF-8")).into_bytes(),
-        ),
-        (
-            "UTF-8 with a mark that wins",
-            format!("\u{FEFF}{}", declared("ISO-8859-1")).into_bytes(),
-        ),
+        ("UTF-8 with a mark", format!("\u{FEFF}{}", declared("UTF-8")).into_bytes()),
+        ("UTF-8 with a mark that wins", format!("\u{FEFF}{}", declared("ISO-8859-1")).into_bytes()),
         ("UTF-8 that claims to be UTF-16", declared("utf-16").into_bytes()),
-        (
-            "no encoding named",
-            format!("<?xml version='1.0'?>{body}").into_bytes(),
-        ),
-        (
-            "white space first",
-            format!(" \r\n{}", declared("UTF-8")).into_bytes(),
-        ),
+        ("no encoding named", format!("<?xml version='1.0'?>{body}").into_bytes()),
+        ("white space first", format!(" \r\n{}", declared("UTF-8")).into_bytes()),
         ("Latin-1", latin(&declared("ISO-8859-1"))),
         ("Windows", latin(&declared("windows-1252"))),
         ("UTF-16 little", little(&declared("UTF-16"))),
         ("UTF-16 big", big(&declared("UTF-16"))),
-        (
-            "UTF-16 little with a mark",
-            little(&format!("\u{FEFF}{}", declared("UTF-16"))),
-        ),
-        (
-            "UTF-16 big with a mark",
-            big(&format!("\u{FEFF}{}", declared("UTF-16"))),
-        ),
+        ("UTF-16 little with a mark", little(&format!("\u{FEFF}{}", declared("UTF-16")))),
+        ("UTF-16 big with a mark", big(&format!("\u{FEFF}{}", declared("UTF-16")))),
         ("UTF-16 undeclared", little(&body)),
     ];
     for (name, bytes) in files {
@@ -98,10 +64,7 @@ fn attributes_comments_instructions_and_blanks_in_tags_are_ignored() {
 fn prefixes_are_dropped() {
     let text = "<d:DTSControl xmlns:d='urn:x'><d:To_DTS>QQQHC002</d:To_DTS><d:New>1</d:New></d:DTSControl>";
     let control = read(text);
-    assert_eq!(
-        (control.to_dts.as_str(), control.unknown[0].name()),
-        ("QQQHC002", "New")
-    );
+    assert_eq!((control.to_dts.as_str(), control.unknown[0].name()), ("QQQHC002", "New"));
 }
 
 #[test]
@@ -111,25 +74,15 @@ fn absent_and_empty_are_told_apart() {
         assert_eq!(empty.as_deref(), Some(""));
     }
     assert_eq!(
-        (
-            control.dts_id,
-            control.partner_id,
-            control.compress,
-            control.status
-        ),
+        (control.dts_id, control.partner_id, control.compress, control.status),
         (None, None, None, None)
     );
 }
 
 #[test]
 fn aliases_are_read_and_never_written() {
-    let control = read(&with(
-        "<DataCheckSum>ab:12</DataCheckSum><PartnerIdentifier>p</PartnerIdentifier>",
-    ));
-    assert_eq!(
-        (control.data_checksum.as_deref(), control.partner_id.as_deref()),
-        (Some("ab:12"), Some("p"))
-    );
+    let control = read(&with("<DataCheckSum>ab:12</DataCheckSum><PartnerIdentifier>p</PartnerIdentifier>"));
+    assert_eq!((control.data_checksum.as_deref(), control.partner_id.as_deref()), (Some("ab:12"), Some("p")));
     let written = control.write(LineEnd::Lf);
     assert!(written.contains("<DataChecksum>ab:12<") && written.contains("<PartnerId>p<"));
     assert!(!written.contains("CheckSum") && !written.contains("Identifier"));
@@ -142,14 +95,8 @@ fn the_first_of_a_repeated_element_counts() {
          <Compress>Y</Compress><DataCheckSum>1</DataCheckSum><DataChecksum>2</DataChecksum>\
          <StatusRecord><Event>SEND</Event><Event>COLLECT</Event></StatusRecord><StatusRecord/>",
     ));
-    assert_eq!(
-        (control.subject.as_deref(), control.to_dts.as_str()),
-        (Some("one"), "QQQHC002")
-    );
-    assert_eq!(
-        (control.compress, control.data_checksum.as_deref()),
-        (None, Some("1"))
-    );
+    assert_eq!((control.subject.as_deref(), control.to_dts.as_str()), (Some("one"), "QQQHC002"));
+    assert_eq!((control.compress, control.data_checksum.as_deref()), (None, Some("1")));
     assert_eq!(control.status.map(|status| status.event), Some(Event::Send));
     assert!(control.unknown.is_empty());
 }
@@ -183,18 +130,9 @@ fn unknown_elements_are_carried_before_the_status_record() {
          <x:Ward n='1'>A &amp; <![CDATA[<B>]]></x:Ward><Empty/>\r\n</Site>\
          <WorkflowID>W</WorkflowID>",
     ));
-    let shown: Vec<_> = control
-        .unknown
-        .iter()
-        .map(|element| (element.name(), element.content_xml()))
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            ("Site", "<Ward>A &amp; &lt;B&gt;</Ward><Empty></Empty>"),
-            ("WorkflowID", "W")
-        ]
-    );
+    let shown: Vec<_> =
+        control.unknown.iter().map(|element| (element.name(), element.content_xml())).collect();
+    assert_eq!(shown, [("Site", "<Ward>A &amp; &lt;B&gt;</Ward><Empty></Empty>"), ("WorkflowID", "W")]);
     let written = control.write(LineEnd::Lf);
     let carried = "  <Site><Ward>A &amp; &lt;B&gt;</Ward><Empty></Empty></Site>\n  \
                    <WorkflowID>W</WorkflowID>\n  <StatusRecord>\n";
@@ -204,9 +142,7 @@ fn unknown_elements_are_carried_before_the_status_record() {
 
 #[test]
 fn a_poor_status_record_is_read_and_written_in_full() {
-    let control = read(&with(
-        "<StatusRecord><Event>Transfer to DTS Server</Event><More/></StatusRecord>",
-    ));
+    let control = read(&with("<StatusRecord><Event>Transfer to DTS Server</Event><More/></StatusRecord>"));
     let written = control.write(LineEnd::Lf);
     assert!(written.contains(
         "  <StatusRecord>\n    <DateTime></DateTime>\n    <Event>Transfer to DTS Server</Event>\n    \
@@ -241,10 +177,7 @@ fn odd_texts_survive() {
 
 #[test]
 fn what_xml_cannot_hold_is_written_as_a_question_mark() {
-    let control = ControlFile {
-        subject: Some("a\0b\u{1b}c\u{FFFF}d".to_owned()),
-        ..ControlFile::default()
-    };
+    let control = ControlFile { subject: Some("a\0b\u{1b}c\u{FFFF}d".to_owned()), ..ControlFile::default() };
     assert!(control.write(LineEnd::Lf).contains("<Subject>a?b?c?d</Subject>"));
 }
 
@@ -267,13 +200,7 @@ fn flags() -> impl Strategy<Value = Vec<Option<bool>>> {
 fn status() -> impl Strategy<Value = StatusRecord> {
     (text(), text(), text(), text(), text()).prop_map(|(date_time, event, status, code, description)| {
         let (Ok(event), Ok(status)) = (event.parse::<Event>(), status.parse::<Status>());
-        StatusRecord {
-            date_time,
-            event,
-            status,
-            code,
-            description,
-        }
+        StatusRecord { date_time, event, status, code, description }
     })
 }
 
@@ -287,13 +214,7 @@ fn unknown() -> impl Strategy<Value = UnknownElement> {
             content.push_str("</Inner>");
         }
         // Line breaks are kept as they stand; references to them are resolved when read.
-        UnknownElement {
-            name,
-            content: content
-                .replace("&#10;", " ")
-                .trim_matches(xml::is_space)
-                .to_owned(),
-        }
+        UnknownElement { name, content: content.replace("&#10;", " ").trim_matches(xml::is_space).to_owned() }
     })
 }
 

@@ -25,9 +25,7 @@ async fn read(mailbox: &Mailbox) -> Result<Vec<u8>, CallError> {
             Ok(Some(piece)) => whole.extend_from_slice(&piece),
             Ok(None) => return Ok(whole),
             Err(error) => {
-                let inner = error
-                    .get_ref()
-                    .and_then(|inner| inner.downcast_ref::<CallError>());
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<CallError>());
                 return Err(inner.expect("a call's error").clone());
             }
         }
@@ -44,26 +42,11 @@ async fn links_are_followed_over_empty_pages_until_they_repeat() {
     let next = r#"{"messages":[],"links":{"self":"/s","next":"/messageexchange/X26ABC1/inbox?c=1"}}"#;
     let again = r#"{"messages":["B","A"],"links":{"self":"/s","next":"/messageexchange/X26ABC1/inbox?c=1"}}"#;
     let first = r#"{"messages":["A"],"links":{"self":"/s","next":"/messageexchange/X26ABC1/inbox?c=0"}}"#;
-    let server = Server::start(
-        [first, next, again]
-            .iter()
-            .map(|page| say("200 OK", &[], page))
-            .collect(),
-    )
-    .await;
-    let ids: Vec<_> = server
-        .mailbox()
-        .list()
-        .await
-        .expect("ids")
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let server =
+        Server::start([first, next, again].iter().map(|page| say("200 OK", &[], page)).collect()).await;
+    let ids: Vec<_> = server.mailbox().list().await.expect("ids").iter().map(ToString::to_string).collect();
     assert_eq!(ids, ["A", "B"]);
-    assert_eq!(
-        server.seen()[1].line(),
-        "GET /messageexchange/X26ABC1/inbox?c=0 HTTP/1.1"
-    );
+    assert_eq!(server.seen()[1].line(), "GET /messageexchange/X26ABC1/inbox?c=0 HTTP/1.1");
 }
 
 #[tokio::test]
@@ -94,38 +77,20 @@ async fn version_1_continues_after_the_last_id() {
 async fn chunks_are_joined_each_by_its_own_encoding() {
     let members = [gzip(b"two "), gzip(b"members ")].concat();
     let server = Server::start(vec![
-        say(
-            "206 Partial Content",
-            &["Mex-Chunk-Range: 1:3", "content-encoding: gzip"],
-            gzip(b"one "),
-        ),
-        say(
-            "206 Partial Content",
-            &["Mex-Chunk-Range: 2:3", "content-encoding: gzip"],
-            members,
-        ),
+        say("206 Partial Content", &["Mex-Chunk-Range: 1:3", "content-encoding: gzip"], gzip(b"one ")),
+        say("206 Partial Content", &["Mex-Chunk-Range: 2:3", "content-encoding: gzip"], members),
         say("200 OK", &["Mex-Chunk-Range: 3:3"], b"three"),
     ])
     .await;
-    assert_eq!(
-        read(&server.mailbox()).await.expect("bytes"),
-        b"one two members three"
-    );
+    assert_eq!(read(&server.mailbox()).await.expect("bytes"), b"one two members three");
     let seen = server.seen();
     assert_eq!(seen[0].header("accept-encoding"), Some("gzip"));
-    assert_eq!(
-        seen[2].line(),
-        "GET /messageexchange/X26ABC1/inbox/ID1/3 HTTP/1.1"
-    );
+    assert_eq!(seen[2].line(), "GET /messageexchange/X26ABC1/inbox/ID1/3 HTTP/1.1");
 }
 
 #[tokio::test]
 async fn reports_and_bare_messages_are_read() {
-    let report = [
-        "mex-messagetype: REPORT",
-        "mex-chunk-range: 1:0",
-        "content-encoding: gzip",
-    ];
+    let report = ["mex-messagetype: REPORT", "mex-chunk-range: 1:0", "content-encoding: gzip"];
     let mut latin1 = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nmex-subject: caf\xe9\r\n\r\n".to_vec();
     latin1.extend_from_slice(b"hi");
     let server = Server::start(vec![say("200 OK", &report, b""), Step::Answer(latin1)]).await;
@@ -153,25 +118,16 @@ async fn what_is_missing_is_told() {
 #[tokio::test]
 async fn cut_bodies_are_errors() {
     let short = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec();
-    assert_eq!(
-        fails(vec![Step::AnswerAndClose(short)]).await.kind(),
-        &ErrorKind::Broken
-    );
+    assert_eq!(fails(vec![Step::AnswerAndClose(short)]).await.kind(), &ErrorKind::Broken);
     let silent = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec();
-    assert_eq!(
-        fails(vec![Step::Answer(silent)]).await.kind(),
-        &ErrorKind::TimedOut
-    );
+    assert_eq!(fails(vec![Step::Answer(silent)]).await.kind(), &ErrorKind::TimedOut);
     let whole = gzip(&[b'a'; 1000]);
     for damaged in [whole[..whole.len() - 4].to_vec(), [&whole[..], b"rest"].concat()] {
         let error = fails(vec![say("200 OK", &["content-encoding: gzip"], damaged)]).await;
         assert!(matches!(error.kind(), ErrorKind::Unusable(_)), "{error}");
     }
     let endless = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello".to_vec();
-    assert!(matches!(
-        fails(vec![Step::AnswerAndClose(endless)]).await.kind(),
-        ErrorKind::Unusable(_)
-    ));
+    assert!(matches!(fails(vec![Step::AnswerAndClose(endless)]).await.kind(), ErrorKind::Unusable(_)));
 }
 
 #[tokio::test]
@@ -186,10 +142,7 @@ async fn status_and_range_must_agree() {
             say("206 Partial Content", &["mex-chunk-range: 1:2"], b"x"),
             say("206 Partial Content", &["mex-chunk-range: 2:3"], b"x"),
         ],
-        vec![
-            say("206 Partial Content", &["mex-chunk-range: 1:3"], b"x"),
-            say("200 OK", &[], b"x"),
-        ],
+        vec![say("206 Partial Content", &["mex-chunk-range: 1:3"], b"x"), say("200 OK", &[], b"x")],
         vec![say("200 OK", &["mex-messageid: ID2"], b"x")],
         vec![say("200 OK", &["content-encoding: br"], b"x")],
     ] {

@@ -20,10 +20,7 @@ async fn repeated_calls_carry_new_tokens() {
     .await;
     server.mailbox().handshake().await.expect("a handshake");
     let seen = server.seen();
-    let tokens: HashSet<_> = seen
-        .iter()
-        .filter_map(|request| request.header("authorization"))
-        .collect();
+    let tokens: HashSet<_> = seen.iter().filter_map(|request| request.header("authorization")).collect();
     assert_eq!((seen.len(), tokens.len()), (3, 3));
     assert_eq!(seen[0].header("mex-clientversion"), Some("mesh-relay==0.1.0"));
     assert!(seen[0].header("mex-osname").is_some() && seen[0].header("mex-osversion").is_some());
@@ -62,21 +59,15 @@ async fn a_lost_answer_to_acknowledge_is_in_doubt() {
     let server = Server::start(vec![Step::Hang]).await;
     let id = "ID1".parse().expect("an id");
     let error = server.mailbox().acknowledge(&id).await.expect_err("a failure");
-    assert_eq!(
-        (error.kind(), error.effect()),
-        (&ErrorKind::TimedOut, Effect::Unknown)
-    );
+    assert_eq!((error.kind(), error.effect()), (&ErrorKind::TimedOut, Effect::Unknown));
 }
 
 #[tokio::test]
 async fn connections_are_used_again_and_dead_ones_are_not() {
     let ok = || say("200 OK", &[], b"");
-    let server = Server::start(vec![
-        ok(),
-        Step::AnswerAndClose(crate::server::answer("200 OK", &[], b"")),
-        ok(),
-    ])
-    .await;
+    let server =
+        Server::start(vec![ok(), Step::AnswerAndClose(crate::server::answer("200 OK", &[], b"")), ok()])
+            .await;
     let mailbox = server.mailbox();
     mailbox.handshake().await.expect("the first");
     mailbox.handshake().await.expect("the second");
@@ -98,22 +89,10 @@ async fn local_ids_are_found_or_not_but_never_guessed() {
     .await;
     let mailbox = server.mailbox();
     let local_id = "a/b".parse().expect("a local id");
-    assert_eq!(
-        mailbox.track_by_local_id(&local_id).await.expect("an answer"),
-        LocalIdMatch::Nothing
-    );
-    assert!(matches!(
-        mailbox.track_by_local_id(&local_id).await,
-        Ok(LocalIdMatch::One(_))
-    ));
-    assert_eq!(
-        mailbox.track_by_local_id(&local_id).await.expect("an answer"),
-        LocalIdMatch::Several
-    );
-    let error = mailbox
-        .track_by_local_id(&local_id)
-        .await
-        .expect_err("a proxy's 404");
+    assert_eq!(mailbox.track_by_local_id(&local_id).await.expect("an answer"), LocalIdMatch::Nothing);
+    assert!(matches!(mailbox.track_by_local_id(&local_id).await, Ok(LocalIdMatch::One(_))));
+    assert_eq!(mailbox.track_by_local_id(&local_id).await.expect("an answer"), LocalIdMatch::Several);
+    let error = mailbox.track_by_local_id(&local_id).await.expect_err("a proxy's 404");
     assert!(matches!(error.kind(), ErrorKind::NotMesh(_)));
     assert!(!format!("{error:?}").contains("a/b"));
 }

@@ -33,17 +33,12 @@ fn envelope() -> Envelope {
 
 async fn send(server: &Server, bytes: Vec<u8>, gzip: bool) -> Result<MessageId, CallError> {
     let plan = ChunkPlan::whole(bytes.len() as u64).expect("a plan");
-    server
-        .mailbox()
-        .send(&envelope(), &Payload::from_bytes(bytes), &plan, gzip)
-        .await
+    server.mailbox().send(&envelope(), &Payload::from_bytes(bytes), &plan, gzip).await
 }
 
 async fn fails(step: Step) -> (CallError, usize) {
     let server = Server::start(vec![step, say("202 Accepted", &[], br#"{"message_id":"ID2"}"#)]).await;
-    let error = send(&server, b"hello".to_vec(), false)
-        .await
-        .expect_err("a failure");
+    let error = send(&server, b"hello".to_vec(), false).await.expect_err("a failure");
     assert!(
         !format!("{error:?}").contains("äry") && !format!("{error:?}").contains("canary"),
         "{error} shows the local id"
@@ -82,9 +77,7 @@ async fn a_gzipped_send_is_chunked_and_marked() {
     assert_eq!(seen[0].header("content-encoding"), Some("gzip"));
     assert_eq!(seen[0].header("content-length"), None);
     let mut plain = Vec::new();
-    GzDecoder::new(&seen[0].body[..])
-        .read_to_end(&mut plain)
-        .expect("gzip");
+    GzDecoder::new(&seen[0].body[..]).read_to_end(&mut plain).expect("gzip");
     assert_eq!(plain, vec![b'a'; 300_000]);
 }
 
@@ -94,88 +87,32 @@ async fn chunks_carry_their_part() {
     let plan = ChunkPlan::chunked(5, 2).expect("a plan");
     let payload = Payload::from_bytes(&b"abcde"[..]);
     let id = "ID1".parse().expect("an id");
-    server
-        .mailbox()
-        .send_chunk(&id, &payload, &plan, false, 3)
-        .await
-        .expect("a chunk");
+    server.mailbox().send_chunk(&id, &payload, &plan, false, 3).await.expect("a chunk");
     let seen = server.seen();
-    assert_eq!(
-        seen[0].line(),
-        "POST /messageexchange/X26ABC1/outbox/ID1/3 HTTP/1.1"
-    );
-    assert_eq!(
-        (seen[0].header("mex-chunk-range"), &seen[0].body[..]),
-        (Some("3:3"), &b"e"[..])
-    );
+    assert_eq!(seen[0].line(), "POST /messageexchange/X26ABC1/outbox/ID1/3 HTTP/1.1");
+    assert_eq!((seen[0].header("mex-chunk-range"), &seen[0].body[..]), (Some("3:3"), &b"e"[..]));
 }
 
 #[tokio::test]
 async fn answers_are_classified() {
-    let throttled = FailureClass::Throttled {
-        retry_after: Duration::from_secs(7),
-    };
+    let throttled = FailureClass::Throttled { retry_after: Duration::from_secs(7) };
     use Effect::{NotApplied, Unknown};
     use FailureClass::{Permanent, Transient};
     for (step, effect, class, owner) in [
-        (
-            say("417 Expectation Failed", &[], REFUSED),
-            NotApplied,
-            Permanent,
-            Owner::Organisation,
-        ),
-        (
-            say("403 Forbidden", &[], b"{}"),
-            NotApplied,
-            Transient,
-            Owner::Operator,
-        ),
-        (
-            say("429 Too Many", &["retry-after: 7"], b""),
-            NotApplied,
-            throttled,
-            Owner::Mesh,
-        ),
-        (
-            say("503 Busy", &["retry-after: 7"], BUSY),
-            NotApplied,
-            throttled,
-            Owner::Mesh,
-        ),
-        (
-            say("503 Busy", &["retry-after: 7"], b"busy"),
-            Unknown,
-            Transient,
-            Owner::Mesh,
-        ),
-        (
-            say("500 Oops", &[], b"<html>canary</html>"),
-            Unknown,
-            Transient,
-            Owner::Mesh,
-        ),
+        (say("417 Expectation Failed", &[], REFUSED), NotApplied, Permanent, Owner::Organisation),
+        (say("403 Forbidden", &[], b"{}"), NotApplied, Transient, Owner::Operator),
+        (say("429 Too Many", &["retry-after: 7"], b""), NotApplied, throttled, Owner::Mesh),
+        (say("503 Busy", &["retry-after: 7"], BUSY), NotApplied, throttled, Owner::Mesh),
+        (say("503 Busy", &["retry-after: 7"], b"busy"), Unknown, Transient, Owner::Mesh),
+        (say("500 Oops", &[], b"<html>canary</html>"), Unknown, Transient, Owner::Mesh),
         (say("202 Accepted", &[], b"{}"), Unknown, Transient, Owner::Mesh),
-        (
-            say("307 Moved", &["location: /x"], b""),
-            NotApplied,
-            Transient,
-            Owner::Operator,
-        ),
-        (
-            Step::Answer(b"SSH-2.0-x\r\n\r\n".to_vec()),
-            Unknown,
-            Transient,
-            Owner::Mesh,
-        ),
+        (say("307 Moved", &["location: /x"], b""), NotApplied, Transient, Owner::Operator),
+        (Step::Answer(b"SSH-2.0-x\r\n\r\n".to_vec()), Unknown, Transient, Owner::Mesh),
         (Step::Cut, Unknown, Transient, Owner::Mesh),
         (Step::Hang, Unknown, Transient, Owner::Mesh),
     ] {
         let (error, requests) = fails(step).await;
-        assert_eq!(
-            (error.effect(), error.class(), error.owner()),
-            (effect, class, owner),
-            "{error:?}"
-        );
+        assert_eq!((error.effect(), error.class(), error.owner()), (effect, class, owner), "{error:?}");
         assert_eq!(requests, 1, "a send was repeated after {error:?}");
     }
 }
@@ -202,10 +139,7 @@ async fn a_cut_inside_the_body_was_not_applied() {
             state.to_le_bytes()
         });
         let error = send(&server, noise.collect(), gzip).await.expect_err("a failure");
-        assert_eq!(
-            (error.kind(), error.effect()),
-            (&ErrorKind::Broken, Effect::NotApplied)
-        );
+        assert_eq!((error.kind(), error.effect()), (&ErrorKind::Broken, Effect::NotApplied));
         assert_eq!(server.seen().len(), 1);
     }
 }
@@ -213,21 +147,14 @@ async fn a_cut_inside_the_body_was_not_applied() {
 #[tokio::test]
 async fn no_connection_was_not_applied() {
     let closed = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         listener.local_addr().expect("an address").port()
     };
     let mailbox = mailbox(&format!("http://127.0.0.1:{closed}"), TlsConfig::default());
     let plan = ChunkPlan::whole(1).expect("a plan");
-    let error = mailbox
-        .send(&envelope(), &Payload::from_bytes(&b"x"[..]), &plan, false)
-        .await;
+    let error = mailbox.send(&envelope(), &Payload::from_bytes(&b"x"[..]), &plan, false).await;
     let error = error.expect_err("a failure");
-    assert_eq!(
-        error.kind(),
-        &ErrorKind::Connect(ConnectFault::Network(io::ErrorKind::ConnectionRefused))
-    );
+    assert_eq!(error.kind(), &ErrorKind::Connect(ConnectFault::Network(io::ErrorKind::ConnectionRefused)));
     assert_eq!(error.effect(), Effect::NotApplied);
 }
 
@@ -236,10 +163,7 @@ struct Broken(u64);
 impl OpenPayload for Broken {
     fn open(&self, _: Range<u64>) -> BoxFuture<'_, io::Result<PayloadStream>> {
         let good = bytes::Bytes::from(vec![0; usize::try_from(self.0).expect("a length")]);
-        let pieces = [
-            Ok(good),
-            Err(io::Error::new(io::ErrorKind::InvalidData, "canary")),
-        ];
+        let pieces = [Ok(good), Err(io::Error::new(io::ErrorKind::InvalidData, "canary"))];
         let stream: PayloadStream = Box::pin(futures_util::stream::iter(pieces));
         Box::pin(async move { Ok(stream) })
     }
@@ -251,18 +175,8 @@ async fn a_payload_that_fails_at_its_very_end_was_not_applied() {
         let server = Server::start(vec![say("202 Accepted", &[], br#"{"message_id":"ID1"}"#)]).await;
         let payload = Payload::new(5, Arc::new(Broken(5)));
         let plan = ChunkPlan::whole(5).expect("a plan");
-        let error = server
-            .mailbox()
-            .send(&envelope(), &payload, &plan, gzip)
-            .await
-            .expect_err("a failure");
-        assert_eq!(
-            error.kind(),
-            &ErrorKind::PayloadUnreadable(io::ErrorKind::InvalidData)
-        );
-        assert_eq!(
-            (error.effect(), error.owner()),
-            (Effect::NotApplied, Owner::Organisation)
-        );
+        let error = server.mailbox().send(&envelope(), &payload, &plan, gzip).await.expect_err("a failure");
+        assert_eq!(error.kind(), &ErrorKind::PayloadUnreadable(io::ErrorKind::InvalidData));
+        assert_eq!((error.effect(), error.owner()), (Effect::NotApplied, Owner::Organisation));
     }
 }

@@ -102,11 +102,7 @@ async fn serve(
 ) {
     while let Some(head) = read_head(&mut stream).await {
         let step = steps.lock().expect("a lock").pop_front();
-        let mut request = Seen {
-            head,
-            body: Vec::new(),
-            connection,
-        };
+        let mut request = Seen { head, body: Vec::new(), connection };
         if matches!(step, Some(Step::CutInBody)) {
             seen.lock().expect("a lock").push(request);
             return;

@@ -55,9 +55,7 @@ async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
     let builder = match clients {
         Some(authority) => {
             let mut roots = RootCertStore::empty();
-            roots
-                .add(CertificateDer::from_pem_slice(&authority.pem()).expect("a root"))
-                .expect("a root");
+            roots.add(CertificateDer::from_pem_slice(&authority.pem()).expect("a root")).expect("a root");
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         }
@@ -72,10 +70,7 @@ async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
                 continue;
             };
             if read_head(&mut stream).await.is_some() {
-                stream
-                    .write_all(&answer("200 OK", &[], b""))
-                    .await
-                    .expect("a reader");
+                stream.write_all(&answer("200 OK", &[], b"")).await.expect("a reader");
                 stream.shutdown().await.expect("an end");
             }
         }
@@ -84,13 +79,8 @@ async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
 }
 
 async fn call(port: u16, roots: &Authority, identity: Option<Identity>) -> Result<(), CallError> {
-    let tls = TlsConfig {
-        roots_pem: Some(roots.pem()),
-        identity,
-    };
-    mailbox(&format!("https://localhost:{port}"), tls)
-        .handshake()
-        .await
+    let tls = TlsConfig { roots_pem: Some(roots.pem()), identity };
+    mailbox(&format!("https://localhost:{port}"), tls).handshake().await
 }
 
 fn fault(outcome: Result<(), CallError>) -> TlsFault {
@@ -124,19 +114,10 @@ async fn a_wrong_server_is_named_as_such() {
 async fn a_refused_client_is_told_why() {
     let (authority, other) = (Authority::new(), Authority::new());
     let port = serve(authority.issue("localhost", false), Some(&authority)).await;
-    assert_eq!(
-        fault(call(port, &authority, None).await),
-        TlsFault::CertificateWanted
-    );
+    assert_eq!(fault(call(port, &authority, None).await), TlsFault::CertificateWanted);
     let expired = authority.issue("client", true);
-    assert_eq!(
-        fault(call(port, &authority, Some(expired)).await),
-        TlsFault::OursExpired
-    );
+    assert_eq!(fault(call(port, &authority, Some(expired)).await), TlsFault::OursExpired);
     let foreign = other.issue("client", false);
     let refused = fault(call(port, &authority, Some(foreign)).await);
-    assert!(
-        matches!(refused, TlsFault::OurIssuerUnknown | TlsFault::OursRefused(_)),
-        "{refused}"
-    );
+    assert!(matches!(refused, TlsFault::OurIssuerUnknown | TlsFault::OursRefused(_)), "{refused}");
 }

@@ -21,11 +21,7 @@ pub(super) struct Upload<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
     pub(super) fn new(body: B) -> Self {
-        Self {
-            body,
-            read: 0,
-            broken: false,
-        }
+        Self { body, read: 0, broken: false }
     }
 
     /// The whole body, as it came: compression is the sender's and is not undone (`mesh-api.md` 5.4).
@@ -47,10 +43,7 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
         }
         if self.broken {
             let text = "The request body ended early or stalled.".to_owned();
-            return Err(Refusal::Bare {
-                status: StatusCode::REQUEST_TIMEOUT,
-                text,
-            });
+            return Err(Refusal::Bare { status: StatusCode::REQUEST_TIMEOUT, text });
         }
         Ok(whole.into())
     }
@@ -115,11 +108,7 @@ mod tests {
     async fn bodies_are_read_up_to_the_bound_and_no_further() {
         let bound = usize::try_from(REQUEST_BODY_BYTES_MAX).expect("a size");
         let announced = |length| Upload::new(Full::new(Bytes::from(vec![0; length])));
-        let whole = announced(bound)
-            .collect()
-            .await
-            .ok()
-            .expect("a body of the bound");
+        let whole = announced(bound).collect().await.ok().expect("a body of the bound");
         assert_eq!(whole.len(), bound);
         let refused = announced(bound + 1).collect().await;
         assert_eq!(status(refused), Some(StatusCode::PAYLOAD_TOO_LARGE));

@@ -33,9 +33,7 @@ pub(super) fn head(api: &Api, mailbox: &Mailbox, id: &str) -> Result<Answer, Ref
     if message.sent.gzip {
         answer.headers_mut().insert(CONTENT_ENCODING, GZIP);
     }
-    answer
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     Ok(answer)
 }
 
@@ -82,16 +80,13 @@ pub(super) async fn get(
         false => StatusCode::OK,
     };
     *answer.headers_mut() = metadata(&message, index, (api.now)());
-    answer
-        .headers_mut()
-        .insert(CONTENT_TYPE, media_type(&message, version));
+    answer.headers_mut().insert(CONTENT_TYPE, media_type(&message, version));
     if gzipped {
         answer.headers_mut().insert(CONTENT_ENCODING, GZIP);
         // The official emulator marks every answer that leaves gzipped, whoever compressed it (5.4).
-        answer.headers_mut().insert(
-            HeaderName::from_static(header::CONTENT_COMPRESSED),
-            HeaderValue::from_static("Y"),
-        );
+        answer
+            .headers_mut()
+            .insert(HeaderName::from_static(header::CONTENT_COMPRESSED), HeaderValue::from_static("Y"));
     }
     Ok(answer)
 }
@@ -135,10 +130,7 @@ fn media_type(message: &Message, version: ApiVersion) -> HeaderValue {
 fn metadata(message: &Message, index: u32, now: Timestamp) -> HeaderMap {
     let sent = &message.sent;
     let flag = |set: bool| Text::new(if set { "Y" } else { "" });
-    let range = ChunkRange {
-        index,
-        of: sent.chunks,
-    };
+    let range = ChunkRange { index, of: sent.chunks };
     let accepted = message.since(Status::Accepted).unwrap_or(now);
     let modified = message.last_changed().strftime(HTTP_DATE).to_string();
     [
@@ -161,10 +153,7 @@ fn metadata(message: &Message, index: u32, now: Timestamp) -> HeaderMap {
         (header::CONTENT_TYPE, sent.content_type.clone()),
         (header::STATUS_CODE, Text::new("00")),
         (header::STATUS_EVENT, Text::new("TRANSFER")),
-        (
-            header::STATUS_DESCRIPTION,
-            Text::new("Transferred to recipient mailbox"),
-        ),
+        (header::STATUS_DESCRIPTION, Text::new("Transferred to recipient mailbox")),
         (header::STATUS_SUCCESS, Text::new("SUCCESS")),
         (header::STATUS_TIMESTAMP, Text::new(stamp::compact(accepted))),
         (LAST_MODIFIED.as_str(), Text::new(modified)),

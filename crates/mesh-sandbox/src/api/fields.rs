@@ -17,8 +17,7 @@ impl Fields {
     pub(super) fn header(&mut self, headers: &HeaderMap, name: &'static str, chars_max: usize) -> Text {
         let text = headers.get(name).map(Text::from).unwrap_or_default();
         if text.read().chars().count() > chars_max {
-            self.faults
-                .push(Fault::too_long(Place::Header, name, &text.read(), chars_max));
+            self.faults.push(Fault::too_long(Place::Header, name, &text.read(), chars_max));
         }
         text
     }
@@ -47,12 +46,10 @@ impl Fields {
         let text = query_value(query, name)?;
         match text.chars().count() {
             chars if chars < chars_min => {
-                self.faults
-                    .push(Fault::too_short(Place::Query, name, &text, chars_min));
+                self.faults.push(Fault::too_short(Place::Query, name, &text, chars_min));
             }
             chars if chars > chars_max => {
-                self.faults
-                    .push(Fault::too_long(Place::Query, name, &text, chars_max));
+                self.faults.push(Fault::too_long(Place::Query, name, &text, chars_max));
             }
             _ => {}
         }
@@ -129,11 +126,7 @@ fn integer(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let saturated = if whole.starts_with('-') {
-        i64::MIN
-    } else {
-        i64::MAX
-    };
+    let saturated = if whole.starts_with('-') { i64::MIN } else { i64::MAX };
     Some(whole.parse().unwrap_or(saturated))
 }
 

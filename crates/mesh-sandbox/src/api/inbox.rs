@@ -20,11 +20,7 @@ const WORKFLOW_FILTER_CHARS_MIN: usize = 2;
 const WORKFLOW_FILTER_CHARS_MAX: usize = 255;
 
 /// What stands unescaped in a link's query.
-const LINK: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const LINK: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// 4.1, both methods.
 pub(super) fn handshake(headers: &HeaderMap, mailbox: &Mailbox) -> Result<Answer, Refusal> {
@@ -35,12 +31,7 @@ pub(super) fn handshake(headers: &HeaderMap, mailbox: &Mailbox) -> Result<Answer
     }
     fields.finish()?;
     Ok(match version {
-        ApiVersion::V1 => answer::json(
-            StatusCode::OK,
-            &HandshakeV1 {
-                mailbox_id: mailbox.id.as_str(),
-            },
-        ),
+        ApiVersion::V1 => answer::json(StatusCode::OK, &HandshakeV1 { mailbox_id: mailbox.id.as_str() }),
         ApiVersion::V2 => answer::empty(StatusCode::OK),
     })
 }
@@ -61,26 +52,15 @@ pub(super) fn list(
         }
         None => i64::from(path::PAGE_DEFAULT),
     };
-    let continue_from = fields.query(
-        query,
-        "continue_from",
-        CONTINUE_FROM_CHARS_MIN,
-        CONTINUE_FROM_CHARS_MAX,
-    );
-    let workflow_filter = fields.query(
-        query,
-        "workflow_filter",
-        WORKFLOW_FILTER_CHARS_MIN,
-        WORKFLOW_FILTER_CHARS_MAX,
-    );
+    let continue_from =
+        fields.query(query, "continue_from", CONTINUE_FROM_CHARS_MIN, CONTINUE_FROM_CHARS_MAX);
+    let workflow_filter =
+        fields.query(query, "workflow_filter", WORKFLOW_FILTER_CHARS_MIN, WORKFLOW_FILTER_CHARS_MAX);
     fields.finish()?;
 
     let after = match (version, continue_from) {
         (ApiVersion::V2, Some(token)) => Some(token_read(&token).ok_or_else(|| {
-            Refusal::plain(
-                StatusCode::BAD_REQUEST,
-                "continue_from is not a link of this server",
-            )
+            Refusal::plain(StatusCode::BAD_REQUEST, "continue_from is not a link of this server")
         })?),
         (_, after) => after,
     };
@@ -97,11 +77,8 @@ pub(super) fn list(
         let joint = if this.contains('?') { '&' } else { '?' };
         format!("{this}{joint}continue_from={}", token(last))
     });
-    let body = InboxV2 {
-        messages,
-        links: LinksV2 { this, next },
-        approx_inbox_count: api.store.count(&mailbox.id),
-    };
+    let body =
+        InboxV2 { messages, links: LinksV2 { this, next }, approx_inbox_count: api.store.count(&mailbox.id) };
     Ok(answer::versioned(StatusCode::OK, version, &body))
 }
 
@@ -157,12 +134,10 @@ pub(super) fn acknowledge(
     id: &str,
 ) -> Result<Answer, Refusal> {
     let version = version(headers)?;
-    api.store
-        .acknowledge(id, &mailbox.id, (api.now)())
-        .map_err(|error| match error {
-            AcknowledgeError::Unknown => Refusal::no_such_message(),
-            AcknowledgeError::NotRecipient => Refusal::forbidden("Forbidden"),
-        })?;
+    api.store.acknowledge(id, &mailbox.id, (api.now)()).map_err(|error| match error {
+        AcknowledgeError::Unknown => Refusal::no_such_message(),
+        AcknowledgeError::NotRecipient => Refusal::forbidden("Forbidden"),
+    })?;
     Ok(match version {
         ApiVersion::V1 => answer::json(StatusCode::OK, &AcknowledgedV1 { message_id: id }),
         ApiVersion::V2 => answer::empty(StatusCode::OK),

@@ -50,13 +50,7 @@ pub(super) fn endpoint(
                 endpoint_type: "MESH",
             });
             let query_id = Some(Uuid::new_v4().simple().to_string());
-            answer::json(
-                StatusCode::OK,
-                &Results {
-                    query_id,
-                    results: results.collect(),
-                },
-            )
+            answer::json(StatusCode::OK, &Results { query_id, results: results.collect() })
         }
         ApiVersion::V2 => found_v2(found),
     })
@@ -77,15 +71,7 @@ fn check_workflow(workflow: &str) -> Result<(), Refusal> {
 }
 
 fn found_v2<'a>(found: impl Iterator<Item = &'a Mailbox>) -> Answer {
-    let results = found.map(|mailbox| FoundV2 {
-        mailbox_id: mailbox.id.as_str(),
-        mailbox_name: &mailbox.name,
-    });
-    answer::json(
-        StatusCode::OK,
-        &Results {
-            query_id: None,
-            results: results.collect(),
-        },
-    )
+    let results =
+        found.map(|mailbox| FoundV2 { mailbox_id: mailbox.id.as_str(), mailbox_name: &mailbox.name });
+    answer::json(StatusCode::OK, &Results { query_id: None, results: results.collect() })
 }

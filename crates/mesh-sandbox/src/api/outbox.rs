@@ -45,15 +45,9 @@ impl MexHeaders {
     /// Check 1 of 4.8: what must be there, and lengths.
     fn read(headers: &HeaderMap, fields: &mut Fields) -> Self {
         Self {
-            to: fields
-                .required_header(headers, header::TO, TO_CHARS_MAX)
-                .trimmed(),
-            workflow: fields
-                .required_header(headers, header::WORKFLOW_ID, WORKFLOW_CHARS_MAX)
-                .trimmed(),
-            chunk_range: fields
-                .header(headers, header::CHUNK_RANGE, CHUNK_RANGE_CHARS_MAX)
-                .trimmed(),
+            to: fields.required_header(headers, header::TO, TO_CHARS_MAX).trimmed(),
+            workflow: fields.required_header(headers, header::WORKFLOW_ID, WORKFLOW_CHARS_MAX).trimmed(),
+            chunk_range: fields.header(headers, header::CHUNK_RANGE, CHUNK_RANGE_CHARS_MAX).trimmed(),
             subject: fields.header(headers, header::SUBJECT, SUBJECT_CHARS_MAX),
             local_id: fields.header(headers, header::LOCAL_ID, LOCAL_ID_CHARS_MAX),
             partner_id: fields.header(headers, header::PARTNER_ID, PARTNER_ID_CHARS_MAX),
@@ -85,22 +79,12 @@ impl MexHeaders {
         });
         if controls || addresses {
             let text = "MalformedControlFile";
-            return Err(Refusal::coded(
-                StatusCode::BAD_REQUEST,
-                "TRANSFER",
-                code::MALFORMED,
-                text,
-            ));
+            return Err(Refusal::coded(StatusCode::BAD_REQUEST, "TRANSFER", code::MALFORMED, text));
         }
         let passes = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | ':' | '-' | '/');
         if !self.checksum.read().chars().all(passes) {
             let text = "Invalid checksum";
-            return Err(Refusal::coded(
-                StatusCode::BAD_REQUEST,
-                "SEND",
-                code::INVALID_CHECKSUM,
-                text,
-            ));
+            return Err(Refusal::coded(StatusCode::BAD_REQUEST, "SEND", code::INVALID_CHECKSUM, text));
         }
         Ok(())
     }
@@ -150,12 +134,7 @@ where
     fields.finish()?;
 
     if mex.to.is_empty() {
-        return Err(Refusal::coded(
-            StatusCode::BAD_REQUEST,
-            "SEND",
-            code::TO_MISSING,
-            "TO_DTS missing",
-        ));
+        return Err(Refusal::coded(StatusCode::BAD_REQUEST, "SEND", code::TO_MISSING, "TO_DTS missing"));
     }
     let encoding = content_encoding(headers);
     if !matches!(encoding.as_str(), "" | "gzip") {
@@ -167,22 +146,14 @@ where
     if range.index != 1 {
         return Err(Refusal::invalid_chunks());
     }
-    let recipient = api
-        .directory
-        .mailbox(&mex.to.read().to_uppercase())
-        .ok_or_else(|| {
-            let text = "Unregistered to address";
-            Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", code::UNREGISTERED, text)
-        })?;
+    let recipient = api.directory.mailbox(&mex.to.read().to_uppercase()).ok_or_else(|| {
+        let text = "Unregistered to address";
+        Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", code::UNREGISTERED, text)
+    })?;
     let chunk = body.collect().await?;
     if chunk.is_empty() {
         let text = "Data file is missing or inaccessible.";
-        return Err(Refusal::coded(
-            StatusCode::EXPECTATION_FAILED,
-            "COLLECT",
-            code::DATA_MISSING,
-            text,
-        ));
+        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "COLLECT", code::DATA_MISSING, text));
     }
 
     let sent = Sent {
@@ -224,9 +195,7 @@ where
     let version = version(headers)?;
     let mut fields = Fields::default();
     let number = fields.integer(Place::Path, "chunk_number", chunk, (i64::MIN, i64::MAX));
-    let range = fields
-        .header(headers, header::CHUNK_RANGE, CHUNK_RANGE_CHARS_MAX)
-        .trimmed();
+    let range = fields.header(headers, header::CHUNK_RANGE, CHUNK_RANGE_CHARS_MAX).trimmed();
     fields.finish()?;
 
     let index = match chunk_range(&range) {
@@ -234,12 +203,7 @@ where
         _ => return Err(Refusal::invalid_chunks().about(id)),
     };
     let encoding = content_encoding(headers);
-    let notice = ChunkNotice {
-        message: id,
-        sender: &sender.id,
-        index,
-        gzip: encoding == "gzip",
-    };
+    let notice = ChunkNotice { message: id, sender: &sender.id, index, gzip: encoding == "gzip" };
     let refused = |error: ChunkError| match error {
         ChunkError::Unknown => Refusal::not_found(),
         ChunkError::NotSender => Refusal::forbidden("Forbidden"),
@@ -252,9 +216,7 @@ where
         return Err(encoding_changed());
     }
     let chunk = body.collect().await?;
-    api.store
-        .put_chunk(&notice, chunk, (api.now)())
-        .map_err(refused)?;
+    api.store.put_chunk(&notice, chunk, (api.now)()).map_err(refused)?;
     Ok(sent_answer(version, id, Some(index)))
 }
 

@@ -42,9 +42,7 @@ pub(super) enum MailboxCall<'a> {
 /// The parts of a path between slashes, unescaped one by one: an escaped slash stays inside its part.
 pub(super) fn segments(path: &str) -> Vec<String> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    path.split('/')
-        .map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned())
-        .collect()
+    path.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect()
 }
 
 /// How a path and a method were met.
@@ -64,14 +62,8 @@ impl<'a> Route<'a> {
             Met::Nothing => match names.split_last() {
                 Some((&"", rest)) if !matches!(meet(&parts.method, rest), Met::Nothing) => {
                     let path = parts.uri.path().trim_end_matches('/');
-                    let query = parts
-                        .uri
-                        .query()
-                        .map(|query| format!("?{query}"))
-                        .unwrap_or_default();
-                    Err(Refusal::Moved {
-                        location: format!("{path}{query}"),
-                    })
+                    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                    Err(Refusal::Moved { location: format!("{path}{query}") })
                 }
                 _ => Err(Refusal::NoRoute { allow: None }),
             },
@@ -101,25 +93,18 @@ fn meet<'a>(method: &Method, names: &[&'a str]) -> Met<'a> {
         (&Method::GET | &Method::POST, []) => MailboxCall::Handshake,
         (&Method::GET, ["inbox"]) => MailboxCall::Inbox,
         (&Method::GET, ["count"]) => MailboxCall::Count,
-        (&Method::GET, ["inbox", message]) => MailboxCall::Download {
-            id: id(message),
-            chunk: None,
-        },
+        (&Method::GET, ["inbox", message]) => MailboxCall::Download { id: id(message), chunk: None },
         (&Method::HEAD, ["inbox", message]) => MailboxCall::Head { id: id(message) },
-        (&Method::GET, ["inbox", message, chunk]) => MailboxCall::Download {
-            id: id(message),
-            chunk: Some(chunk),
-        },
+        (&Method::GET, ["inbox", message, chunk]) => {
+            MailboxCall::Download { id: id(message), chunk: Some(chunk) }
+        }
         (&Method::PUT, ["inbox", message, "status", "acknowledged"]) => {
             MailboxCall::Acknowledge { id: id(message) }
         }
         (&Method::POST, ["outbox"]) => MailboxCall::Send,
         (&Method::GET, ["outbox", "tracking"]) => MailboxCall::Track,
         (&Method::GET, ["outbox", "tracking", local_id]) => MailboxCall::TrackLocal { local_id },
-        (&Method::POST, ["outbox", message, chunk]) => MailboxCall::SendChunk {
-            id: id(message),
-            chunk,
-        },
+        (&Method::POST, ["outbox", message, chunk]) => MailboxCall::SendChunk { id: id(message), chunk },
         (_, []) => return Met::OtherMethods("GET, POST"),
         (_, ["inbox", _]) => return Met::OtherMethods("GET, HEAD"),
         (_, ["inbox"] | ["count"] | ["inbox", _, _] | ["outbox", "tracking"]) => {
@@ -139,11 +124,7 @@ mod tests {
     use hyper::Request;
 
     fn refusal(method: &str, path: &str) -> Option<Refusal> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(())
-            .expect("a request");
+        let request = Request::builder().method(method).uri(path).body(()).expect("a request");
         let (parts, ()) = request.into_parts();
         let segments = segments(parts.uri.path());
         Route::find(&parts, &segments).err()
@@ -158,10 +139,7 @@ mod tests {
             ("GET", "/messageexchange/A/inbox/B/1/2"),
         ] {
             let refused = refusal(method, path);
-            assert!(
-                matches!(refused, Some(Refusal::NoRoute { allow: None })),
-                "{method} {path}"
-            );
+            assert!(matches!(refused, Some(Refusal::NoRoute { allow: None })), "{method} {path}");
         }
         for (method, path) in [
             ("HEAD", "/messageexchange/A/inbox"),
@@ -171,10 +149,7 @@ mod tests {
             ("DELETE", "/health"),
         ] {
             let refused = refusal(method, path);
-            assert!(
-                matches!(refused, Some(Refusal::NoRoute { allow: Some(_) })),
-                "{method} {path}"
-            );
+            assert!(matches!(refused, Some(Refusal::NoRoute { allow: Some(_) })), "{method} {path}");
         }
     }
 

@@ -46,10 +46,7 @@ pub(super) fn by_local_id(api: &Api, mailbox: &Mailbox, local_id: &str) -> Resul
 }
 
 fn expiry(message: &Message) -> Timestamp {
-    message
-        .created
-        .saturating_add(INBOX_EXPIRY)
-        .unwrap_or(Timestamp::MAX)
+    message.created.saturating_add(INBOX_EXPIRY).unwrap_or(Timestamp::MAX)
 }
 
 fn v1(api: &Api, message: &Message) -> TrackingV1 {
@@ -67,10 +64,7 @@ fn v1(api: &Api, message: &Message) -> TrackingV1 {
         chunk_count: sent.chunks,
         compress_flag: flag(sent.compressed),
         content_encoding: if sent.gzip { "gzip" } else { "" }.to_owned(),
-        download_timestamp: message
-            .since(Status::Acknowledged)
-            .map(stamp::compact)
-            .unwrap_or_default(),
+        download_timestamp: message.since(Status::Acknowledged).map(stamp::compact).unwrap_or_default(),
         dts_id: id.to_owned(),
         encrypted_flag: flag(sent.encrypted),
         expiry_time: stamp::compact(expiry(message)),

@@ -90,11 +90,7 @@ impl Message {
 
     /// When the message last came to be in this state.
     pub(crate) fn since(&self, status: Status) -> Option<Timestamp> {
-        self.events
-            .iter()
-            .rev()
-            .find(|event| event.status == status)
-            .map(|event| event.at)
+        self.events.iter().rev().find(|event| event.status == status).map(|event| event.at)
     }
 
     pub(crate) fn last_changed(&self) -> Timestamp {
@@ -106,10 +102,7 @@ impl Message {
     }
 
     pub(crate) fn file_name(&self) -> Text {
-        self.sent
-            .file_name
-            .clone()
-            .or_else(|| Text::new(format!("{}.dat", self.id)))
+        self.sent.file_name.clone().or_else(|| Text::new(format!("{}.dat", self.id)))
     }
 
     pub(super) fn enter(&mut self, status: Status, at: Timestamp) {

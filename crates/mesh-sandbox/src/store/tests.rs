@@ -30,12 +30,7 @@ fn sent(workflow: &str, chunks: u32) -> Sent {
 }
 
 fn notice<'a>(id: &'a MessageId, sender: &'a MailboxId, index: u32) -> ChunkNotice<'a> {
-    ChunkNotice {
-        message: id.as_str(),
-        sender,
-        index,
-        gzip: false,
-    }
+    ChunkNotice { message: id.as_str(), sender, index, gzip: false }
 }
 
 fn listed(store: &Store, filter: &str, after: Option<&MessageId>, limit: usize) -> (Vec<MessageId>, bool) {
@@ -64,10 +59,7 @@ fn a_message_goes_from_accepted_to_acknowledged() {
 
     let refused = store.acknowledge(id.as_str(), &mailbox("A"), now());
     assert_eq!(refused, Err(AcknowledgeError::NotRecipient));
-    assert_eq!(
-        store.acknowledge("NONE", &mailbox("B"), now()),
-        Err(AcknowledgeError::Unknown)
-    );
+    assert_eq!(store.acknowledge("NONE", &mailbox("B"), now()), Err(AcknowledgeError::Unknown));
     for _ in 0..2 {
         assert_eq!(store.acknowledge(id.as_str(), &mailbox("B"), now()), Ok(()));
     }
@@ -83,47 +75,27 @@ fn chunks_are_checked_in_order_and_the_last_one_completes() {
     let (a, b) = (mailbox("A"), mailbox("B"));
     let id = store.send(sent("W", 3), Bytes::from("1"), now());
     let later = store.send(sent("W", 1), Bytes::from("x"), now());
-    assert_eq!(
-        store.acknowledge(id.as_str(), &b, now()),
-        Ok(()),
-        "changes nothing while uploading"
-    );
+    assert_eq!(store.acknowledge(id.as_str(), &b, now()), Ok(()), "changes nothing while uploading");
 
     let check = |notice: ChunkNotice<'_>| store.check_chunk(&notice);
     let unknown: MessageId = "NONE".parse().expect("an id");
     assert_eq!(check(notice(&unknown, &a, 2)), Err(ChunkError::Unknown));
     assert_eq!(check(notice(&id, &b, 9)), Err(ChunkError::NotSender));
     assert_eq!(check(notice(&later, &a, 9)), Err(ChunkError::Complete));
-    let odd = ChunkNotice {
-        gzip: true,
-        ..notice(&id, &a, 4)
-    };
+    let odd = ChunkNotice { gzip: true, ..notice(&id, &a, 4) };
     assert_eq!(check(odd), Err(ChunkError::AboveTotal));
-    let odd = ChunkNotice {
-        gzip: true,
-        ..notice(&id, &a, 3)
-    };
+    let odd = ChunkNotice { gzip: true, ..notice(&id, &a, 3) };
     assert_eq!(check(odd), Err(ChunkError::EncodingChanged));
 
     let put = |index, body| store.put_chunk(&notice(&id, &a, index), Bytes::from(body), now());
     assert_eq!(put(1, "one "), Ok(()), "the first chunk may come again");
-    assert_eq!(
-        store.find(id.as_str()).expect("the message").status(),
-        Status::Uploading
-    );
+    assert_eq!(store.find(id.as_str()).expect("the message").status(), Status::Uploading);
     assert_eq!(put(2, "two "), Ok(()));
     assert_eq!(put(3, "three"), Ok(()));
     assert_eq!(put(3, "three"), Err(ChunkError::Complete));
-    assert_eq!(
-        listed(&store, "", None, 10).0,
-        [later, id.clone()],
-        "order of acceptance"
-    );
+    assert_eq!(listed(&store, "", None, 10).0, [later, id.clone()], "order of acceptance");
     let stored = store.sent_to(&b);
-    assert_eq!(
-        (stored[0].message_id == id, stored[0].body()),
-        (true, b"one two three".to_vec())
-    );
+    assert_eq!((stored[0].message_id == id, stored[0].body()), (true, b"one two three".to_vec()));
     assert_eq!((stored[0].status, stored[0].chunk_count), ("accepted", 3));
     assert!(!format!("{:?}", stored[0]).contains("ref"));
 }
@@ -132,10 +104,7 @@ fn chunks_are_checked_in_order_and_the_last_one_completes() {
 fn a_gap_does_not_stop_delivery() {
     let store = Store::default();
     let id = store.send(sent("W", 3), Bytes::from("1"), now());
-    assert_eq!(
-        store.put_chunk(&notice(&id, &mailbox("A"), 3), Bytes::from("3"), now()),
-        Ok(())
-    );
+    assert_eq!(store.put_chunk(&notice(&id, &mailbox("A"), 3), Bytes::from("3"), now()), Ok(()));
     let message = store.find(id.as_str()).expect("the message");
     assert_eq!((message.status(), message.chunk(2)), (Status::Accepted, None));
 }
@@ -144,30 +113,15 @@ fn a_gap_does_not_stop_delivery() {
 fn pages_follow_one_another() {
     let store = Store::default();
     let ids: Vec<MessageId> = (0..5)
-        .map(|n| {
-            store.send(
-                sent(if n % 2 == 0 { "EVEN" } else { "ODD" }, 1),
-                Bytes::from("x"),
-                now(),
-            )
-        })
+        .map(|n| store.send(sent(if n % 2 == 0 { "EVEN" } else { "ODD" }, 1), Bytes::from("x"), now()))
         .collect();
     assert_eq!(listed(&store, "", None, 2), (ids[..2].to_vec(), true));
     assert_eq!(listed(&store, "", Some(&ids[1]), 2), (ids[2..4].to_vec(), true));
     assert_eq!(listed(&store, "", Some(&ids[3]), 2), (ids[4..].to_vec(), false));
-    assert_eq!(
-        listed(&store, "ODD", None, 2),
-        (vec![ids[1].clone(), ids[3].clone()], false)
-    );
-    store
-        .acknowledge(ids[1].as_str(), &mailbox("B"), now())
-        .expect("acknowledged");
+    assert_eq!(listed(&store, "ODD", None, 2), (vec![ids[1].clone(), ids[3].clone()], false));
+    store.acknowledge(ids[1].as_str(), &mailbox("B"), now()).expect("acknowledged");
     let again = listed(&store, "", Some(&ids[1]), 1);
-    assert_eq!(
-        again,
-        (vec![ids[0].clone()], true),
-        "from the beginning once the mark is gone"
-    );
+    assert_eq!(again, (vec![ids[0].clone()], true), "from the beginning once the mark is gone");
 }
 
 #[test]

@@ -42,9 +42,7 @@ impl Got {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().expect("ASCII"))
+        self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
     /// Status, code and text of an error of either version; a validation error has its place for a code.
@@ -73,21 +71,12 @@ impl Server {
         let stream = TcpStream::connect(self.0.address()).await.expect("a connection");
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
         tokio::spawn(connection);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "localhost");
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request
-            .body(Full::new(Bytes::copy_from_slice(body)))
-            .expect("a request");
-        let (parts, body) = sender
-            .send_request(request)
-            .await
-            .expect("an answer")
-            .into_parts();
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a request");
+        let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
         Got {
             status: parts.status.as_u16(),
             headers: parts.headers,
@@ -99,13 +88,7 @@ impl Server {
     async fn call(&self, method: &str, path: &str, headers: Headers<'_>, body: &[u8]) -> Got {
         let mailbox = path.split('/').nth(2).expect("a mailbox in the path");
         let token = token(mailbox, "password", "TestKey");
-        self.open(
-            method,
-            path,
-            &[&[("authorization", token.as_str())], headers].concat(),
-            body,
-        )
-        .await
+        self.open(method, path, &[&[("authorization", token.as_str())], headers].concat(), body).await
     }
 
     async fn get(&self, path: &str, headers: Headers<'_>) -> Got {

@@ -19,16 +19,8 @@ async fn messages_of_others_and_unknown_ones_are_refused() {
         ("GET", format!("{TWO}/outbox/tracking?messageID={id}"), &not_found),
         ("GET", format!("{ONE}/outbox/tracking?messageID=NONE"), &not_found),
         ("GET", format!("{ONE}/outbox/tracking/NONE"), &not_found),
-        (
-            "GET",
-            format!("{ONE}/outbox/tracking"),
-            &expected(400, "messageID", "missing"),
-        ),
-        (
-            "POST",
-            ONE.to_owned(),
-            &expected(400, "mex-clientversion", "missing"),
-        ),
+        ("GET", format!("{ONE}/outbox/tracking"), &expected(400, "messageID", "missing")),
+        ("POST", ONE.to_owned(), &expected(400, "mex-clientversion", "missing")),
     ] {
         for accept in VERSIONS {
             let got = server.call(method, &path, &[("accept", accept)], b"").await;
@@ -49,29 +41,17 @@ async fn open_calls_need_no_token() {
     let found = json!([{"address": "X26ABC2", "description": "TESTMB2", "endpoint_type": "MESH"}]);
     assert_eq!((&v1["results"], v1["query_id"].is_string()), (&found, true));
     let found = json!({"results": [{"mailbox_id": "X26ABC2", "mailbox_name": "TESTMB2"}]});
-    assert_eq!(
-        server.open("GET", lookup, &[("accept", V2)], b"").await.json(),
-        found
-    );
+    assert_eq!(server.open("GET", lookup, &[("accept", V2)], b"").await.json(), found);
     let search = "/messageexchange/workflowsearch/TEST_WORKFLOW";
     for accept in VERSIONS {
-        assert_eq!(
-            server
-                .open("GET", search, &[("accept", accept)], b"")
-                .await
-                .json(),
-            found
-        );
+        assert_eq!(server.open("GET", search, &[("accept", accept)], b"").await.json(), found);
     }
     for (path, text) in [
         ("/messageexchange/endpointlookup/%20/W", "ods code missing"),
         ("/messageexchange/endpointlookup/X26/%20", "workflow id missing"),
         ("/messageexchange/workflowsearch/%20", "workflow id missing"),
     ] {
-        assert_eq!(
-            server.open("GET", path, &[], b"").await.refusal(),
-            expected(400, "", text)
-        );
+        assert_eq!(server.open("GET", path, &[], b"").await.refusal(), expected(400, "", text));
     }
     let got = server.open("GET", "/messageexchange", &[], b"").await;
     assert_eq!((got.status, got.json()), (404, json!({"detail": "Not Found"})));

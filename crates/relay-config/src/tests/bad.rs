@@ -5,21 +5,14 @@ type Told = (&'static str, usize, usize, &'static str);
 
 fn told(text: &str, expected: &[Told]) {
     let faults = Config::new(text).faults();
-    let found: Vec<_> = faults
-        .iter()
-        .map(|fault| (fault.message.as_str(), fault.line, fault.column))
-        .collect();
-    let wanted: Vec<_> = expected
-        .iter()
-        .map(|(message, line, column, _)| (*message, *line, *column))
-        .collect();
+    let found: Vec<_> =
+        faults.iter().map(|fault| (fault.message.as_str(), fault.line, fault.column)).collect();
+    let wanted: Vec<_> =
+        expected.iter().map(|(message, line, column, _)| (*message, *line, *column)).collect();
     assert_eq!(found, wanted, "\n{faults}");
     for (fault, (.., hint)) in faults.iter().zip(expected) {
         let given = fault.hint.as_deref().unwrap_or_default();
-        assert!(
-            given.starts_with(hint) && given.is_empty() == hint.is_empty(),
-            "{hint} | {fault}"
-        );
+        assert!(given.starts_with(hint) && given.is_empty() == hint.is_empty(), "{hint} | {fault}");
     }
 }
 
@@ -30,75 +23,31 @@ fn one_fault_has_its_place_and_its_hint() {
     let identity = "identity = { cert = \"client.pem\", key = \"client.key\" }";
     let second_mailbox = "[[mailbox]]\nid = \"X26HC005\"\npassword = { env = \"P\" }\n[[adapter]]";
     let cases: &[(&str, &str, Told)] = &[
-        (
-            "roots",
-            "gzip = true\nroots",
-            ("unknown key `gzip`", 5, 1, "known here: environment, identity"),
-        ),
+        ("roots", "gzip = true\nroots", ("unknown key `gzip`", 5, 1, "known here: environment, identity")),
         (
             "[[mailbox]]",
             "[mailbx]\n[[mailbox]]",
             ("unknown section `mailbx`", 10, 2, "did you mean `mailbox`?"),
         ),
-        (
-            "[mesh]",
-            "level = 3\n[mesh]",
-            ("unknown key `level`", 1, 1, "known here: mesh"),
-        ),
-        (
-            "[journal]",
-            "[mesh]",
-            (
-                "this key or section stands here for the second time",
-                7,
-                2,
-                "remove one",
-            ),
-        ),
-        (
-            "roots =",
-            "roots",
-            ("key with no value, expected `=`", 5, 7, "text stands in quotes"),
-        ),
-        (
-            identity,
-            "",
-            ("missing key `identity` in [mesh]", 1, 1, "such as identity"),
-        ),
+        ("[mesh]", "level = 3\n[mesh]", ("unknown key `level`", 1, 1, "known here: mesh")),
+        ("[journal]", "[mesh]", ("this key or section stands here for the second time", 7, 2, "remove one")),
+        ("roots =", "roots", ("key with no value, expected `=`", 5, 7, "text stands in quotes")),
+        (identity, "", ("missing key `identity` in [mesh]", 1, 1, "such as identity")),
         (
             identity,
             "identity = { cert = \"client.pem\" }",
-            (
-                "missing key `key` in `identity`",
-                3,
-                1,
-                "such as key = \"client.key\"",
-            ),
+            ("missing key `key` in `identity`", 3, 1, "such as key = \"client.key\""),
         ),
         (
             identity,
             "identity = { keystore = \"mesh.keystore\", password = { file = \"p\" } }",
-            (
-                "`keystore` is not supported yet",
-                3,
-                14,
-                "convert it to PEM: keytool",
-            ),
+            ("`keystore` is not supported yet", 3, 14, "convert it to PEM: keytool"),
         ),
-        (
-            "roots = \"nhs-int.pem\"\n",
-            "",
-            ("missing key `roots` in [mesh]", 1, 1, "such as roots"),
-        ),
+        ("roots = \"nhs-int.pem\"\n", "", ("missing key `roots` in [mesh]", 1, 1, "such as roots")),
         (
             "\"integration\"",
             "\"intergration\"",
-            (
-                "`environment`: there is no environment \"intergration\"",
-                2,
-                15,
-                "did you mean `integration`?",
-            ),
+            ("`environment`: there is no environment \"intergration\"", 2, 15, "did you mean `integration`?"),
         ),
         (
             "\"integration\"",
@@ -118,12 +67,7 @@ fn one_fault_has_its_place_and_its_hint() {
         (
             "roots",
             "chunk_size = \"101MB\"\nroots",
-            (
-                "`chunk_size` must be more than nothing and at most 100MB",
-                5,
-                1,
-                "leave it out",
-            ),
+            ("`chunk_size` must be more than nothing and at most 100MB", 5, 1, "leave it out"),
         ),
         (
             "shared_key = { env = \"MESH_SHARED_KEY\" }",
@@ -135,35 +79,17 @@ fn one_fault_has_its_place_and_its_hint() {
                 "write { file = \"path\" } or { env = \"NAME\" }",
             ),
         ),
-        (
-            "path =",
-            "paths =",
-            ("unknown key `paths`", 8, 1, "did you mean `path`?"),
-        ),
+        ("path =", "paths =", ("unknown key `paths`", 8, 1, "did you mean `path`?")),
         (
             "\"x26hc005\"",
             "\"x26 hc\"",
-            (
-                "`id`: mailbox id holds the character ' ', which is not allowed there",
-                11,
-                6,
-                "",
-            ),
+            ("`id`: mailbox id holds the character ' ', which is not allowed there", 11, 6, ""),
         ),
-        (
-            POLL,
-            "",
-            ("missing key `password` in [[mailbox]]", 10, 1, "such as password"),
-        ),
+        (POLL, "", ("missing key `password` in [[mailbox]]", 10, 1, "such as password")),
         (
             POLL,
             "poll = \"4m\"\npassword = { env = \"P\" }",
-            (
-                "`poll` is too short for this environment",
-                12,
-                1,
-                "MESH allows at most one poll in 5 minutes",
-            ),
+            ("`poll` is too short for this environment", 12, 1, "MESH allows at most one poll in 5 minutes"),
         ),
         (
             POLL,
@@ -176,41 +102,23 @@ fn one_fault_has_its_place_and_its_hint() {
                 "",
             ),
         ),
-        (
-            "[[mailbox]]",
-            "[mailbox]",
-            ("`mailbox` is not a list of sections", 10, 2, "write [[mailbox]]"),
-        ),
+        ("[[mailbox]]", "[mailbox]", ("`mailbox` is not a list of sections", 10, 2, "write [[mailbox]]")),
         (
             "[[adapter]]",
             second_mailbox,
-            (
-                "the mailbox X26HC005 stands here twice",
-                15,
-                1,
-                "case does not count",
-            ),
+            ("the mailbox X26HC005 stands here twice", 15, 1, "case does not count"),
         ),
         (
             "\"pathology\"",
             "\"path ology\"",
-            (
-                "the name of an adapter is not of the allowed form",
-                15,
-                1,
-                "use letters",
-            ),
+            ("the name of an adapter is not of the allowed form", 15, 1, "use letters"),
         ),
         (
             "\"dts-folder\"",
             "\"dts-foldr\"",
             ("unknown kind `dts-foldr`", 16, 1, "did you mean `dts-folder`?"),
         ),
-        (
-            "root = \"/var/mesh/X26HC005\"",
-            "",
-            ("missing key `root` in [[adapter]]", 14, 1, ""),
-        ),
+        ("root = \"/var/mesh/X26HC005\"", "", ("missing key `root` in [[adapter]]", 14, 1, "")),
         (
             "grace = \"2s\"",
             "mode = \"stict\"",
@@ -219,25 +127,14 @@ fn one_fault_has_its_place_and_its_hint() {
         (
             "[[mailbox]]",
             "[send]\nretry_first = \"2h\"\nretry_max = \"1h\"\n[[mailbox]]",
-            (
-                "`retry_max` is shorter than `retry_first`",
-                12,
-                1,
-                "the wait grows",
-            ),
+            ("`retry_max` is shorter than `retry_first`", 12, 1, "the wait grows"),
         ),
     ];
     for (line, by, expected) in cases {
         let by = by.to_string();
         // A misspelt key that is required is missing too; that pair has a test of its own.
         if expected.0 == "unknown key `paths`" {
-            told(
-                &with(line, &by),
-                &[
-                    ("missing key `path` in [journal]", 7, 1, "such as path"),
-                    *expected,
-                ],
-            );
+            told(&with(line, &by), &[("missing key `path` in [journal]", 7, 1, "such as path"), *expected]);
         } else {
             told(&with(line, &by), &[*expected]);
         }
@@ -246,25 +143,17 @@ fn one_fault_has_its_place_and_its_hint() {
 
 #[test]
 fn all_faults_are_found_at_once() {
-    let text = with(
-        "grace = \"2s\"",
-        "grace = 5\noutbound = { queu = 5, limit = -1 }\nmod = 1",
-    )
-    .replace("name = \"pathology\"", "nam = \"pathology\"")
-    .replace("path =", "path = 5 #")
-    .replace("id =", "pol = \"5m\"\nid =");
+    let text = with("grace = \"2s\"", "grace = 5\noutbound = { queu = 5, limit = -1 }\nmod = 1")
+        .replace("name = \"pathology\"", "nam = \"pathology\"")
+        .replace("path =", "path = 5 #")
+        .replace("id =", "pol = \"5m\"\nid =");
     let number = "`outbound.limit` does not fit: expected a whole number, not negative and not too large";
     let duration = "wrong type for `grace`: expected a duration in quotes, such as \"500ms\", \"30s\", \"5m\", \"2h\" or \
                     \"1d\", found an integer";
     told(
         &text,
         &[
-            (
-                "wrong type for `path`: expected a path in quotes, found an integer",
-                8,
-                8,
-                "",
-            ),
+            ("wrong type for `path`: expected a path in quotes, found an integer", 8, 8, ""),
             ("unknown key `pol`", 11, 1, "did you mean `poll`?"),
             ("missing key `name` in [[adapter]]", 15, 1, "such as name"),
             ("unknown key `nam`", 16, 1, "did you mean `name`?"),
@@ -284,13 +173,7 @@ fn tables_with_headers_below_an_adapter_have_their_places() {
         "[adapter.outbound]\nqueue = \"a\"\nlimit = \"x\"\n[[adapter.queues]]\nquue = 1\nqueue = \"a\"",
     );
     let limit = "wrong type for `outbound.limit`: expected a whole number, not negative and not too large, found a string";
-    told(
-        &text,
-        &[
-            (limit, 21, 9, ""),
-            ("unknown key `quue`", 23, 1, "did you mean `queue`?"),
-        ],
-    );
+    told(&text, &[(limit, 21, 9, ""), ("unknown key `quue`", 23, 1, "did you mean `queue`?")]);
 }
 
 #[test]
@@ -306,21 +189,9 @@ fn an_empty_file_names_the_sections_that_it_needs() {
 
 #[test]
 fn adapter_names_are_unique_whatever_the_case() {
-    let second = GOOD
-        .split("[[adapter]]")
-        .nth(1)
-        .expect("an adapter")
-        .replace("pathology", "PATHOLOGY");
+    let second = GOOD.split("[[adapter]]").nth(1).expect("an adapter").replace("pathology", "PATHOLOGY");
     let text = format!("{GOOD}[[adapter]]{second}");
-    told(
-        &text,
-        &[(
-            "the adapter PATHOLOGY stands here twice",
-            21,
-            1,
-            "case does not count",
-        )],
-    );
+    told(&text, &[("the adapter PATHOLOGY stands here twice", 21, 1, "case does not count")]);
 }
 
 #[test]

@@ -11,19 +11,10 @@ fn a_good_file_is_read_with_its_defaults() {
     let folder = config.folder.path();
     assert_eq!(loaded.folder, folder);
     assert_eq!(loaded.mesh.environment, Environment::Integration);
-    assert_eq!(
-        loaded.mesh.environment.base_url(),
-        "https://msg.intspineservices.nhs.uk"
-    );
+    assert_eq!(loaded.mesh.environment.base_url(), "https://msg.intspineservices.nhs.uk");
     let identity = loaded.mesh.identity.expect("an identity");
-    assert_eq!(
-        (identity.cert, identity.key),
-        (folder.join("client.pem"), folder.join("client.key"))
-    );
-    assert_eq!(
-        loaded.mesh.shared_key,
-        SecretRef::Env("MESH_SHARED_KEY".to_owned())
-    );
+    assert_eq!((identity.cert, identity.key), (folder.join("client.pem"), folder.join("client.key")));
+    assert_eq!(loaded.mesh.shared_key, SecretRef::Env("MESH_SHARED_KEY".to_owned()));
     assert_eq!(loaded.mesh.roots, Some(folder.join("nhs-int.pem")));
     assert_eq!(loaded.mesh.chunk_bytes, 20_000_000);
     assert_eq!(loaded.journal.path, Path::new("/var/lib/mesh-relay/journal.db"));
@@ -76,11 +67,7 @@ poll = "2m"
     assert_eq!(loaded.journal.path, config.folder.path().join("journal.db"));
     assert_eq!(loaded.send.in_flight, Some(4));
     assert_eq!(loaded.send.retry_first, Some(Duration::from_millis(500)));
-    let polls: Vec<_> = loaded
-        .mailboxes
-        .iter()
-        .map(|mailbox| mailbox.poll.as_secs())
-        .collect();
+    let polls: Vec<_> = loaded.mailboxes.iter().map(|mailbox| mailbox.poll.as_secs()).collect();
     assert_eq!(polls, [1, 120]);
     assert!(loaded.adapters.is_empty());
 }
@@ -94,10 +81,7 @@ fn addresses_are_read_and_refused() {
         ("http://127.0.0.9", "http://127.0.0.9", true),
     ] {
         let environment = Environment::from_url(url).expect(url);
-        assert_eq!(
-            (environment.base_url(), environment.is_loopback()),
-            (base, loopback)
-        );
+        assert_eq!((environment.base_url(), environment.is_loopback()), (base, loopback));
     }
     for (url, error) in [
         ("mesh.example", UrlError::Form),
@@ -118,40 +102,19 @@ fn addresses_are_read_and_refused() {
 
 #[test]
 fn quantities_have_a_number_and_a_unit() {
-    for (text, millis) in [
-        ("500ms", 500),
-        ("30s", 30_000),
-        ("5m", 300_000),
-        ("2h", 7_200_000),
-        ("1d", 86_400_000),
-    ] {
+    for (text, millis) in
+        [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+    {
         let interval: Interval = text.parse().expect(text);
         assert_eq!(interval.get(), Duration::from_millis(millis));
     }
-    for (text, bytes) in [
-        ("64KB", 64_000),
-        ("20MB", 20_000_000),
-        ("1GB", 1_000_000_000),
-        ("1MiB", 1_048_576),
-    ] {
+    for (text, bytes) in [("64KB", 64_000), ("20MB", 20_000_000), ("1GB", 1_000_000_000), ("1MiB", 1_048_576)]
+    {
         assert_eq!(text.parse::<Size>().map(Size::bytes), Ok(bytes));
     }
-    for bad in [
-        "",
-        "5",
-        "m",
-        "5 m",
-        "-5m",
-        "5.5m",
-        "5M",
-        "5min",
-        "999999999999999999d",
-    ] {
+    for bad in ["", "5", "m", "5 m", "-5m", "5.5m", "5M", "5min", "999999999999999999d"] {
         assert!(bad.parse::<Interval>().is_err(), "{bad:?} was taken");
     }
     let error = "5min".parse::<Interval>().expect_err("a fault").to_string();
-    assert!(
-        error.contains("\"5min\" is not accepted") && error.contains("\"500ms\""),
-        "{error}"
-    );
+    assert!(error.contains("\"5min\" is not accepted") && error.contains("\"500ms\""), "{error}");
 }

@@ -26,24 +26,15 @@ fn a_secret_in_the_file_never_shows() {
         (password, "pasword = \"canary-7f3a\""),
         (password, "pasword = canary-7f3a"),
         (password, "'passw' = \"canary-7f3a\""),
-        (
-            password,
-            "password = { file = \"a\", env = \"b\", text = \"canary-7f3a\" }",
-        ),
+        (password, "password = { file = \"a\", env = \"b\", text = \"canary-7f3a\" }"),
         (password, "password = \"canary-7f3a\"\npassword = \"canary-7f3a\""),
-        (
-            "identity = { cert",
-            "identity = { keystore = \"a.jks\", password = \"canary-7f3a\", cert",
-        ),
+        ("identity = { cert", "identity = { keystore = \"a.jks\", password = \"canary-7f3a\", cert"),
         (
             "environment = \"integration\"",
             "environment = { url = \"https://user:canary-7f3a@mesh.example\" }",
         ),
         (grace, "token = \"canary-7f3a\""),
-        (
-            grace,
-            "token = { file = \"x\", pass = \"canary-7f3a\" }\nother = 1",
-        ),
+        (grace, "token = { file = \"x\", pass = \"canary-7f3a\" }\nother = 1"),
         (grace, "outbound = { queue = 5, password = \"canary-7f3a\" }"),
     ];
     for (line, by) in cases {
@@ -65,16 +56,9 @@ fn a_loaded_configuration_does_not_show_the_file() {
 #[test]
 fn secrets_come_from_files_without_their_last_line_end() {
     let config = Config::new(GOOD);
-    for (content, secret) in [
-        ("s3\n", "s3"),
-        ("s3\r\n", "s3"),
-        ("s3\n\n", "s3\n"),
-        (" s3 ", " s3 "),
-    ] {
+    for (content, secret) in [("s3\n", "s3"), ("s3\r\n", "s3"), ("s3\n\n", "s3\n"), (" s3 ", " s3 ")] {
         config.file("pass", content.as_bytes());
-        let resolved = SecretRef::File("pass".into())
-            .resolve(config.folder.path())
-            .expect("a secret");
+        let resolved = SecretRef::File("pass".into()).resolve(config.folder.path()).expect("a secret");
         assert_eq!(resolved.expose_secret(), secret);
     }
 }
@@ -96,19 +80,8 @@ fn secrets_that_cannot_be_had_say_what_to_do() {
     let missing = resolve(SecretRef::File("missing".into()));
     let path = base.join("missing").display().to_string();
     assert!(matches!(missing, SecretError::File { .. }) && missing.to_string().contains(&path));
-    assert!(matches!(
-        resolve(SecretRef::File("empty".into())),
-        SecretError::FileEmpty { .. }
-    ));
-    assert!(matches!(
-        resolve(SecretRef::File("binary".into())),
-        SecretError::FileNotText { .. }
-    ));
+    assert!(matches!(resolve(SecretRef::File("empty".into())), SecretError::FileEmpty { .. }));
+    assert!(matches!(resolve(SecretRef::File("binary".into())), SecretError::FileNotText { .. }));
     let unset = resolve(SecretRef::Env("RELAY_CONFIG_IS_NOT_SET".to_owned()));
-    assert!(
-        unset
-            .to_string()
-            .contains("RELAY_CONFIG_IS_NOT_SET is not set; set it"),
-        "{unset}"
-    );
+    assert!(unset.to_string().contains("RELAY_CONFIG_IS_NOT_SET is not set; set it"), "{unset}");
 }

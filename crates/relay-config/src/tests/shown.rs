@@ -23,10 +23,7 @@ fn files_that_cannot_be_read_say_so() {
     bytes.push(0xe9);
     let faults = Config::new(bytes).faults();
     let fault = faults.iter().next().expect("a fault");
-    assert_eq!(
-        (fault.message.as_str(), fault.line, fault.column),
-        ("the file is not UTF-8 text", 2, 6)
-    );
+    assert_eq!((fault.message.as_str(), fault.line, fault.column), ("the file is not UTF-8 text", 2, 6));
 }
 
 /// Half-typed files are the usual ones while somebody edits.

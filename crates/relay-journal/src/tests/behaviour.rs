@@ -50,15 +50,9 @@ async fn every_outbound_state_comes_back_as_it_went_in() {
             of: 3,
             chunk_bytes: 100,
         },
-        OutboundState::InDoubt {
-            attempt: 1,
-            since: at(7),
-            probes: 2,
-        },
+        OutboundState::InDoubt { attempt: 1, since: at(7), probes: 2 },
         OutboundState::Received { attempts: 1 },
-        OutboundState::Parked {
-            reason: "in doubt".to_owned(),
-        },
+        OutboundState::Parked { reason: "in doubt".to_owned() },
         OutboundState::Expired { at: at(8) },
         OutboundState::Rejected(Rejection {
             event: "SEND".to_owned(),
@@ -88,13 +82,8 @@ async fn a_stale_version_conflicts_and_changes_nothing() {
     assert_eq!((now.state, now.version), (sending, 2));
 
     let stale = new(journal.begin_inbound(inbound(3, "20260101_1")).await.unwrap());
-    journal
-        .commit_inbound(&stale, &InboundState::Gone, at(1))
-        .await
-        .unwrap();
-    let conflict = journal
-        .commit_inbound(&stale, &InboundState::Acknowledged, at(2))
-        .await;
+    journal.commit_inbound(&stale, &InboundState::Gone, at(1)).await.unwrap();
+    let conflict = journal.commit_inbound(&stale, &InboundState::Acknowledged, at(2)).await;
     assert!(matches!(conflict, Err(JournalError::Conflict { .. })));
 }
 
@@ -111,10 +100,7 @@ async fn unsettled_lists_the_ended_of_one_adapter_oldest_first() {
         let record = new(journal.begin_outbound(message).await.unwrap());
         // The fourth, the oldest, is still under way.
         if number != 4 {
-            journal
-                .commit_outbound(&record, &accepted(), at(40))
-                .await
-                .unwrap();
+            journal.commit_outbound(&record, &accepted(), at(40)).await.unwrap();
         }
     }
     let ids = |records: Vec<relay_core::OutboundRecord>| -> Vec<_> {
@@ -135,10 +121,7 @@ async fn settling_twice_keeps_the_first_time_and_an_unknown_message_is_refused()
     let place = Place::new();
     let journal = place.open();
     let record = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    journal
-        .commit_outbound(&record, &accepted(), at(5))
-        .await
-        .unwrap();
+    journal.commit_outbound(&record, &accepted(), at(5)).await.unwrap();
     journal.settle(relay_id(1), at(6)).await.unwrap();
     journal.settle(relay_id(1), at(99)).await.unwrap();
     let unknown = journal.settle(relay_id(2), at(6)).await;
@@ -146,9 +129,7 @@ async fn settling_twice_keeps_the_first_time_and_an_unknown_message_is_refused()
     journal.close().await;
 
     let file = rusqlite::Connection::open(place.path()).unwrap();
-    let settled: i64 = file
-        .query_row("SELECT settled_at FROM outbound", [], |row| row.get(0))
-        .unwrap();
+    let settled: i64 = file.query_row("SELECT settled_at FROM outbound", [], |row| row.get(0)).unwrap();
     assert_eq!(settled, at(6).as_microsecond());
 }
 
@@ -181,10 +162,7 @@ async fn an_inbound_message_goes_its_way_and_stays_known() {
     let place = Place::new();
     let journal = place.open();
     let mut record = new(journal.begin_inbound(inbound(1, "20260101_1")).await.unwrap());
-    assert_eq!(
-        (&record.state, record.version),
-        (&InboundState::Delivering { attempt: 1 }, 1)
-    );
+    assert_eq!((&record.state, record.version), (&InboundState::Delivering { attempt: 1 }, 1));
     let receipt = "IN/X.ctl".to_owned();
     for state in [
         InboundState::Delivering { attempt: 2 },
@@ -206,15 +184,9 @@ async fn counts_add_up_and_every_change_is_in_the_history() {
     let journal = place.open();
     assert!(journal.counts().await.unwrap().is_empty());
     for number in 1..=3 {
-        let record = journal
-            .begin_outbound(outbound(number, &format!("{number}.ctl")))
-            .await
-            .unwrap();
+        let record = journal.begin_outbound(outbound(number, &format!("{number}.ctl"))).await.unwrap();
         if number == 1 {
-            journal
-                .commit_outbound(&record.into_record(), &accepted(), at(5))
-                .await
-                .unwrap();
+            journal.commit_outbound(&record.into_record(), &accepted(), at(5)).await.unwrap();
         }
     }
     journal.begin_inbound(inbound(9, "20260101_1")).await.unwrap();
@@ -241,14 +213,9 @@ async fn counts_add_up_and_every_change_is_in_the_history() {
         "outbound received, outbound accepted, outbound received, outbound received, inbound delivering"
     );
     let found: String = file
-        .query_row(
-            "SELECT relay_id FROM outbound WHERE message_id IS NOT NULL",
-            [],
-            |row| {
-                row.get::<_, [u8; 16]>(0)
-                    .map(|bytes| uuid::Uuid::from_bytes(bytes).to_string())
-            },
-        )
+        .query_row("SELECT relay_id FROM outbound WHERE message_id IS NOT NULL", [], |row| {
+            row.get::<_, [u8; 16]>(0).map(|bytes| uuid::Uuid::from_bytes(bytes).to_string())
+        })
         .unwrap();
     assert_eq!(found, relay_id(1).to_string());
 }
@@ -260,15 +227,11 @@ async fn an_unreadable_row_is_reported_without_its_content() {
     journal.begin_outbound(outbound(1, "secret.ctl")).await.unwrap();
     journal.close().await;
     let file = rusqlite::Connection::open(place.path()).unwrap();
-    file.execute("UPDATE outbound SET state = '{\"secret\":1}'", [])
-        .unwrap();
+    file.execute("UPDATE outbound SET state = '{\"secret\":1}'", []).unwrap();
     drop(file);
 
     let journal = place.open();
-    let error = journal
-        .begin_outbound(outbound(2, "secret.ctl"))
-        .await
-        .unwrap_err();
+    let error = journal.begin_outbound(outbound(2, "secret.ctl")).await.unwrap_err();
     assert!(matches!(error, JournalError::Storage { .. }));
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(journal.unsettled("pathology").await.is_err());

@@ -57,10 +57,7 @@ async fn calls_made_at_the_same_time_share_commits() {
     for number in 1..=CALLS {
         let journal = journal.clone();
         tasks.spawn(async move {
-            new(journal
-                .begin_outbound(outbound(number, &format!("{number}.ctl")))
-                .await
-                .unwrap());
+            new(journal.begin_outbound(outbound(number, &format!("{number}.ctl"))).await.unwrap());
         });
     }
     let_others_wait().await;
@@ -82,13 +79,7 @@ async fn of_many_calls_with_one_key_one_is_new() {
         tasks.spawn(async move { journal.begin_outbound(outbound(number, "a.ctl")).await.unwrap() });
     }
     let begun = tasks.join_all().await;
-    assert_eq!(
-        begun
-            .iter()
-            .filter(|begun| matches!(begun, Begin::New(_)))
-            .count(),
-        1
-    );
+    assert_eq!(begun.iter().filter(|begun| matches!(begun, Begin::New(_))).count(), 1);
     journal.close().await;
 }
 
@@ -129,11 +120,7 @@ async fn a_job_that_fails_takes_no_other_of_its_batch_along() {
     new(good.await.unwrap().unwrap());
     assert!(matches!(bad.await.unwrap(), Err(JournalError::Conflict { .. })));
     assert!(matches!(half.await.unwrap(), Err(JournalError::Storage { .. })));
-    assert_eq!(
-        journal.commits() - before,
-        2,
-        "one for the holder, one for the three"
-    );
+    assert_eq!(journal.commits() - before, 2, "one for the holder, one for the three");
     known(journal.begin_outbound(outbound(3, "a.ctl")).await.unwrap());
     known(journal.begin_outbound(outbound(4, "b.ctl")).await.unwrap());
     journal.close().await;
@@ -158,28 +145,15 @@ async fn a_full_disk_fails_the_job_and_the_journal_goes_on_when_there_is_space()
     assert!(matches!(error, JournalError::Storage { .. }));
     assert!(error.to_string().contains("disk is full"), "{error}");
     assert!(!error.to_string().contains(".ctl"), "{error}");
-    assert_eq!(
-        journal.counts().await.unwrap()[0].messages,
-        written as u64,
-        "reads go on"
-    );
+    assert_eq!(journal.counts().await.unwrap()[0].messages, written as u64, "reads go on");
 
     cap(&journal, u32::MAX - 1).await;
-    new(journal
-        .begin_outbound(outbound(20_000, "later.ctl"))
-        .await
-        .unwrap());
+    new(journal.begin_outbound(outbound(20_000, "later.ctl")).await.unwrap());
     journal.commit_outbound(&first, &accepted(), at(2)).await.unwrap();
     journal.close().await;
 
     let journal = place.open();
-    let total: u64 = journal
-        .counts()
-        .await
-        .unwrap()
-        .iter()
-        .map(|count| count.messages)
-        .sum();
+    let total: u64 = journal.counts().await.unwrap().iter().map(|count| count.messages).sum();
     assert_eq!(total, written as u64 + 1, "nothing of the failed job is left");
     journal.close().await;
 }

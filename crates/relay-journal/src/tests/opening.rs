@@ -25,10 +25,7 @@ async fn state_survives_reopening() {
     let place = Place::new();
     let journal = place.open();
     let record = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    journal
-        .commit_outbound(&record, &accepted(), at(5))
-        .await
-        .unwrap();
+    journal.commit_outbound(&record, &accepted(), at(5)).await.unwrap();
     journal.begin_inbound(inbound(2, "20260101_1")).await.unwrap();
     journal.close().await;
 
@@ -46,10 +43,7 @@ async fn closing_leaves_one_file_and_refuses_what_comes_later() {
     let other = journal.clone();
     journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap();
     journal.close().await;
-    assert!(
-        !place.path().with_extension("db-wal").exists(),
-        "the log is folded in"
-    );
+    assert!(!place.path().with_extension("db-wal").exists(), "the log is folded in");
 
     let write = other.begin_outbound(outbound(2, "b.ctl")).await;
     assert!(matches!(write, Err(JournalError::Closed)));
@@ -109,10 +103,7 @@ async fn a_log_without_its_file_is_refused_and_kept() {
     put(&place.path().with_extension("db-wal"), b"all there is");
     let error = refused(&place.path());
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
-    assert_eq!(
-        fs::read(place.path().with_extension("db-wal")).unwrap(),
-        b"all there is"
-    );
+    assert_eq!(fs::read(place.path().with_extension("db-wal")).unwrap(), b"all there is");
     assert!(!place.path().exists());
 }
 
@@ -124,17 +115,7 @@ async fn a_journal_of_a_later_release_is_refused() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = refused(&place.path());
-    assert!(
-        matches!(
-            error,
-            OpenError::TooNew {
-                found: 99,
-                known: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::TooNew { found: 99, known: 1, .. }), "{error}");
 }
 
 #[tokio::test]
@@ -142,10 +123,7 @@ async fn a_copy_of_file_and_log_taken_after_an_answer_holds_the_commit() {
     let place = Place::new();
     let journal = place.open();
     let record = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    journal
-        .commit_outbound(&record, &accepted(), at(5))
-        .await
-        .unwrap();
+    journal.commit_outbound(&record, &accepted(), at(5)).await.unwrap();
     // What a kill at this moment would leave.
     let killed = Place::new();
     for name in ["journal.db", "journal.db-wal"] {
@@ -171,12 +149,7 @@ async fn folder_and_files_are_for_their_owner_alone() {
     let journal = SqliteJournal::open(&path).unwrap();
     journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap();
     assert_eq!(mode(&folder), 0o700);
-    for name in [
-        "journal.db",
-        "journal.db-wal",
-        "journal.db-shm",
-        "journal.db.lock",
-    ] {
+    for name in ["journal.db", "journal.db-wal", "journal.db-shm", "journal.db.lock"] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
     journal.close().await;
@@ -204,12 +177,7 @@ async fn the_writer_syncs_every_commit() {
         let number =
             |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
         let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-        Ok((
-            mode,
-            number("synchronous")?,
-            number("wal_autocheckpoint")?,
-            number("foreign_keys")?,
-        ))
+        Ok((mode, number("synchronous")?, number("wal_autocheckpoint")?, number("foreign_keys")?))
     });
     assert_eq!(reading.await.unwrap(), ("wal".to_owned(), 2, 4000, 1));
     journal.close().await;
