@@ -23,19 +23,23 @@ async fn both_ways(mesh_url: &str) {
     let data = letter();
     let there = Control::new(ALICE, BOB).local_id("there-1").compressed_in_chunks();
     site.alice.drop_pair("ABC00000001", &there, &data);
-    site.bob.drop_pair("reply", &Control::new(BOB, ALICE).local_id("back-1"), b"\x00short\xff");
+    let back = Control::new(BOB, ALICE).local_id("back-1").compressed_in_chunks();
+    let reply: Vec<u8> = data.iter().rev().copied().collect();
+    site.bob.drop_pair("reply", &back, &reply);
+    site.bob.drop_pair("short", &Control::new(BOB, ALICE).local_id("back-2"), b"\x00short\xff");
 
-    eventually("the pair is in the other IN, both ways", || {
-        site.bob.controls("IN") == 1 && site.alice.controls("IN") == 1
+    eventually("the pairs are in the other IN, both ways", || {
+        site.bob.controls("IN") == 1 && site.alice.controls("IN") == 2
     })
     .await;
-    eventually("both pairs are in SENT", || {
-        site.alice.controls("SENT") == 1 && site.bob.controls("SENT") == 1
+    eventually("all pairs are in SENT", || {
+        site.alice.controls("SENT") == 1 && site.bob.controls("SENT") == 2
     })
     .await;
 
     assert_eq!(site.bob.received(), std::slice::from_ref(&data));
-    assert_eq!(site.alice.received(), [b"\x00short\xff".to_vec()]);
+    let received = site.alice.received();
+    assert!(received.contains(&reply) && received.contains(&b"\x00short\xff".to_vec()));
     assert_eq!(fs::read(site.alice.folder("SENT").join("ABC00000001.dat")).expect("a file"), data);
     assert!(site.alice.names("OUT").is_empty() && site.bob.names("OUT").is_empty());
 

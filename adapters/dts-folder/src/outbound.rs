@@ -1,6 +1,6 @@
 //! OUT to MESH: finds pairs, offers them to the engine, settles them by their outcome.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use notify::{RecursiveMode, Watcher};
 use relay_core::{Clock, Deferral, Ended, MailboxId, Outcome, RelayHandle, Shutdown, Source, SourceError};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -25,6 +25,8 @@ const PAIRS_MAX: usize = 64;
 const EVENT_PAUSE: Duration = Duration::from_millis(50);
 /// Pause between two tries to settle a pair whose folder does not let it.
 const SETTLE_RETRY: Duration = Duration::from_secs(2);
+/// Pause before a pair that could not be worked on is tried again.
+const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
 
 /// One mailbox's OUT.
 pub struct FolderSource {
@@ -34,10 +36,70 @@ pub struct FolderSource {
     clock: Arc<dyn Clock>,
 }
 
+/// Why a pair is still in OUT after it was worked on.
+enum Kept {
+    /// The engine does not have it ended yet.
+    Deferred(Deferral),
+    /// Its control file cannot be opened now: locked, or not ours to read.
+    Unreadable(io::Error),
+}
+
+impl From<Deferral> for Kept {
+    fn from(deferral: Deferral) -> Self {
+        Self::Deferred(deferral)
+    }
+}
+
+/// The work on the pairs of a folder: each task is known by the name of its control file.
+struct Tasks {
+    running: JoinSet<Result<(), Kept>>,
+    controls: HashMap<task::Id, String>,
+}
+
 /// How the work on one pair ended.
 struct Done {
     control: String,
-    deferral: Option<Deferral>,
+    result: Result<Result<(), Kept>, JoinError>,
+}
+
+impl Tasks {
+    fn new() -> Self {
+        Self { running: JoinSet::new(), controls: HashMap::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.running.len() >= PAIRS_MAX
+    }
+
+    fn has(&self, control: &str) -> bool {
+        self.controls.values().any(|running| running == control)
+    }
+
+    fn start(&mut self, work: Worker, ready: ReadyPair) {
+        let control = ready.control.clone();
+        let task = self.running.spawn(async move { work.carry(&ready).await });
+        self.controls.insert(task.id(), control);
+    }
+
+    /// The next that ends. `None` when none runs. Cancel-safe.
+    async fn next(&mut self) -> Option<Done> {
+        let ended = self.running.join_next_with_id().await?;
+        self.named(ended)
+    }
+
+    /// One that has ended already.
+    fn try_next(&mut self) -> Option<Done> {
+        let ended = self.running.try_join_next_with_id()?;
+        self.named(ended)
+    }
+
+    fn named(&mut self, ended: Result<(task::Id, Result<(), Kept>), JoinError>) -> Option<Done> {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, Ok(result)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        Some(Done { control: self.controls.remove(&id)?, result })
+    }
 }
 
 impl FolderSource {
@@ -66,20 +128,21 @@ impl Source for FolderSource {
         let (events, mut event) = mpsc::channel(1);
         let _watcher = watch(&self.folders, events);
         let mut out = OutFolder::new(&self.config);
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks);
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
                 Some(()) = event.recv() => tokio::time::sleep(EVENT_PAUSE).await,
-                Some(done) = tasks.join_next() => out.done(&work, done),
+                Some(done) = tasks.next() => out.done(&work, done),
                 () = shutdown.requested() => {}
             }
-            while let Some(done) = tasks.try_join_next() {
+            // All that have ended, so that a look at OUT serves them all.
+            while let Some(done) = tasks.try_next() {
                 out.done(&work, done);
             }
         }
-        while let Some(done) = tasks.join_next().await {
+        while let Some(done) = tasks.next().await {
             out.done(&work, done);
         }
         Ok(())
@@ -107,12 +170,13 @@ fn watch(folders: &Folders, events: mpsc::Sender<()>) -> Option<notify::Recommen
 struct OutFolder {
     pickup: Pickup,
     scan: Duration,
-    busy: HashSet<String>,
     resting: HashMap<String, Instant>,
     /// No pair is offered before this, because MESH or the journal does not answer.
     paused_until: Option<Instant>,
     /// The outage that was last told, so that it is told once.
     told: Option<String>,
+    /// Files whose names cannot be sent, when last told.
+    unnameable: usize,
 }
 
 impl OutFolder {
@@ -120,15 +184,15 @@ impl OutFolder {
         Self {
             pickup: Pickup::new(config.grace(), config.scan()),
             scan: config.scan(),
-            busy: HashSet::new(),
             resting: HashMap::new(),
             paused_until: None,
             told: None,
+            unnameable: 0,
         }
     }
 
     /// Starts work on every pair that may go now, and says when to look again.
-    fn offer(&mut self, work: &Worker, tasks: &mut JoinSet<Done>) -> Instant {
+    fn offer(&mut self, work: &Worker, tasks: &mut Tasks) -> Instant {
         let now = Instant::now();
         let mut wake = now + self.scan;
         if let Some(until) = self.paused_until {
@@ -138,8 +202,8 @@ impl OutFolder {
             self.paused_until = None;
         }
         self.resting.retain(|_, until| *until > now);
-        let (busy, resting) = (&self.busy, &self.resting);
-        let passed_over = |name: &str| busy.contains(name) || resting.contains_key(name);
+        let resting = &self.resting;
+        let passed_over = |name: &str| tasks.has(name) || resting.contains_key(name);
         let look = match self.pickup.look(&work.folders.out, passed_over, now) {
             Ok(look) => look,
             Err(error) => {
@@ -150,20 +214,20 @@ impl OutFolder {
                 return wake;
             }
         };
-        if look.unnameable > 0 {
+        if look.unnameable != self.unnameable {
+            self.unnameable = look.unnameable;
             tracing::warn!(
                 folder = %work.folders.out.display(),
                 count = look.unnameable,
-                "files whose names are not UTF-8 stay in OUT; rename them"
+                "files in OUT whose names are not UTF-8 are not sent; rename them"
             );
         }
         for pair in look.ready {
             // Full: the end of a task brings the next look.
-            if self.busy.len() >= PAIRS_MAX {
+            if tasks.is_full() {
                 break;
             }
-            self.busy.insert(pair.control.clone());
-            tasks.spawn(work.clone().carry(pair));
+            tasks.start(work.clone(), pair);
         }
         for next in look.next.into_iter().chain(self.resting.values().copied().min()) {
             wake = wake.min(next);
@@ -171,29 +235,33 @@ impl OutFolder {
         wake
     }
 
-    fn done(&mut self, work: &Worker, done: Result<Done, tokio::task::JoinError>) {
-        let done = match done {
-            Ok(done) => done,
-            // The name is lost with the task; the pair stays in OUT for the next start.
+    fn done(&mut self, work: &Worker, done: Done) {
+        let adapter = &work.adapter;
+        let now = Instant::now();
+        match done.result {
+            Ok(Ok(())) => {
+                if self.told.take().is_some() {
+                    tracing::info!(%adapter, "sending goes on");
+                }
+            }
+            Ok(Err(Kept::Deferred(deferral))) if deferral.is_mailbox_wide() => {
+                let until = now + deferral.after;
+                self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
+                self.tell(format!("adapter {adapter}: {deferral}; pairs stay in OUT"));
+            }
+            Ok(Err(Kept::Deferred(deferral))) => {
+                tracing::warn!(%adapter, %deferral, "a pair stays in OUT for another try");
+                self.resting.insert(done.control, now + deferral.after);
+            }
+            Ok(Err(Kept::Unreadable(error))) => {
+                let folder = work.folders.out.display();
+                tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
+                self.resting.insert(done.control, now + UNREADABLE_RETRY);
+            }
             Err(error) => {
-                tracing::error!(adapter = %work.adapter, %error, "work on a pair broke off; it stays in OUT");
-                return;
+                tracing::error!(%adapter, %error, "work on a pair broke off; it stays in OUT for another try");
+                self.resting.insert(done.control, now + UNREADABLE_RETRY);
             }
-        };
-        self.busy.remove(&done.control);
-        let Some(deferral) = done.deferral else {
-            if self.told.take().is_some() {
-                tracing::info!(adapter = %work.adapter, "sending goes on");
-            }
-            return;
-        };
-        let until = Instant::now() + deferral.after;
-        if deferral.is_mailbox_wide() {
-            self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
-            self.tell(format!("adapter {}: {deferral}; pairs stay in OUT", work.adapter));
-        } else {
-            tracing::warn!(adapter = %work.adapter, %deferral, "a pair stays in OUT for another try");
-            self.resting.insert(done.control, until);
         }
     }
 
@@ -229,15 +297,8 @@ impl Worker {
         Ok(())
     }
 
-    async fn carry(self, ready: ReadyPair) -> Done {
-        let deferral = self.try_carry(&ready).await.err();
-        Done { control: ready.control, deferral }
-    }
-
-    async fn try_carry(&self, ready: &ReadyPair) -> Result<(), Deferral> {
-        let Some(pair) = self.read(ready).await else {
-            return Ok(());
-        };
+    async fn carry(&self, ready: &ReadyPair) -> Result<(), Kept> {
+        let Some(pair) = self.read(ready).await? else { return Ok(()) };
         let ended = match pair.verdict {
             Verdict::Send(message) => self.relay.send(*message).await?,
             Verdict::Refuse(refused) => self.relay.refuse(refused).await?,
@@ -262,21 +323,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads the pair. `None` when the files cannot be read now: they may be locked, or gone.
-    async fn read(&self, ready: &ReadyPair) -> Option<pair::Pair> {
+    /// Reads the pair. `None` when it is gone.
+    async fn read(&self, ready: &ReadyPair) -> Result<Option<pair::Pair>, Kept> {
         let (adapter, mailbox, folders) =
             (Arc::clone(&self.adapter), self.mailbox.clone(), Arc::clone(&self.folders));
         let ready = ready.clone();
-        let read =
-            tokio::task::spawn_blocking(move || pair::read(&adapter, &mailbox, &folders.out, &ready)).await;
+        let read = task::spawn_blocking(move || pair::read(&adapter, &mailbox, &folders.out, &ready)).await;
         match read.map_err(io::Error::other).flatten() {
-            Ok(pair) => Some(pair),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                let folder = self.folders.out.display();
-                tracing::warn!(%folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
-                None
-            }
+            Ok(pair) => Ok(Some(pair)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Kept::Unreadable(error)),
         }
     }
 
@@ -289,7 +345,7 @@ impl Worker {
         loop {
             let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
             let (control, identity, proof) = (control.clone(), identity.clone(), Arc::clone(&ended));
-            let moved = tokio::task::spawn_blocking(move || {
+            let moved = task::spawn_blocking(move || {
                 let settling = Settling { control: &control, identity: &identity, mailbox: &mailbox, now };
                 settle(&folders, settling, &proof)
             })

@@ -89,6 +89,9 @@ impl Authorization {
     /// [`AuthorizationError::OtherMailbox`] before [`AuthorizationError::Unreadable`] for what else is wrong.
     pub fn read(header: &str, path_mailbox: &str) -> Result<Self, AuthorizationError> {
         let text = header.trim();
+        if text.is_empty() {
+            return Err(AuthorizationError::Unreadable);
+        }
         let fields = match text.get(..SCHEME.len()) {
             Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => {
                 let mut rest = text[SCHEME.len()..].chars();
@@ -97,9 +100,6 @@ impl Authorization {
             }
             _ => text,
         };
-        if fields.is_empty() {
-            return Err(AuthorizationError::Unreadable);
-        }
         let parts: Vec<&str> = fields.split(':').collect();
         if parts[0] != path_mailbox.to_uppercase() {
             return Err(AuthorizationError::OtherMailbox);
@@ -245,7 +245,7 @@ mod tests {
         use AuthorizationError::{OtherMailbox, Unreadable};
         for (header, expected) in [
             ("", Unreadable),
-            ("NHSMESH ", Unreadable),
+            ("NHSMESH ", OtherMailbox),
             ("NHSMESH X26OTHER:n:0:t:h", OtherMailbox),
             ("NHSMESH x26ex001:n:0:t:h", OtherMailbox),
             ("NHSMESH X26EX001:n:0:t", Unreadable),
