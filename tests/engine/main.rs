@@ -46,13 +46,19 @@ impl Bench {
 
     fn with(policy: SendPolicy) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-        Self::on(folder, ScriptedMesh::new(&mailbox()).into(), policy)
+        let clock = Arc::new(TestClock::default());
+        let mesh = Arc::new(ScriptedMesh::new(&mailbox(), clock.clone()));
+        Self::on(folder, mesh, clock, policy)
     }
 
-    fn on(folder: Arc<tempfile::TempDir>, mesh: Arc<ScriptedMesh>, policy: SendPolicy) -> Self {
+    fn on(
+        folder: Arc<tempfile::TempDir>,
+        mesh: Arc<ScriptedMesh>,
+        clock: Arc<TestClock>,
+        policy: SendPolicy,
+    ) -> Self {
         let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
         let (trigger, shutdown) = Shutdown::channel();
-        let clock = Arc::new(TestClock::default());
         let surroundings = Surroundings {
             journal: Arc::new(journal.clone()),
             clock: clock.clone(),
@@ -65,10 +71,10 @@ impl Bench {
 
     /// Everything but the journal's file and what MESH holds is lost.
     async fn restart(self) -> Self {
-        let Self { mesh, relay, journal, folder, .. } = self;
+        let Self { mesh, relay, journal, clock, folder, .. } = self;
         drop(relay);
         journal.close().await;
-        Self::on(folder, mesh, policy())
+        Self::on(folder, mesh, clock, policy())
     }
 
     async fn send(&self, message: &SourceMessage) -> Result<Ended, Deferral> {

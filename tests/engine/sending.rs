@@ -145,6 +145,11 @@ async fn a_chunked_message_arrives_whole_whatever_breaks_on_the_way() {
                 continue; // There is no upload to lose yet.
             }
             let ended = bench.send_until_ended(&message, 8).await;
+            if before == 2 && matches!(faults.first(), Some(UploadLost)) {
+                // MESH forgot the upload when only its last chunk was missing: it may be complete.
+                assert!(matches!(ended.outcome(), Outcome::Parked(_)), "{described}: {:?}", ended.outcome());
+                continue;
+            }
             assert!(matches!(ended.outcome(), Outcome::Accepted(_)), "{described}: {:?}", ended.outcome());
             let delivered = bench.mesh.delivered();
             assert_eq!(delivered.len(), 1, "{described}");
@@ -204,7 +209,8 @@ async fn a_message_that_is_never_taken_expires() {
 async fn the_intent_is_on_disk_before_the_first_byte_leaves() {
     // INV-2: what the journal's file holds at the moment of the call, read by someone else.
     let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-    let mesh = Arc::new(ScriptedMesh::new(&mailbox()));
+    let clock = Arc::new(TestClock::default());
+    let mesh = Arc::new(ScriptedMesh::new(&mailbox(), clock.clone()));
     let path = folder.path().join("journal.db");
     let seen = Arc::new(std::sync::Mutex::new(String::new()));
     let (out, db) = (Arc::clone(&seen), path.clone());
@@ -213,7 +219,43 @@ async fn the_intent_is_on_disk_before_the_first_byte_leaves() {
         let state = read.query_row("SELECT state_name FROM outbound", [], |row| row.get(0)).expect("a row");
         *out.lock().expect("a lock") = state;
     });
-    let bench = Bench::on(folder, mesh, policy());
+    let bench = Bench::on(folder, mesh, clock, policy());
     bench.send(&message("a", "L1", NINE)).await.expect("an end");
     assert_eq!(*seen.lock().expect("a lock"), "sending");
+}
+
+#[tokio::test]
+async fn an_older_message_with_the_same_local_id_is_not_taken_for_this_one() {
+    // The journal is new, as after a migration; MESH remembers.
+    let bench = Bench::new();
+    bench.send(&message("a", "L1", NINE)).await.expect("an end");
+    bench.clock.advance(Duration::from_secs(24 * 60 * 60));
+    let again = Bench::on(
+        Arc::new(tempfile::tempdir().expect("a folder")),
+        Arc::clone(&bench.mesh),
+        Arc::clone(&bench.clock),
+        policy(),
+    );
+    again.mesh.then(Fault::LostUnseen);
+    let ended = again.send(&message("b", "L1", NINE)).await.expect("an end");
+    assert!(matches!(ended.outcome(), Outcome::Parked(_)), "{:?}", ended.outcome());
+}
+
+#[tokio::test]
+async fn what_its_source_takes_away_ends() {
+    let bench = Bench::new();
+    let key = |name: &str| message(name, "", NINE).key;
+    assert!(bench.relay.withdraw(&key("unknown")).await.expect("an answer").is_none());
+    bench.mesh.then(Fault::NotSent);
+    bench.send(&message("a", "L1", NINE)).await.expect_err("a deferral");
+    let ended = bench.relay.withdraw(&key("a")).await.expect("an answer").expect("an end");
+    assert_eq!(ended.outcome(), &Outcome::Cancelled);
+
+    let doubtful = Bench::with(SendPolicy { doubt_wait: Duration::from_secs(60), ..policy() });
+    doubtful.mesh.then(Fault::AnswerLost);
+    let message = message("b", "L2", NINE);
+    let crashed = tokio::time::timeout(Duration::from_millis(300), doubtful.send(&message)).await;
+    assert!(crashed.is_err());
+    let ended = doubtful.relay.withdraw(&message.key).await.expect("an answer").expect("an end");
+    assert!(matches!(ended.outcome(), Outcome::Parked(_)), "MESH may have it");
 }

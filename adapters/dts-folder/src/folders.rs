@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::stage;
+
 /// Held for as long as a relay works on the root, so that no second one does.
 const LOCK_NAME: &str = ".mesh-relay.lock";
 /// Written and removed at start, to find out whether a folder can be written.
@@ -76,6 +78,8 @@ impl Folders {
             }
             Err(TryLockError::Error(source)) => return Err(unusable(&lock_path, "locking")(source)),
         }
+        // Before anyone works here: what is unfinished belongs to no one.
+        stage::sweep(&temp).map_err(unusable(&temp, "removing what an earlier run left"))?;
         let folders = Self {
             inbox: folder(root, "IN")?,
             out: folder(root, "OUT")?,

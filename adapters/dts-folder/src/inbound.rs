@@ -56,12 +56,24 @@ impl FolderSink {
         .await
     }
 
+    /// Whether every file is still in the stage or was moved to IN: the data before the control file.
+    fn is_whole(&self, sealed: &Sealed, id: &str, kind: MessageKind) -> bool {
+        kind == MessageKind::Report
+            || sealed.holds(DATA)
+            || !sealed.holds(CONTROL)
+            || self.folders.inbox.join(file_name::data_name(id)).exists()
+    }
+
     async fn put(&self, message: Inbound<'_>) -> io::Result<Receipt> {
         let id = message.download.message_id.to_string();
         let sealed = match Sealed::find(&self.folders.temp, &id) {
             // An earlier attempt got this far: what is still in the stage is all that is missing, even if
-            // the application has taken the rest from IN meanwhile (check 40).
-            Some(sealed) => sealed,
+            // the application has taken the pair from IN meanwhile (check 40).
+            Some(sealed) if self.is_whole(&sealed, &id, message.download.kind) => sealed,
+            Some(damaged) => {
+                blocking(move || damaged.discard()).await?;
+                self.stage(message).await?
+            }
             None => self.stage(message).await?,
         };
         let inbox = self.folders.inbox.clone();

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use notify::{RecursiveMode, Watcher};
-use relay_core::{Clock, Deferral, Ended, MailboxId, Outcome, RelayHandle, Shutdown, Source, SourceError};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecursiveMode, Watcher};
+use relay_core::{
+    Clock, Deferral, DeferralCause, Ended, MailboxId, Outcome, RelayHandle, Shutdown, Source, SourceError,
+    SourceKey,
+};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::folders::Folders;
-use crate::pair::{self, Verdict};
+use crate::pair::{self, PairKey, Verdict};
 use crate::pickup::{Pickup, ReadyPair};
-use crate::settle::{Settling, settle};
-use crate::stage;
+use crate::settle::{Settling, forget, settle};
 
 /// Pairs of one folder in work at a time; the rest wait in OUT.
 const PAIRS_MAX: usize = 64;
@@ -39,15 +42,9 @@ pub struct FolderSource {
 /// Why a pair is still in OUT after it was worked on.
 enum Kept {
     /// The engine does not have it ended yet.
-    Deferred(Deferral),
+    Deferred(Box<Deferral>, SourceKey),
     /// Its control file cannot be opened now: locked, or not ours to read.
     Unreadable(io::Error),
-}
-
-impl From<Deferral> for Kept {
-    fn from(deferral: Deferral) -> Self {
-        Self::Deferred(deferral)
-    }
 }
 
 /// The work on the pairs of a folder: each task is known by the name of its control file.
@@ -75,9 +72,9 @@ impl Tasks {
         self.controls.values().any(|running| running == control)
     }
 
-    fn start(&mut self, work: Worker, ready: ReadyPair) {
-        let control = ready.control.clone();
-        let task = self.running.spawn(async move { work.carry(&ready).await });
+    /// Starts work on the control file of this name.
+    fn start(&mut self, control: String, work: impl Future<Output = Result<(), Kept>> + Send + 'static) {
+        let task = self.running.spawn(work);
         self.controls.insert(task.id(), control);
     }
 
@@ -113,8 +110,6 @@ impl FolderSource {
 impl Source for FolderSource {
     async fn run(self: Box<Self>, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
         let fail = |what: String| SourceError { adapter: self.adapter.to_string(), what };
-        stage::sweep(&self.folders.temp)
-            .map_err(|error| fail(format!("folder {}: {error}", self.folders.temp.display())))?;
         let work = Worker {
             adapter: Arc::clone(&self.adapter),
             mailbox: self.config.mailbox.clone(),
@@ -123,12 +118,12 @@ impl Source for FolderSource {
             relay,
             shutdown: shutdown.clone(),
         };
-        work.finish_last_run().await.map_err(|cause| fail(cause.to_string()))?;
-
         let (events, mut event) = mpsc::channel(1);
         let _watcher = watch(&self.folders, events);
         let mut out = OutFolder::new(&self.config);
         let mut tasks = Tasks::new();
+        let last_run = work.last_run().await.map_err(|cause| fail(cause.to_string()))?;
+        out.take_up(last_run, &work, &mut tasks);
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks);
             tokio::select! {
@@ -151,9 +146,13 @@ impl Source for FolderSource {
 
 /// Wakes the source when something happens in OUT. Network shares send no events, and then the scan finds it.
 fn watch(folders: &Folders, events: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let watcher = notify::recommended_watcher(move |_| {
-        // A full channel means that a look is due anyway.
-        let _ = events.try_send(());
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // Looking at OUT makes events of its own, which must not cause the next look.
+        let looked_at = matches!(&event, Ok(event) if is_reading(event.kind));
+        if !looked_at {
+            // A full channel means that a look is due anyway.
+            let _ = events.try_send(());
+        }
     })
     .and_then(|mut watcher| {
         watcher.watch(&folders.out, RecursiveMode::NonRecursive)?;
@@ -166,11 +165,17 @@ fn watch(folders: &Folders, events: mpsc::Sender<()>) -> Option<notify::Recommen
         .ok()
 }
 
+fn is_reading(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}
+
 /// What the source remembers of OUT between two looks.
 struct OutFolder {
     pickup: Pickup,
     scan: Duration,
     resting: HashMap<String, Instant>,
+    /// Pairs that were offered and have not ended, by control file. Should one change or go, its message ends.
+    unended: HashMap<String, SourceKey>,
     /// No pair is offered before this, because MESH or the journal does not answer.
     paused_until: Option<Instant>,
     /// The outage that was last told, so that it is told once.
@@ -185,9 +190,32 @@ impl OutFolder {
             pickup: Pickup::new(config.grace(), config.scan()),
             scan: config.scan(),
             resting: HashMap::new(),
+            unended: HashMap::new(),
             paused_until: None,
             told: None,
             unnameable: 0,
+        }
+    }
+
+    /// Goes on with what the last run left.
+    fn take_up(&mut self, last_run: Vec<Leftover>, work: &Worker, tasks: &mut Tasks) {
+        for Leftover { key, pair, ended, in_out } in last_run {
+            let control = pair.control.clone();
+            let work = work.clone();
+            match ended {
+                Some(ended) => {
+                    tracing::info!(relay_id = %ended.relay_id(), adapter = %work.adapter, "settling a pair of the last run");
+                    tasks.start(control, async move {
+                        work.settle(pair, None, ended).await;
+                        Ok(())
+                    });
+                }
+                // The next look finds it, or finds it gone.
+                None if in_out => {
+                    self.unended.insert(control, key);
+                }
+                None => tasks.start(control, async move { work.withdraw(key).await }),
+            }
         }
     }
 
@@ -227,7 +255,15 @@ impl OutFolder {
             if tasks.is_full() {
                 break;
             }
-            tasks.start(work.clone(), pair);
+            let (work, previous) = (work.clone(), self.unended.get(&pair.control).cloned());
+            tasks.start(pair.control.clone(), async move { work.carry(&pair, previous).await });
+        }
+        let gone = self.unended.extract_if(|control, _| {
+            !look.present.contains(control) && !tasks.has(control) && !self.resting.contains_key(control)
+        });
+        for (control, key) in gone.collect::<Vec<_>>() {
+            let work = work.clone();
+            tasks.start(control, async move { work.withdraw(key).await });
         }
         for next in look.next.into_iter().chain(self.resting.values().copied().min()) {
             wake = wake.min(next);
@@ -238,28 +274,37 @@ impl OutFolder {
     fn done(&mut self, work: &Worker, done: Done) {
         let adapter = &work.adapter;
         let now = Instant::now();
-        match done.result {
+        let kept = match done.result {
             Ok(Ok(())) => {
+                self.unended.remove(&done.control);
                 if self.told.take().is_some() {
                     tracing::info!(%adapter, "sending goes on");
                 }
+                return;
             }
-            Ok(Err(Kept::Deferred(deferral))) if deferral.is_mailbox_wide() => {
+            Ok(Err(kept)) => kept,
+            Err(error) => {
+                let panicked = error.is_panic();
+                tracing::error!(%adapter, panicked, "work on a pair broke off; it stays in OUT for another try");
+                self.resting.insert(done.control, now + UNREADABLE_RETRY);
+                return;
+            }
+        };
+        match kept {
+            Kept::Deferred(deferral, key) => {
                 let until = now + deferral.after;
-                self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
-                self.tell(format!("adapter {adapter}: {deferral}; pairs stay in OUT"));
+                self.unended.insert(done.control.clone(), key);
+                self.resting.insert(done.control, until);
+                if deferral.is_mailbox_wide() {
+                    self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
+                    self.tell(format!("adapter {adapter}: {deferral}; pairs stay in OUT"));
+                } else {
+                    tracing::warn!(%adapter, %deferral, "a pair stays in OUT for another try");
+                }
             }
-            Ok(Err(Kept::Deferred(deferral))) => {
-                tracing::warn!(%adapter, %deferral, "a pair stays in OUT for another try");
-                self.resting.insert(done.control, now + deferral.after);
-            }
-            Ok(Err(Kept::Unreadable(error))) => {
+            Kept::Unreadable(error) => {
                 let folder = work.folders.out.display();
                 tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
-                self.resting.insert(done.control, now + UNREADABLE_RETRY);
-            }
-            Err(error) => {
-                tracing::error!(%adapter, %error, "work on a pair broke off; it stays in OUT for another try");
                 self.resting.insert(done.control, now + UNREADABLE_RETRY);
             }
         }
@@ -271,6 +316,16 @@ impl OutFolder {
             self.told = Some(outage);
         }
     }
+}
+
+/// A pair of the last run.
+struct Leftover {
+    key: SourceKey,
+    pair: PairKey,
+    /// Its end, if it has ended.
+    ended: Option<Ended>,
+    /// Whether it is still in OUT.
+    in_out: bool,
 }
 
 /// What the work on one pair needs.
@@ -285,24 +340,47 @@ struct Worker {
 }
 
 impl Worker {
-    /// Settles what ended in the last run and was not settled before it stopped.
-    async fn finish_last_run(&self) -> Result<(), relay_core::DeferralCause> {
-        for (record, ended) in self.relay.unsettled(&self.adapter).await? {
-            let Some((control, identity)) = pair::of_key(&record.source) else {
-                continue;
+    /// What the last run left unsettled.
+    async fn last_run(&self) -> Result<Vec<Leftover>, DeferralCause> {
+        let unsettled = self.relay.unsettled(&self.adapter).await?;
+        let out = self.folders.out.clone();
+        let looked = task::spawn_blocking(move || {
+            let leftover = |(key, ended)| {
+                let pair = PairKey::from_source_key(&key)?;
+                let in_out = pair.is_in(&out);
+                Some(Leftover { key, pair, ended, in_out })
             };
-            tracing::info!(relay_id = %ended.relay_id(), adapter = %self.adapter, "settling a pair of the last run");
-            self.settle(control.to_owned(), identity.to_owned(), ended).await;
+            unsettled.into_iter().filter_map(leftover).collect()
+        });
+        looked.await.map_err(|_| DeferralCause::Stopping)
+    }
+
+    /// Ends the message of a pair that is no longer in OUT.
+    async fn withdraw(&self, key: SourceKey) -> Result<(), Kept> {
+        let withdrawn = self.relay.withdraw(&key).await;
+        let ended = withdrawn.map_err(|deferral| Kept::Deferred(Box::new(deferral), key.clone()))?;
+        if let (Some(ended), Some(pair)) = (ended, PairKey::from_source_key(&key)) {
+            let (relay_id, state) = (ended.relay_id(), ended.outcome().name());
+            tracing::warn!(%relay_id, adapter = %self.adapter, state, "a pair was taken out of OUT, or changed there, before it was sent");
+            self.settle(pair, None, ended).await;
         }
         Ok(())
     }
 
-    async fn carry(&self, ready: &ReadyPair) -> Result<(), Kept> {
-        let Some(pair) = self.read(ready).await? else { return Ok(()) };
+    async fn carry(&self, ready: &ReadyPair, previous: Option<SourceKey>) -> Result<(), Kept> {
+        let pair = self.read(ready).await?;
+        let key = pair.as_ref().map(|pair| pair.key.to_source_key(&self.adapter));
+        if let Some(previous) = previous
+            && Some(&previous) != key.as_ref()
+        {
+            self.withdraw(previous).await?;
+        }
+        let (Some(pair), Some(key)) = (pair, key) else { return Ok(()) };
         let ended = match pair.verdict {
-            Verdict::Send(message) => self.relay.send(*message).await?,
-            Verdict::Refuse(refused) => self.relay.refuse(refused).await?,
+            Verdict::Send(message) => self.relay.send(*message).await,
+            Verdict::Refuse(refused) => self.relay.refuse(refused).await,
         };
+        let ended = ended.map_err(|deferral| Kept::Deferred(Box::new(deferral), key))?;
         let (relay_id, adapter) = (ended.relay_id(), &self.adapter);
         match ended.outcome() {
             Outcome::Accepted(id) => {
@@ -318,8 +396,9 @@ impl Worker {
             Outcome::Expired => {
                 tracing::error!(%relay_id, %adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
             }
+            Outcome::Cancelled => {}
         }
-        self.settle(ready.control.clone(), ready.control_identity.to_key(), ended).await;
+        self.settle(pair.key, Some(pair.bytes), ended).await;
         Ok(())
     }
 
@@ -337,17 +416,18 @@ impl Worker {
     }
 
     /// Moves the pair by its outcome, as often as it takes, until shutdown; the next start goes on.
-    async fn settle(&self, control: String, identity: String, ended: Ended) {
+    async fn settle(&self, pair: PairKey, bytes: Option<Vec<u8>>, ended: Ended) {
         let relay_id = ended.relay_id();
-        let ended = Arc::new(ended);
+        let settled = Arc::new((pair, bytes, ended));
         let mut told = None;
         let mut shutdown = self.shutdown.clone();
         loop {
             let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
-            let (control, identity, proof) = (control.clone(), identity.clone(), Arc::clone(&ended));
+            let settled = Arc::clone(&settled);
             let moved = task::spawn_blocking(move || {
-                let settling = Settling { control: &control, identity: &identity, mailbox: &mailbox, now };
-                settle(&folders, settling, &proof)
+                let (key, bytes, ended) = &*settled;
+                let settling = Settling { key, bytes: bytes.as_deref(), mailbox: &mailbox, now };
+                settle(&folders, settling, ended)
             })
             .await;
             let Err(error) = moved.map_err(io::Error::other).flatten() else {
@@ -364,8 +444,15 @@ impl Worker {
                 () = shutdown.requested() => return,
             }
         }
-        if let Err(error) = self.relay.settled(&ended).await {
+        let (_, _, ended) = &*settled;
+        if let Err(error) = self.relay.settled(ended).await {
             tracing::error!(%relay_id, adapter = %self.adapter, %error, "the next start settles the pair again");
+            return;
+        }
+        let folders = Arc::clone(&self.folders);
+        let forgotten = task::spawn_blocking(move || forget(&folders, relay_id)).await;
+        if let Err(error) = forgotten.map_err(io::Error::other).flatten() {
+            tracing::warn!(%relay_id, adapter = %self.adapter, %error, "an empty work folder stays in TEMP");
         }
     }
 }

@@ -14,6 +14,7 @@ use relay_core::{
     Envelope, HeaderText, MailboxId, OpenPayload, Payload, PayloadStream, Refused, Rejection, SourceKey,
     SourceMessage, checksum,
 };
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::pickup::{Identity, ReadyPair};
@@ -21,11 +22,13 @@ use crate::pickup::{Identity, ReadyPair};
 /// How much of a data file is read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A pair, read: what the control file says, where that can be told, and what follows.
+/// A pair, read, and what follows from it.
 #[derive(Debug)]
 pub struct Pair {
-    /// The control file as data; absent when it cannot be read.
-    pub control: Option<ControlFile>,
+    /// How it is recognised.
+    pub key: PairKey,
+    /// The control file as it was read.
+    pub bytes: Vec<u8>,
     /// What to do with it.
     pub verdict: Verdict,
 }
@@ -39,14 +42,71 @@ pub enum Verdict {
     Refuse(Refused),
 }
 
-/// The source key of a control file: its name and which file of that name it is.
-pub fn key(adapter: &str, control: &str, identity: &Identity) -> SourceKey {
-    SourceKey { adapter: adapter.to_owned(), message: format!("{control}|{}", identity.to_key()) }
+/// What makes a pair recognisable: the control file's name and content, and which file its data is. A control file
+/// that is only touched stays the same pair; one with other data does not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PairKey {
+    /// Name of the control file.
+    pub control: String,
+    /// SHA-256 of its content, in hex.
+    pub content: String,
+    /// Name of the data file and its identity, as [`Identity::to_key`] writes it.
+    pub data: Option<(String, String)>,
 }
 
-/// The control file's name in a source key, and the identity it had.
-pub fn of_key(key: &SourceKey) -> Option<(&str, &str)> {
-    key.message.rsplit_once('|')
+/// What separates the parts of a key: the one character that no file name holds.
+const SEPARATOR: char = '/';
+
+impl PairKey {
+    fn of(ready: &ReadyPair, bytes: &[u8]) -> Self {
+        Self {
+            control: ready.control.clone(),
+            content: digest(bytes),
+            data: ready.data.as_ref().map(|(name, identity)| (name.clone(), identity.to_key())),
+        }
+    }
+
+    /// As the engine keeps it.
+    pub fn to_source_key(&self, adapter: &str) -> SourceKey {
+        let mut message = format!("{}{SEPARATOR}{}", self.control, self.content);
+        if let Some((name, identity)) = &self.data {
+            message += &format!("{SEPARATOR}{name}{SEPARATOR}{identity}");
+        }
+        SourceKey { adapter: adapter.to_owned(), message }
+    }
+
+    /// From what the engine kept. `None` when it is not of this adapter's making.
+    pub fn from_source_key(key: &SourceKey) -> Option<Self> {
+        let mut parts = key.message.split(SEPARATOR).map(str::to_owned);
+        let (control, content) = (parts.next()?, parts.next()?);
+        let data = match (parts.next(), parts.next()) {
+            (Some(name), Some(identity)) => Some((name, identity)),
+            _ => None,
+        };
+        Some(Self { control, content, data })
+    }
+
+    /// Whether the control file at `path` has this pair's content.
+    pub fn is_control_at(&self, path: &Path) -> bool {
+        read_control(path).is_ok_and(|bytes| digest(&bytes) == self.content)
+    }
+
+    /// Whether the whole pair is in OUT.
+    pub fn is_in(&self, out: &Path) -> bool {
+        self.is_control_at(&out.join(&self.control))
+            && self.data.as_ref().is_none_or(|(name, identity)| Identity::is_at(identity, &out.join(name)))
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Reads a control file: one byte more than allowed shows that it is too large without reading all of it.
+pub fn read_control(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SIZE_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads a ready pair. Never fails: whatever is wrong becomes a refusal, except that a file which the system
@@ -55,48 +115,51 @@ pub fn of_key(key: &SourceKey) -> Option<(&str, &str)> {
 /// # Errors
 /// When the control file cannot be opened or read.
 pub fn read(adapter: &str, mailbox: &MailboxId, out: &Path, ready: &ReadyPair) -> io::Result<Pair> {
-    let key = key(adapter, &ready.control, &ready.control_identity);
-    let refuse = |control, fault: Fault| {
+    let bytes = read_control(&out.join(&ready.control))?;
+    let pair_key = PairKey::of(ready, &bytes);
+    let key = pair_key.to_source_key(adapter);
+    let verdict = judge(mailbox, out, ready, &bytes, key);
+    Ok(Pair { key: pair_key, bytes, verdict })
+}
+
+fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: SourceKey) -> Verdict {
+    let refuse = |fault: Fault| {
         let rejection = Rejection {
             event: fault.event.to_string(),
             code: fault.code.to_owned(),
             description: fault.description,
             message_id: None,
         };
-        let verdict = Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection });
-        Ok(Pair { control, verdict })
+        Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection })
     };
-    // One byte more than allowed shows that the file is too large without reading all of it.
-    let mut bytes = Vec::new();
-    File::open(out.join(&ready.control))?.take(SIZE_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    let mut control = match ControlFile::read(&bytes) {
+    let mut control = match ControlFile::read(bytes) {
         Ok(control) => control,
         Err(error) => {
             let mut fault = Fault::unreadable_control_file();
             // Readers may put the text between single quotes (Q11).
             let reason = error.to_string().replace('\'', "");
             fault.description = format!("Control file {} cannot be read: {reason}", ready.control);
-            return refuse(None, fault);
+            return refuse(fault);
         }
     };
     if let Err(fault) = control.check(mailbox.as_str()) {
-        return refuse(Some(control), fault);
+        return refuse(fault);
     }
     if control.from_dts.trim().is_empty() {
         control.from_dts = mailbox.to_string();
     }
     let data = match &ready.data {
         Some((name, identity)) if identity.length() > 0 => (name, identity),
-        _ => return refuse(Some(control), Fault::unreadable_data_file()),
+        _ => return refuse(Fault::unreadable_data_file()),
     };
     match message(key.clone(), mailbox, out, &control, data) {
-        Ok(message) => Ok(Pair { control: Some(control), verdict: Verdict::Send(Box::new(message)) }),
+        Ok(message) => Verdict::Send(Box::new(message)),
         Err(reason) => {
             let mut fault = Fault::unreadable_control_file();
             fault.event = dts_control::Event::Transfer;
             fault.code = dts_control::codes::TRANSFER_FAILED;
             fault.description = reason.replace('\'', "");
-            refuse(Some(control), fault)
+            refuse(fault)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which pairs in OUT are complete and quiet (`dts-file-interface.md` 2.4, 2.6, checks 7 to 10).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
@@ -42,6 +42,11 @@ impl Identity {
     /// As text, for a source key.
     pub fn to_key(&self) -> String {
         format!("{}-{}-{}", self.length, self.modified_ns, self.inode)
+    }
+
+    /// Whether the file at `path` is the one whose [`Identity::to_key`] this is.
+    pub fn is_at(key: &str, path: &Path) -> bool {
+        Self::at(path).is_some_and(|identity| identity.to_key() == key)
     }
 }
 
@@ -89,6 +94,8 @@ pub struct Look {
     pub ready: Vec<ReadyPair>,
     /// When the next pair may become ready, if nothing changes.
     pub next: Option<Instant>,
+    /// The names of all control files that are there and not passed over.
+    pub present: HashSet<String>,
     /// Control files whose names are not UTF-8: they cannot be named to MESH and stay where they are.
     pub unnameable: usize,
 }
@@ -121,7 +128,12 @@ impl Pickup {
             let Some(control_identity) = Identity::at(&out.join(&name)) else {
                 continue;
             };
-            let data = file_name::data_name_candidates(stem)
+            let mut candidates = file_name::data_name_candidates(stem);
+            if !name.ends_with(".ctl") {
+                // X.CTL goes with X.DAT first, as X.ctl goes with X.dat.
+                candidates.reverse();
+            }
+            let data = candidates
                 .into_iter()
                 .find_map(|data| Identity::at(&out.join(&data)).map(|identity| (data, identity)));
             let pair = ReadyPair { control: name.clone(), control_identity, data };
@@ -135,6 +147,7 @@ impl Pickup {
             } else {
                 look.next = Some(look.next.map_or(since + wait, |next| next.min(since + wait)));
             }
+            look.present.insert(name.clone());
             present.insert(name, Seen { pair, since });
         }
         self.seen = present;

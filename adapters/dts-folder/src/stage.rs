@@ -1,9 +1,9 @@
 //! Building what must appear in one step, and finishing it after a crash.
 //!
 //! Files are written into a folder of their own under TEMP, synced, and the folder is *sealed* by renaming it.
-//! From then on finishing means moving its files out one after another; whatever is still there was not moved
-//! yet, and an empty sealed folder says that everything was. So a restart goes on where the last run stopped and
-//! shows nobody anything twice.
+//! From then on finishing means moving its files out one after another, the control file last. The sealed folder
+//! stays, empty, until the journal has what follows from it, so that a restart goes on where the last run stopped
+//! and shows nobody anything twice.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,6 +17,7 @@ const SEALED_SUFFIX: &str = ".relay-ready";
 pub struct Stage {
     open: PathBuf,
     sealed: PathBuf,
+    is_sealed: bool,
 }
 
 /// A folder that is complete and durable.
@@ -34,7 +35,7 @@ impl Stage {
             fs::remove_dir_all(&open)?;
         }
         fs::create_dir(&open)?;
-        Ok(Self { open, sealed: sealed_path(temp, id) })
+        Ok(Self { open, sealed: sealed_path(temp, id), is_sealed: false })
     }
 
     /// Where the file `name` is to be written. Whoever writes it syncs it.
@@ -56,10 +57,22 @@ impl Stage {
     ///
     /// # Errors
     /// When syncing or renaming fails.
-    pub fn seal(self) -> io::Result<Sealed> {
+    pub fn seal(mut self) -> io::Result<Sealed> {
         sync_folder(&self.open)?;
         move_durably(&self.open, &self.sealed)?;
-        Ok(Sealed(self.sealed))
+        self.is_sealed = true;
+        Ok(Sealed(self.sealed.clone()))
+    }
+}
+
+/// What was not sealed would only take up room, on a disk that may just have become full.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !self.is_sealed
+            && let Err(error) = fs::remove_dir_all(&self.open)
+        {
+            tracing::warn!(%error, "an unfinished work folder stays in TEMP until the next try or start");
+        }
     }
 }
 
@@ -73,6 +86,19 @@ impl Sealed {
     /// Whether the file `name` has not been moved out yet.
     pub fn holds(&self, name: &str) -> bool {
         self.0.join(name).exists()
+    }
+
+    /// Where the file `name` is, or would be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Throws the folder away with what is in it.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn discard(self) -> io::Result<()> {
+        fs::remove_dir_all(&self.0)
     }
 
     /// Moves the file `name` to `to`, replacing what is there. Does nothing when it was moved before.
@@ -175,10 +201,15 @@ mod tests {
     fn what_was_not_sealed_is_begun_again_and_swept() {
         let temp = tempfile::tempdir().expect("a folder");
         fs::create_dir(temp.path().join("app-own")).expect("a folder");
-        Stage::begin(temp.path(), "ID1").expect("a stage").write("data", b"half").expect("a file");
+        let half = Stage::begin(temp.path(), "ID1").expect("a stage");
+        half.write("data", b"half").expect("a file");
+        drop(half);
+        assert_eq!(fs::read_dir(temp.path()).expect("a listing").count(), 1, "nothing unfinished stays");
+        fs::create_dir(temp.path().join("ID2.relay-new")).expect("as after a crash");
         assert!(Sealed::find(temp.path(), "ID1").is_none());
         let again = Stage::begin(temp.path(), "ID1").expect("a stage");
         assert!(!again.path("data").exists());
+        drop(again);
         sweep(temp.path()).expect("swept");
         assert_eq!(fs::read_dir(temp.path()).expect("a listing").count(), 1, "an app's own folder stays");
     }

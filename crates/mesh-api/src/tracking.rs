@@ -1,8 +1,10 @@
 //! Where a sent message is, as MESH tells its sender (`mesh-api.md` 4.10, 4.11, 7.1).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::MessageId;
+use crate::stamp;
 
 /// State of a message at MESH (7.1). Compared without regard to case, because the versions differ in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Tracking {
     pub status_code: String,
     /// Text of a failure, empty otherwise.
     pub status_description: String,
+    /// When MESH took it; absent when it does not say or says it in no known form.
+    pub uploaded: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +60,8 @@ struct AnyVersion {
     status_code: Option<String>,
     #[serde(alias = "statusDescription")]
     status_description: Option<String>,
+    #[serde(alias = "uploadTimestamp")]
+    upload_timestamp: Option<String>,
 }
 
 impl Tracking {
@@ -67,6 +73,7 @@ impl Tracking {
             status: TrackingStatus::read(&any.status?),
             status_code: any.status_code.unwrap_or_default(),
             status_description: any.status_description.unwrap_or_default(),
+            uploaded: any.upload_timestamp.as_deref().and_then(stamp::parse),
         })
     }
 }

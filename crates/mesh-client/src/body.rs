@@ -30,12 +30,18 @@ pub(crate) struct Watch(Arc<Mutex<Progress>>);
 struct Progress {
     moved: Instant,
     handed_out: bool,
+    given_up: bool,
     failure: Option<io::ErrorKind>,
 }
 
 impl Watch {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Progress { moved: Instant::now(), handed_out: false, failure: None })))
+        Self(Arc::new(Mutex::new(Progress {
+            moved: Instant::now(),
+            handed_out: false,
+            given_up: false,
+            failure: None,
+        })))
     }
 
     /// When the body last moved.
@@ -47,6 +53,14 @@ impl Watch {
     /// connection never asks for it.
     pub(crate) fn handed_out(&self) -> bool {
         self.lock().handed_out
+    }
+
+    /// Ends the body where it is and says whether the connection was given the last byte. After this no byte
+    /// leaves, so the answer stays true while the request is being dropped.
+    pub(crate) fn give_up(&self) -> bool {
+        let mut progress = self.lock();
+        progress.given_up = true;
+        progress.handed_out
     }
 
     /// Why the source failed, if it did.

@@ -182,7 +182,7 @@ impl Mailbox {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) => return Err(self.broken(call, &error, watch)),
                 Err(_) if watch.moved() > quiet_since => {}
-                Err(_) => return Err(self.fail(call, ErrorKind::TimedOut, doubt(call, watch.handed_out()))),
+                Err(_) => return Err(self.fail(call, ErrorKind::TimedOut, doubt(call, watch.give_up()))),
             }
         }
     }

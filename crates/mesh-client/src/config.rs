@@ -66,7 +66,7 @@ pub struct Timeouts {
     /// For a connection to stand: name, TCP and TLS together. 15 seconds by default.
     pub connect: Duration,
     /// Longest silence: nothing of our body could be written, and nothing came back. A large body that moves
-    /// may take as long as it needs. 90 seconds by default, because MESH answers a chunk of 100 MB only after it
+    /// may take as long as it needs. 60 seconds by default, because MESH answers a chunk of 100 MB only after it
     /// stored it. A JSON answer has this long as a whole, so that it cannot trickle for ever.
     pub answer: Duration,
     /// How long an unused connection is kept. 10 seconds by default: shorter than servers and firewalls keep
@@ -78,7 +78,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(15),
-            answer: Duration::from_secs(90),
+            answer: Duration::from_secs(60),
             idle: Duration::from_secs(10),
         }
     }

@@ -149,7 +149,7 @@ async fn relay(config: &Path) -> ExitCode {
     tracing::info!("the relay is running");
     let broken = tokio::select! {
         heard = stop::asked() => heard.err().map(|error| format!("signals cannot be heard: {error}")),
-        error = relay.failed() => error.map(|error| error.to_string()),
+        error = relay.failed() => Some(error.to_string()),
     };
     tracing::info!("the relay is stopping");
     let stopped = relay.stop().await;

@@ -1,7 +1,7 @@
 //! The MESH client as the core's port: translation, no decisions.
 
 use async_trait::async_trait;
-use mesh_api::{Classify, LocalId, MailboxId, MessageId, Tracking};
+use mesh_api::{Classify, LocalId, MailboxId, MessageId, Tracking, TrackingStatus};
 use mesh_client::{CallError, ErrorKind, LocalIdMatch, Mailbox};
 use relay_core::{
     DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
@@ -45,7 +45,11 @@ impl MeshMailbox for MeshPort {
     async fn find_by_local_id(&self, local_id: &LocalId) -> Result<Found, MeshError> {
         Ok(match self.0.track_by_local_id(local_id).await.map_err(translate)? {
             LocalIdMatch::Nothing => Found::Nothing,
-            LocalIdMatch::One(tracking) => Found::One(tracking.message_id),
+            // Chunks without the last one: never delivered, so the message is not at MESH.
+            LocalIdMatch::One(tracking) if tracking.status == TrackingStatus::Uploading => Found::Nothing,
+            LocalIdMatch::One(tracking) => {
+                Found::One { id: tracking.message_id, uploaded: tracking.uploaded }
+            }
             LocalIdMatch::Several => Found::Several,
         })
     }
@@ -77,12 +81,21 @@ fn translate(error: CallError) -> MeshError {
         ErrorKind::AlreadyComplete => MeshAnswer::AlreadyComplete,
         _ => MeshAnswer::Nothing,
     };
+    let mailbox_wide = matches!(
+        error.kind(),
+        ErrorKind::CredentialsRefused
+            | ErrorKind::Connect(_)
+            | ErrorKind::Throttled { .. }
+            | ErrorKind::ServerTrouble { .. }
+            | ErrorKind::NotMesh(_)
+    );
     MeshError {
         what: error.to_string(),
         class: error.class(),
         effect: error.effect(),
         owner: error.owner(),
         answer,
+        mailbox_wide,
     }
 }
 

@@ -16,9 +16,9 @@ use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
 use crate::system::{SystemChance, SystemClock};
 
-/// Longest wait for messages under way when the relay stops. What is not finished by then is taken up by the
-/// next start.
-const STOP_MAX: Duration = Duration::from_secs(30);
+/// Longest wait for messages under way when the relay stops: longer than the client waits for an answer, so that a
+/// stop does not make doubts. What is not finished by then is taken up by the next start.
+const STOP_MAX: Duration = Duration::from_secs(75);
 
 /// A relay at work.
 pub struct Relay {
@@ -98,12 +98,14 @@ impl Relay {
     }
 
     /// Returns when a part of the relay ends although nobody asked, which it never should.
-    pub async fn failed(&mut self) -> Option<RelayError> {
+    pub async fn failed(&mut self) -> RelayError {
         loop {
-            match self.tasks.join_next().await? {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Some(error.into()),
-                Err(error) => return Some(error.into()),
+            match self.tasks.join_next().await {
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error))) => return error.into(),
+                Some(Err(error)) => return error.into(),
+                // Nothing was configured to run, so nothing can fail.
+                None => std::future::pending().await,
             }
         }
     }

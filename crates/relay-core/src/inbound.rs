@@ -136,9 +136,14 @@ impl Poller {
         let mut entry = match begun {
             Begin::New(entry) => entry,
             Begin::Known(mut entry) => {
-                if let InboundState::Delivering { attempt } = entry.record().state {
-                    let again = InboundState::Delivering { attempt: attempt + 1 };
-                    self.ledger.advance_inbound(&mut entry, again).await?;
+                let attempt = match entry.record().state {
+                    InboundState::Delivering { attempt } => Some(attempt + 1),
+                    // Listed again, so it is not gone after all.
+                    InboundState::Gone => Some(1),
+                    _ => None,
+                };
+                if let Some(attempt) = attempt {
+                    self.ledger.advance_inbound(&mut entry, InboundState::Delivering { attempt }).await?;
                 }
                 entry
             }
@@ -160,7 +165,7 @@ impl Poller {
                 self.sink.recorded(&receipt).await;
                 delivered
             }
-            // Parked waits for a person; what is gone from MESH is not listed again.
+            // Parked waits for a person.
             (None, _) => return Ok(()),
         };
         match self.mesh.acknowledge(&delivered).await {
@@ -191,7 +196,8 @@ impl Poller {
             {
                 tracing::warn!(%relay_id, %mailbox, message_id = %id, "message is gone from MESH; another reader took it or it expired");
                 self.ledger.advance_inbound(entry, InboundState::Gone).await?;
-                return Ok(None);
+                // An error, so that it rests should MESH go on listing it.
+                return Err(error.into());
             }
             Err(error) => return Err(error.into()),
         };

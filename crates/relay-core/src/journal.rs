@@ -130,7 +130,7 @@ pub trait Journal: Send + Sync {
     /// Records that the source has let go of its copy. The key may be used again.
     async fn settle(&self, relay_id: RelayId, at: Timestamp) -> Result<(), JournalError>;
 
-    /// The messages of an adapter that ended and whose source has not let go, oldest first.
+    /// The messages of an adapter whose source has not let go, ended or not, oldest first.
     async fn unsettled(&self, adapter: &str) -> Result<Vec<OutboundRecord>, JournalError>;
 
     /// How many outbound messages of the mailbox carry this local id.

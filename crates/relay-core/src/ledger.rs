@@ -17,7 +17,7 @@ use mesh_api::MessageId;
 use crate::clock::{Clock, RelayId};
 use crate::journal::{InboundRecord, Journal, JournalError, OutboundRecord};
 use crate::sink::Receipt;
-use crate::source::Outcome;
+use crate::source::{Outcome, SourceKey};
 use crate::state::{InboundState, OutboundState};
 
 /// Proof that a message's end is in the journal: what a source needs before it lets go of its copy.
@@ -103,12 +103,13 @@ impl Ledger {
         Ok(Outbound(self.journal.begin_outbound(new).await?.into_record()))
     }
 
-    pub(crate) async fn unsettled(
-        &self,
-        adapter: &str,
-    ) -> Result<Vec<(OutboundRecord, Ended)>, JournalError> {
-        let records = self.journal.unsettled(adapter).await?;
-        Ok(records.into_iter().filter_map(|record| Ended::of(&record).map(|ended| (record, ended))).collect())
+    pub(crate) async fn unsettled(&self, adapter: &str) -> Result<Vec<Outbound>, JournalError> {
+        Ok(self.journal.unsettled(adapter).await?.into_iter().map(Outbound).collect())
+    }
+
+    pub(crate) async fn find(&self, key: &SourceKey) -> Result<Option<Outbound>, JournalError> {
+        let unsettled = self.unsettled(&key.adapter).await?;
+        Ok(unsettled.into_iter().find(|outbound| outbound.record().source == *key))
     }
 
     pub(crate) async fn advance(

@@ -1,6 +1,7 @@
 //! MESH as the core sees it.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use mesh_api::{
     ChunkPlan, Classify, Download, Effect, Envelope, FailureClass, LocalId, MailboxId, MessageId, Owner,
     Payload, PayloadStream, Tracking,
@@ -37,7 +38,12 @@ pub enum Found {
     /// No message.
     Nothing,
     /// One message.
-    One(MessageId),
+    One {
+        /// Its id.
+        id: MessageId,
+        /// When MESH took it, where it says so.
+        uploaded: Option<Timestamp>,
+    },
     /// More than one.
     Several,
 }
@@ -112,6 +118,9 @@ pub struct MeshError {
     pub owner: Owner,
     /// What MESH said.
     pub answer: MeshAnswer,
+    /// Whether every other message of the mailbox would meet the same: no connection, credentials refused, MESH
+    /// in trouble. Otherwise it may be this message alone.
+    pub mailbox_wide: bool,
 }
 
 impl Classify for MeshError {

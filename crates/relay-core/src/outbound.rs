@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use mesh_api::{ChunkPlan, Effect, FailureClass, MailboxId};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::{Chance, Clock};
-use crate::journal::{Journal, NewOutbound, OutboundDetails, OutboundRecord};
+use crate::journal::{Journal, JournalError, NewOutbound, OutboundDetails, OutboundRecord};
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshAnswer, MeshError, MeshMailbox, Outgoing};
 use crate::policy::{SendPolicy, backoff};
@@ -24,6 +25,9 @@ const PERMIT_BYTES: u64 = 1024;
 
 /// How long a source waits before it offers a message again that met a fault of the relay's own side.
 const OWN_FAULT_RETRY: Duration = Duration::from_secs(5);
+
+/// How far MESH's clock and ours may be apart: what its tokens allow (`mesh-api.md` 2.2).
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_hours(2);
 
 /// What the engine takes from outside besides MESH.
 #[derive(Clone)]
@@ -75,8 +79,17 @@ impl Lane {
         }
     }
 
-    /// Waits until the message fits the bounds. `None` when the lane was closed, which nothing does today.
-    async fn permit(&self, length: u64) -> Option<Permit> {
+    /// Waits until the message fits the bounds. `None` when the relay stops first.
+    async fn permit(&self, length: u64, shutdown: &Shutdown) -> Option<Permit> {
+        let mut shutdown = shutdown.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => None,
+            permit = self.wait(length) => permit,
+        }
+    }
+
+    async fn wait(&self, length: u64) -> Option<Permit> {
         let kibibytes =
             u32::try_from(length.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.kibibytes_max);
         Some(Permit {
@@ -135,7 +148,7 @@ impl RelayHandle {
         if let Some(ended) = outbound.ended() {
             return Ok(ended);
         }
-        let Some(_permit) = lane.permit(message.payload.length()).await else {
+        let Some(_permit) = lane.permit(message.payload.length(), &engine.shutdown).await else {
             return Err(engine.own_fault(DeferralCause::Stopping));
         };
         engine.drive(lane, &message, &mut outbound).await
@@ -160,22 +173,26 @@ impl RelayHandle {
         let begun = engine.ledger.begin_outbound(new).await;
         let mut outbound = begun.map_err(|error| engine.own_fault(error.into()))?;
         if outbound.ended().is_none() {
-            // Seen before and not sent yet: refused now, for instance because its data file is gone.
-            let context = engine.context(outbound.record());
-            let decided = step(&outbound.record().state, OutboundEvent::Refused(refused.rejection), context);
-            let state = match decided {
-                Ok(step) => step.state,
-                // It may be at MESH already; what is left of it here cannot tell.
-                Err(_) => OutboundState::Parked {
-                    reason: "the message was being sent when its files became unreadable; ask the recipient \
-                             whether it arrived"
-                        .to_owned(),
-                },
-            };
-            let committed = engine.ledger.advance(&mut outbound, state).await;
-            committed.map_err(|error| engine.own_fault(error.into()))?;
+            // Seen before, and unusable now: its data file is gone, say.
+            engine.end(&mut outbound, OutboundEvent::Unusable(refused.rejection)).await?;
         }
         outbound.ended().ok_or_else(|| engine.own_fault(DeferralCause::Stopping))
+    }
+
+    /// Records that the source no longer holds a message that it offered, and returns its end. `None` when the
+    /// journal knows no unsettled message of this key.
+    ///
+    /// # Errors
+    /// When the journal could not record it.
+    pub async fn withdraw(&self, key: &SourceKey) -> Result<Option<Ended>, Deferral> {
+        let engine = &*self.0;
+        let _busy = engine.hold(key).await;
+        let known = engine.ledger.find(key).await.map_err(|error| engine.own_fault(error.into()))?;
+        let Some(mut outbound) = known else { return Ok(None) };
+        if outbound.ended().is_none() {
+            engine.end(&mut outbound, OutboundEvent::Withdrawn).await?;
+        }
+        Ok(outbound.ended())
     }
 
     /// Records that the source has let go of its copy. Should this be lost, the source finds the message again
@@ -189,13 +206,14 @@ impl RelayHandle {
         Ok(())
     }
 
-    /// The messages of an adapter that ended and that its source may not have settled: after a start, what the
-    /// last run left.
+    /// The messages of an adapter that its source may not have settled: after a start, what the last run left.
+    /// With each comes its end, if it has ended.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn unsettled(&self, adapter: &str) -> Result<Vec<(OutboundRecord, Ended)>, DeferralCause> {
-        Ok(self.0.ledger.unsettled(adapter).await?)
+    pub async fn unsettled(&self, adapter: &str) -> Result<Vec<(SourceKey, Option<Ended>)>, DeferralCause> {
+        let records = self.0.ledger.unsettled(adapter).await?;
+        Ok(records.into_iter().map(|outbound| (outbound.record().source.clone(), outbound.ended())).collect())
     }
 }
 
@@ -228,7 +246,7 @@ impl Engine {
         let plan = message.plan(self.policy.chunk_bytes);
         let mut event = match &plan {
             Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: self.policy.chunk_bytes },
-            Err(rejection) => OutboundEvent::Refused(rejection.clone()),
+            Err(rejection) => OutboundEvent::Unusable(rejection.clone()),
         };
         let mut last_error = None;
         loop {
@@ -236,19 +254,18 @@ impl Engine {
             let next = match decided {
                 Ok(step) => step,
                 Err(fault) => {
-                    tracing::error!(%relay_id, %fault, "message left as it is");
-                    return Err(self.own_fault(DeferralCause::Stopping));
+                    tracing::error!(%relay_id, state = fault.state, "INV-5: a step that cannot be; message left as it is");
+                    return Err(self.own_fault(DeferralCause::Again));
                 }
             };
-            let committed = self.ledger.advance(outbound, next.state).await;
-            committed.map_err(|error| self.own_fault(error.into()))?;
+            self.record(outbound, next.state).await?;
             let state = outbound.record().state.name();
             tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
 
             event = match (next.effect, &plan) {
                 (OutboundEffect::Settle, _) | (_, Err(_)) => break,
                 (OutboundEffect::Defer { after }, _) => {
-                    let cause = last_error.map_or(DeferralCause::Stopping, DeferralCause::Mesh);
+                    let cause = last_error.map_or(DeferralCause::Again, DeferralCause::Mesh);
                     return Err(Deferral { cause, after });
                 }
                 (OutboundEffect::Post, Ok(plan)) => {
@@ -259,11 +276,39 @@ impl Engine {
                 }
                 (OutboundEffect::Probe { after }, _) => {
                     self.pause(after).await?;
-                    self.probe(lane, message, &mut last_error).await?
+                    self.probe(lane, message, outbound.record().received_at, &mut last_error).await?
                 }
             };
         }
         outbound.ended().ok_or_else(|| self.own_fault(DeferralCause::Stopping))
+    }
+
+    /// Ends a message without sending anything more of it.
+    async fn end(&self, outbound: &mut Outbound, event: OutboundEvent) -> Result<(), Deferral> {
+        let decided = step(&outbound.record().state, event, self.context(outbound.record()));
+        let Ok(next) = decided else { return Err(self.own_fault(DeferralCause::Again)) };
+        self.record(outbound, next.state).await
+    }
+
+    /// Commits a state. What MESH has said cannot be asked for again, so a journal that cannot take it is tried
+    /// until it can or the relay stops.
+    async fn record(&self, outbound: &mut Outbound, state: OutboundState) -> Result<(), Deferral> {
+        let learned = matches!(state, OutboundState::Accepted { .. } | OutboundState::Uploading { .. });
+        let mut told = false;
+        loop {
+            let error = match self.ledger.advance(outbound, state.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if !learned || !matches!(error, JournalError::Storage { .. }) {
+                return Err(self.own_fault(error.into()));
+            }
+            if !std::mem::replace(&mut told, true) {
+                let (relay_id, message_id) = (outbound.record().relay_id, state.message_id());
+                tracing::error!(%relay_id, ?message_id, %error, "MESH has answered and the journal cannot take it");
+            }
+            self.pause(OWN_FAULT_RETRY).await?;
+        }
     }
 
     /// Waits, unless the relay stops meanwhile.
@@ -345,6 +390,7 @@ impl Engine {
         &self,
         lane: &Lane,
         message: &SourceMessage,
+        first_seen: Timestamp,
         last_error: &mut Option<MeshError>,
     ) -> Result<OutboundEvent, Deferral> {
         let Some(local_id) = &message.envelope.local_id else {
@@ -355,7 +401,11 @@ impl Engine {
             return Ok(OutboundEvent::CannotProbe);
         }
         Ok(match lane.mesh.find_by_local_id(local_id).await {
-            Ok(Found::One(id)) => OutboundEvent::Found(id),
+            // An older message with the same local id is another message, whatever this journal remembers.
+            Ok(Found::One { id, uploaded }) => match uploaded {
+                Some(uploaded) if uploaded + CLOCKS_APART_MAX >= first_seen => OutboundEvent::Found(id),
+                _ => OutboundEvent::CannotProbe,
+            },
             Ok(Found::Nothing) => OutboundEvent::NotFound,
             Ok(Found::Several) => OutboundEvent::CannotProbe,
             Err(error) => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mesh_api::{ChunkPlan, Envelope, MailboxId, MessageId, Owner, Payload};
+use mesh_api::{ChunkPlan, Envelope, MailboxId, MessageId, Payload};
 use thiserror::Error;
 
 use crate::journal::JournalError;
@@ -87,15 +87,29 @@ pub enum Outcome {
     Parked(String),
     /// Not accepted in time.
     Expired,
+    /// Withdrawn by its source before anything of it was sent that could be delivered.
+    Cancelled,
 }
 
 impl Outcome {
+    /// The outcome's name, as states are named.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Rejected(_) => "rejected",
+            Self::Parked(_) => "parked",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     pub(crate) fn of(state: &OutboundState) -> Option<Self> {
         match state {
             OutboundState::Accepted { id, .. } => Some(Self::Accepted(id.clone())),
             OutboundState::Rejected(rejection) => Some(Self::Rejected(rejection.clone())),
             OutboundState::Parked { reason } => Some(Self::Parked(reason.clone())),
             OutboundState::Expired { .. } => Some(Self::Expired),
+            OutboundState::Cancelled { .. } => Some(Self::Cancelled),
             _ => None,
         }
     }
@@ -120,6 +134,9 @@ pub enum DeferralCause {
     /// The journal could not record what must be on disk first.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// MESH does not have the message after all, so it is to be sent again.
+    #[error("the message did not arrive at MESH and is sent again")]
+    Again,
     /// The relay is stopping.
     #[error("the relay is stopping")]
     Stopping,
@@ -132,7 +149,8 @@ impl Deferral {
     /// Whether the cause concerns every message of the mailbox, so that offering others now is pointless.
     pub fn is_mailbox_wide(&self) -> bool {
         match &self.cause {
-            DeferralCause::Mesh(error) => error.owner != Owner::Organisation,
+            DeferralCause::Mesh(error) => error.mailbox_wide,
+            DeferralCause::Again => false,
             DeferralCause::Journal(_) | DeferralCause::Stopping | DeferralCause::UnknownMailbox(_) => true,
         }
     }

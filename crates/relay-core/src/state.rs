@@ -75,12 +75,24 @@ pub enum OutboundState {
         /// When it was given up.
         at: Timestamp,
     },
+    /// Withdrawn before anything of it was sent that could be delivered.
+    Cancelled {
+        /// By whom.
+        by: String,
+    },
 }
 
 impl OutboundState {
     /// Whether the source's part is over.
     pub fn is_end(&self) -> bool {
-        matches!(self, Self::Accepted { .. } | Self::Rejected(_) | Self::Parked { .. } | Self::Expired { .. })
+        matches!(
+            self,
+            Self::Accepted { .. }
+                | Self::Rejected(_)
+                | Self::Parked { .. }
+                | Self::Expired { .. }
+                | Self::Cancelled { .. }
+        )
     }
 
     /// The state's name, as it is stored and shown.
@@ -94,6 +106,7 @@ impl OutboundState {
             Self::Rejected(_) => "rejected",
             Self::Parked { .. } => "parked",
             Self::Expired { .. } => "expired",
+            Self::Cancelled { .. } => "cancelled",
         }
     }
 

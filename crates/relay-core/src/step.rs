@@ -36,8 +36,13 @@ pub enum OutboundEvent {
         /// How long to wait, from back-off or from MESH.
         after: Duration,
     },
-    /// MESH, or a check before it, refuses the message for good.
+    /// MESH's answer to the request refuses the message for good.
     Refused(Rejection),
+    /// The message can no longer be sent from here: its files are unreadable, empty or too large. Says nothing
+    /// about what an earlier attempt did.
+    Unusable(Rejection),
+    /// The source no longer holds the message.
+    Withdrawn,
     /// The request may have had its effect; no usable answer came.
     Unclear,
     /// MESH no longer knows the upload.
@@ -117,6 +122,25 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
+/// Whether MESH may be able to deliver the message without anything more from here.
+fn may_be_delivered(state: &OutboundState) -> bool {
+    match state {
+        OutboundState::Sending { of, .. } => *of == 1,
+        OutboundState::Uploading { taken, of, .. } => taken + 1 == *of,
+        OutboundState::InDoubt { .. } => true,
+        _ => false,
+    }
+}
+
+/// Words for a person who must find out whether a message arrived.
+fn unknown_whether(state: &OutboundState, what: &str) -> String {
+    let ask = match state.message_id() {
+        Some(id) => format!("track message {id} or ask the recipient"),
+        None => "ask the recipient".to_owned(),
+    };
+    format!("{what}, and MESH may have it; {ask} before sending again")
+}
+
 /// Decides the next step of an outbound message.
 ///
 /// # Errors
@@ -144,14 +168,24 @@ pub fn step(
         go(state, Probe { after: context.policy.doubt_wait })
     };
 
+    let parked = |reason: String| go(State::Parked { reason }, Settle);
+
     match (state, event) {
+        // What may be at MESH is never reported as refused or withdrawn because of what is left of it here.
+        (state, Event::Unusable(_) | Event::Withdrawn) if may_be_delivered(state) => {
+            parked(unknown_whether(state, "the pair was taken away or changed while it was being sent"))
+        }
+        (state, Event::Unusable(rejection)) if !state.is_end() => go(State::Rejected(rejection), Settle),
+        (state, Event::Withdrawn) if !state.is_end() => {
+            go(State::Cancelled { by: "source".to_owned() }, Settle)
+        }
+
         (State::Received { .. }, Event::Start { .. }) if context.out_of_time() => {
             go(State::Expired { at: context.now }, Settle)
         }
         (State::Received { attempts }, Event::Start { of, .. }) => {
             go(State::Sending { attempt: attempts + 1, of }, Post)
         }
-        (State::Received { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
 
         (State::Sending { of: 1, .. }, Event::Taken { id, .. }) => {
             go(State::Accepted { id, at: context.now }, Settle)
@@ -176,6 +210,11 @@ pub fn step(
         ) => {
             if (*of, *chunk_bytes) == (now_of, now_bytes) {
                 go(state.clone(), PostChunk { index: taken + 1 })
+            } else if may_be_delivered(state) {
+                parked(unknown_whether(
+                    state,
+                    "the chunk size was changed before the last chunk was confirmed",
+                ))
             } else {
                 // The payload would be cut elsewhere than the chunks that `id` holds: begin anew.
                 tracing::debug!(message_id = %id, "chunk size changed, upload begun again");
@@ -203,15 +242,18 @@ pub fn step(
             },
             Settle,
         ),
-        (State::Uploading { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
-        (State::Uploading { .. }, Event::NotApplied { after }) => {
+        (State::Uploading { .. }, Event::NotApplied { after }) if !context.out_of_time() => {
             // MESH keeps the chunks it has; the upload goes on where it broke.
-            if context.out_of_time() {
-                go(State::Expired { at: context.now }, Settle)
-            } else {
-                go(state.clone(), Defer { after })
-            }
+            go(state.clone(), Defer { after })
         }
+        // The last chunk may have been taken by a request whose answer was lost, and then the message is complete.
+        (State::Uploading { .. }, Event::Refused(_) | Event::UploadLost | Event::NotApplied { .. })
+            if may_be_delivered(state) =>
+        {
+            parked(unknown_whether(state, "MESH no longer takes the last chunk of the upload"))
+        }
+        (State::Uploading { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
+        (State::Uploading { .. }, Event::NotApplied { .. }) => go(State::Expired { at: context.now }, Settle),
         // A chunk may be posted again whatever became of it (4.6, row 10).
         (State::Uploading { .. }, Event::Unclear) => {
             go(state.clone(), Defer { after: context.policy.retry_first })
@@ -241,10 +283,9 @@ pub fn step(
             }
         }
         (State::InDoubt { .. }, Event::CannotProbe) => {
-            let reason = "the answer to sending was lost and MESH cannot be asked whether it has the message, \
-                          because the message has no local id of its own; ask the recipient, then send again \
-                          if it did not arrive";
-            go(State::Parked { reason: reason.to_owned() }, Settle)
+            let what = "the answer to sending was lost and MESH cannot be asked about the message, because it has \
+                        no local id of its own";
+            parked(unknown_whether(state, what))
         }
 
         (ended, Event::Start { .. }) if ended.is_end() => go(ended.clone(), Settle),
@@ -331,8 +372,8 @@ mod tests {
         let again = next(&uploading(2), START_3, 1).expect("a step");
         assert_eq!((again.state, again.effect), (uploading(2), OutboundEffect::PostChunk { index: 3 }));
         let other = OutboundEvent::Start { of: 3, chunk_bytes: 11 };
-        assert_eq!(state(&uploading(2), other), OutboundState::Sending { attempt: 2, of: 3 });
-        let lost = state(&uploading(2), OutboundEvent::UploadLost);
+        assert_eq!(state(&uploading(1), other), OutboundState::Sending { attempt: 2, of: 3 });
+        let lost = state(&uploading(1), OutboundEvent::UploadLost);
         assert_eq!(lost, OutboundState::Received { attempts: 1 });
     }
 
@@ -354,11 +395,43 @@ mod tests {
         for (state, event) in [
             (&fresh, START),
             (&sending(1), OutboundEvent::NotApplied { after: Duration::ZERO }),
-            (&uploading(2), OutboundEvent::NotApplied { after: Duration::ZERO }),
+            (&uploading(1), OutboundEvent::NotApplied { after: Duration::ZERO }),
         ] {
             let step = next(state, event, late).expect("a step");
             assert!(matches!(step.state, OutboundState::Expired { .. }));
         }
+    }
+
+    #[test]
+    fn what_may_be_at_mesh_is_parked_when_its_files_are_gone_and_the_rest_is_ended() {
+        let rejection = Rejection {
+            event: "COLLECT".to_owned(),
+            code: "02".to_owned(),
+            description: String::new(),
+            message_id: None,
+        };
+        let unusable = OutboundEvent::Unusable(rejection.clone());
+        for state in [sending(1), uploading(2), in_doubt(0)] {
+            for event in [unusable.clone(), OutboundEvent::Withdrawn] {
+                let step = next(&state, event, 1).expect("a step");
+                assert!(matches!(step.state, OutboundState::Parked { .. }), "{state:?}");
+            }
+        }
+        for state in [OutboundState::Received { attempts: 1 }, sending(3), uploading(1)] {
+            let refused = next(&state, unusable.clone(), 1).expect("a step").state;
+            assert_eq!(refused, OutboundState::Rejected(rejection.clone()));
+            let withdrawn = next(&state, OutboundEvent::Withdrawn, 1).expect("a step").state;
+            assert!(matches!(withdrawn, OutboundState::Cancelled { .. }));
+        }
+    }
+
+    #[test]
+    fn the_last_chunk_is_never_taken_for_undone() {
+        let lost = next(&uploading(2), OutboundEvent::UploadLost, 1).expect("a step");
+        assert!(matches!(lost.state, OutboundState::Parked { .. }));
+        let late = 73 * 60 * 60;
+        let expired = next(&uploading(2), OutboundEvent::NotApplied { after: Duration::ZERO }, late);
+        assert!(matches!(expired.expect("a step").state, OutboundState::Parked { .. }));
     }
 
     #[test]

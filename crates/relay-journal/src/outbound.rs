@@ -102,21 +102,18 @@ pub(crate) fn settle(connection: &Connection, relay_id: RelayId, at: Timestamp) 
     Ok(())
 }
 
-/// The messages of an adapter that ended and whose source has not let go, oldest first.
+/// The messages of an adapter whose source has not let go, oldest first.
 pub(crate) fn unsettled(connection: &Connection, adapter: &str) -> Result<Vec<OutboundRecord>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT relay_id, adapter, source_key, received_at, state, version FROM outbound
          WHERE adapter = ?1 AND settled_at IS NULL ORDER BY received_at, relay_id",
     )?;
     let mut rows = statement.query([adapter])?;
-    let mut ended = Vec::new();
+    let mut unsettled = Vec::new();
     while let Some(row) = rows.next()? {
-        let record = record(row)?;
-        if record.state.is_end() {
-            ended.push(record);
-        }
+        unsettled.push(record(row)?);
     }
-    Ok(ended)
+    Ok(unsettled)
 }
 
 /// How many messages of the mailbox carry this local id.

@@ -1,13 +1,14 @@
 //! A MESH port that does what a test says: it keeps what it was sent, and loses, refuses or repeats on purpose.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use mesh_api::{Effect, FailureClass, LocalId, MailboxId, MessageId, Owner, Tracking, TrackingStatus};
 use relay_core::{
-    DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
+    Clock, DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
 
 /// What the port does with the next send or chunk. With none left it does as asked.
@@ -23,6 +24,8 @@ pub enum Fault {
     UploadLost,
     /// Nothing can be asked: a probe fails.
     ProbeFails,
+    /// The request is lost on the way, and that cannot be told.
+    LostUnseen,
     /// None: this call goes well.
     Well,
 }
@@ -51,6 +54,8 @@ pub struct Arrived {
     pub taken: u32,
     /// Chunks announced.
     pub of: u32,
+    /// When it came.
+    pub uploaded: Option<Timestamp>,
 }
 
 #[derive(Default)]
@@ -64,13 +69,14 @@ struct Inner {
 /// The port.
 pub struct ScriptedMesh {
     mailbox: MailboxId,
+    clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
 }
 
 impl ScriptedMesh {
-    /// A port for this mailbox.
-    pub fn new(mailbox: &MailboxId) -> Self {
-        Self { mailbox: mailbox.clone(), inner: Mutex::default() }
+    /// A port for this mailbox, which takes the time from this clock.
+    pub fn new(mailbox: &MailboxId, clock: Arc<dyn Clock>) -> Self {
+        Self { mailbox: mailbox.clone(), clock, inner: Mutex::default() }
     }
 
     /// Adds a fault for a call to come.
@@ -118,7 +124,7 @@ fn error(fault: &Fault) -> MeshError {
         Fault::NotSent | Fault::ProbeFails => {
             (FailureClass::Transient, Effect::NotApplied, Owner::Mesh, MeshAnswer::Nothing)
         }
-        Fault::AnswerLost | Fault::Well => {
+        Fault::AnswerLost | Fault::LostUnseen | Fault::Well => {
             (FailureClass::Transient, Effect::Unknown, Owner::Mesh, MeshAnswer::Nothing)
         }
         Fault::Refuse(rejection) => (
@@ -131,7 +137,14 @@ fn error(fault: &Fault) -> MeshError {
             (FailureClass::Permanent, Effect::NotApplied, Owner::Mesh, MeshAnswer::NoSuchMessage)
         }
     };
-    MeshError { what: format!("scripted: {fault:?}"), class, effect, owner, answer }
+    MeshError {
+        what: format!("scripted: {fault:?}"),
+        class,
+        effect,
+        owner,
+        answer,
+        mailbox_wide: matches!(fault, Fault::NotSent),
+    }
 }
 
 async fn read(outgoing: Outgoing<'_>, index: u32) -> Vec<u8> {
@@ -163,6 +176,7 @@ impl MeshMailbox for ScriptedMesh {
             body,
             taken: 1,
             of: outgoing.plan.of(),
+            uploaded: Some(self.clock.now()),
         });
         fault.map_or(Ok(id), |fault| Err(error(&fault)))
     }
@@ -201,7 +215,7 @@ impl MeshMailbox for ScriptedMesh {
             inner.arrived.iter().filter(|message| message.local_id.as_ref() == Some(local_id)).collect();
         Ok(match found[..] {
             [] => Found::Nothing,
-            [one] => Found::One(one.id.clone()),
+            [one] => Found::One { id: one.id.clone(), uploaded: one.uploaded },
             _ => Found::Several,
         })
     }
@@ -212,6 +226,7 @@ impl MeshMailbox for ScriptedMesh {
             status: TrackingStatus::Accepted,
             status_code: String::new(),
             status_description: String::new(),
+            uploaded: None,
         })
     }
 
