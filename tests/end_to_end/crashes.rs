@@ -39,7 +39,7 @@ async fn killed_between_accept_and_settle_the_pair_is_sent_once() {
     for dat_moved in [false, true] {
         let sandbox = sandbox().await;
         let site = Site::new(&sandbox.base_url(), "");
-        let relay = site.run().await;
+        let mut relay = site.run().await;
         block_sent(&site.alice);
         site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
         eventually("the pair is accepted", || site.outbound("accepted") == 1).await;
@@ -56,7 +56,10 @@ async fn killed_between_accept_and_settle_the_pair_is_sent_once() {
             );
         }
         let relay = site.run().await;
-        eventually("the pair is settled", || site.alice.names("OUT").is_empty()).await;
+        eventually("the pair is settled", || {
+            site.alice.names("OUT").is_empty() && site.alice.controls("SENT") == 1
+        })
+        .await;
         eventually("and arrives", || site.bob.controls("IN") == 1).await;
         assert_eq!(site.alice.names("SENT"), ["pair.ctl", "pair.dat"]);
         let sent = site.alice.text("SENT", "pair.ctl");
@@ -74,7 +77,7 @@ async fn killed_between_download_and_acknowledge_the_message_arrives_once() {
         let sandbox = sandbox().await;
         let proxy = Proxy::start(sandbox.address(), "PUT ", Meddling::Hold, 1).await;
         let site = Site::new(&proxy.base_url(), "");
-        let relay = site.run().await;
+        let mut relay = site.run().await;
         site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("L1"), b"payload");
         eventually("the acknowledgement is under way", || proxy.met() == 1).await;
         assert_eq!(site.bob.controls("IN"), 1);
@@ -120,7 +123,7 @@ async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled()
         site.alice.drop_pair(&format!("P{number:04}"), &control, format!("payload {number}").as_bytes());
     }
     for kill in 1..=KILLS {
-        let relay = site.run().await;
+        let mut relay = site.run().await;
         // Somewhere in the middle of the work, later each time.
         let reached = PAIRS * kill / (KILLS + 2);
         eventually("some are sent", || for_bob(&sandbox).len() >= reached).await;
@@ -140,4 +143,80 @@ async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled()
     assert_eq!(for_bob(&sandbox).len(), PAIRS, "MESH has each once");
     assert!(site.alice.names("OUT").is_empty() && site.alice.names("FAILED").is_empty());
     assert_eq!(site.alice.names("IN"), Vec::<String>::new(), "no reports");
+}
+
+#[tokio::test]
+async fn a_control_file_touched_before_it_is_settled_is_not_sent_again() {
+    for killed in [false, true] {
+        let sandbox = sandbox().await;
+        let site = Site::new(&sandbox.base_url(), "");
+        let mut relay = site.run().await;
+        block_sent(&site.alice);
+        site.alice.drop_pair("pair", &Control::new(ALICE, BOB), b"payload");
+        eventually("the fault is told", || relay.log().contains("cannot be moved to SENT or FAILED")).await;
+        if killed {
+            relay.kill();
+        }
+        let control = fs::File::options().append(true).open(site.alice.folder("OUT").join("pair.ctl"));
+        control.expect("a file").set_modified(std::time::SystemTime::UNIX_EPOCH).expect("touched");
+        unblock_sent(&site.alice);
+        if killed {
+            relay = site.run().await;
+        }
+        eventually("the pair is settled", || {
+            site.alice.names("OUT").is_empty() && site.alice.controls("SENT") == 1
+        })
+        .await;
+        assert_eq!(site.alice.names("SENT"), ["pair.ctl", "pair.dat"]);
+        assert_eq!(for_bob(&sandbox).len(), 1, "MESH has one message");
+        assert!(site.alice.reports().is_empty());
+        assert!(relay.stop().await.0.success());
+    }
+}
+
+#[tokio::test]
+async fn a_pair_put_in_the_place_of_one_that_is_being_settled_is_sent_too() {
+    let sandbox = sandbox().await;
+    let site = Site::new(&sandbox.base_url(), "");
+    let relay = site.run().await;
+    block_sent(&site.alice);
+    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("first"), b"first");
+    eventually("the fault is told", || relay.log().contains("cannot be moved to SENT or FAILED")).await;
+    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("second"), b"second, longer");
+    unblock_sent(&site.alice);
+    eventually("both arrive", || site.bob.controls("IN") == 2).await;
+    eventually("both are settled", || site.alice.names("OUT").is_empty()).await;
+    let mut received = site.bob.received();
+    received.sort();
+    assert_eq!(received, [b"first".to_vec(), b"second, longer".to_vec()]);
+    eventually("SENT shows the later one", || {
+        element(&site.alice.text("SENT", "pair.ctl"), "LocalId") == "second"
+    })
+    .await;
+    assert_eq!(fs::read(site.alice.folder("SENT").join("pair.dat")).expect("a file"), b"second, longer");
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn a_pair_taken_away_while_it_waits_ends() {
+    for killed in [false, true] {
+        let sandbox = sandbox().await;
+        let site = Site::new(&sandbox.base_url(), "");
+        sandbox.shutdown().await;
+        let mut relay = site.run().await;
+        site.alice.drop_pair("pair", &Control::new(ALICE, BOB), b"payload");
+        eventually("it waits", || relay.log().contains("pairs stay in OUT")).await;
+        if killed {
+            relay.kill();
+        }
+        for name in ["pair.ctl", "pair.dat"] {
+            fs::remove_file(site.alice.folder("OUT").join(name)).expect("taken away");
+        }
+        if killed {
+            relay = site.run().await;
+        }
+        eventually("its message ends", || site.outbound("cancelled") == 1).await;
+        let (status, log) = relay.stop().await;
+        assert!(status.success() && log.contains("was taken out of OUT"), "{log}");
+    }
 }

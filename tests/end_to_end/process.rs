@@ -130,7 +130,7 @@ impl Relay {
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("gone");
     }

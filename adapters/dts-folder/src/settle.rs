@@ -64,6 +64,7 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
         }
         move_durably(&folders.out.join(name), &target.join(name))?;
     }
+    // OUT lets go before SENT speaks: an application may use the name again as soon as it sees it in SENT.
     claim(&sealed, key, &folders.out.join(&key.control))?;
     sealed.release(CONTROL, &control)?;
     let report = file_name::control_name(&ended.relay_id().to_string());

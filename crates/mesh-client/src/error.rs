@@ -177,9 +177,10 @@ impl CallError {
         let Some(service) = &self.0.service else {
             return String::new();
         };
-        let parts = [&service.event, &service.code, &service.description];
-        let joined: Vec<&str> =
-            parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        // Something on the way could repeat the path, and this call's path holds the local id.
+        let description = if self.0.call == Call::TrackByLocalId { "" } else { &service.description };
+        let parts = [&service.event, &service.code, description];
+        let joined: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         joined.join(" ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect()
     }
 }
