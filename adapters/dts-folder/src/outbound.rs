@@ -1,6 +1,6 @@
 //! OUT to MESH: finds pairs, offers them to the engine, settles them by their outcome.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::folders::Folders;
 use crate::pair::{self, PairKey, Verdict};
 use crate::pickup::{Pickup, ReadyPair};
-use crate::settle::{Settling, forget, settle};
+use crate::settle::{Settling, clear_settled, forget, settle};
 
 /// Pairs of one folder in work at a time; the rest wait in OUT.
 const PAIRS_MAX: usize = 64;
@@ -122,8 +122,7 @@ impl Source for FolderSource {
         let _watcher = watch(&self.folders, events);
         let mut out = OutFolder::new(&self.config);
         let mut tasks = Tasks::new();
-        let last_run = work.last_run().await.map_err(|cause| fail(cause.to_string()))?;
-        out.take_up(last_run, &work, &mut tasks);
+        out.leftovers = work.last_run().await.map_err(|cause| fail(cause.to_string()))?;
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks);
             tokio::select! {
@@ -176,6 +175,12 @@ struct OutFolder {
     resting: HashMap<String, Instant>,
     /// Pairs that were offered and have not ended, by control file. Should one change or go, its message ends.
     unended: HashMap<String, SourceKey>,
+    /// Since when the control file of an unended pair has been missing.
+    missing: HashMap<String, Instant>,
+    /// What the last run left and nobody has gone on with yet.
+    leftovers: VecDeque<Leftover>,
+    /// How long a control file must be missing before its pair counts as taken away.
+    missing_wait: Duration,
     /// No pair is offered before this, because MESH or the journal does not answer.
     paused_until: Option<Instant>,
     /// The outage that was last told, so that it is told once.
@@ -191,30 +196,34 @@ impl OutFolder {
             scan: config.scan(),
             resting: HashMap::new(),
             unended: HashMap::new(),
+            missing: HashMap::new(),
+            leftovers: VecDeque::new(),
+            missing_wait: config.grace() + config.scan(),
             paused_until: None,
             told: None,
             unnameable: 0,
         }
     }
 
-    /// Goes on with what the last run left.
-    fn take_up(&mut self, last_run: Vec<Leftover>, work: &Worker, tasks: &mut Tasks) {
-        for Leftover { key, pair, ended, in_out } in last_run {
+    /// Goes on with what the last run left, as many at a time as may be.
+    fn take_up(&mut self, work: &Worker, tasks: &mut Tasks) {
+        while !tasks.is_full() {
+            let Some(Leftover { key, pair, ended, in_out }) = self.leftovers.pop_front() else { return };
             let control = pair.control.clone();
             let work = work.clone();
             match ended {
                 Some(ended) => {
                     tracing::info!(relay_id = %ended.relay_id(), adapter = %work.adapter, "settling a pair of the last run");
                     tasks.start(control, async move {
-                        work.settle(pair, None, ended).await;
+                        work.settle(Picked { key: pair, bytes: None, control_identity: None }, ended).await;
                         Ok(())
                     });
                 }
-                // The next look finds it, or finds it gone.
+                // The next look finds it.
                 None if in_out => {
                     self.unended.insert(control, key);
                 }
-                None => tasks.start(control, async move { work.withdraw(key).await }),
+                None => tasks.start(control, async move { work.withdraw(key).await.map(|_| ()) }),
             }
         }
     }
@@ -223,6 +232,7 @@ impl OutFolder {
     fn offer(&mut self, work: &Worker, tasks: &mut Tasks) -> Instant {
         let now = Instant::now();
         let mut wake = now + self.scan;
+        self.take_up(work, tasks);
         if let Some(until) = self.paused_until {
             if until > now {
                 return until;
@@ -258,17 +268,42 @@ impl OutFolder {
             let (work, previous) = (work.clone(), self.unended.get(&pair.control).cloned());
             tasks.start(pair.control.clone(), async move { work.carry(&pair, previous).await });
         }
-        let gone = self.unended.extract_if(|control, _| {
-            !look.present.contains(control) && !tasks.has(control) && !self.resting.contains_key(control)
-        });
-        for (control, key) in gone.collect::<Vec<_>>() {
-            let work = work.clone();
-            tasks.start(control, async move { work.withdraw(key).await });
-        }
+        self.withdraw_missing(&look.present, now, work, tasks);
         for next in look.next.into_iter().chain(self.resting.values().copied().min()) {
             wake = wake.min(next);
         }
         wake
+    }
+
+    /// Ends the messages of pairs that have been taken out of OUT.
+    fn withdraw_missing(
+        &mut self,
+        present: &HashSet<String>,
+        now: Instant,
+        work: &Worker,
+        tasks: &mut Tasks,
+    ) {
+        let resting = &self.resting;
+        self.missing.retain(|control, _| !present.contains(control));
+        let absent: Vec<String> = self
+            .unended
+            .keys()
+            .filter(|control| {
+                !present.contains(*control) && !tasks.has(control) && !resting.contains_key(*control)
+            })
+            .cloned()
+            .collect();
+        for control in absent {
+            let since = *self.missing.entry(control.clone()).or_insert(now);
+            if now >= since + self.missing_wait
+                && !tasks.is_full()
+                && let Some(key) = self.unended.remove(&control)
+            {
+                self.missing.remove(&control);
+                let work = work.clone();
+                tasks.start(control, async move { work.withdraw(key).await.map(|_| ()) });
+            }
+        }
     }
 
     fn done(&mut self, work: &Worker, done: Done) {
@@ -318,6 +353,13 @@ impl OutFolder {
     }
 }
 
+/// A pair as it was picked up; after a restart only its key is known.
+struct Picked {
+    key: PairKey,
+    bytes: Option<Vec<u8>>,
+    control_identity: Option<String>,
+}
+
 /// A pair of the last run.
 struct Leftover {
     key: SourceKey,
@@ -341,30 +383,40 @@ struct Worker {
 
 impl Worker {
     /// What the last run left unsettled.
-    async fn last_run(&self) -> Result<Vec<Leftover>, DeferralCause> {
+    async fn last_run(&self) -> Result<VecDeque<Leftover>, DeferralCause> {
         let unsettled = self.relay.unsettled(&self.adapter).await?;
-        let out = self.folders.out.clone();
+        let folders = Arc::clone(&self.folders);
         let looked = task::spawn_blocking(move || {
-            let leftover = |(key, ended)| {
-                let pair = PairKey::from_source_key(&key)?;
-                let in_out = pair.is_in(&out);
-                Some(Leftover { key, pair, ended, in_out })
-            };
-            unsettled.into_iter().filter_map(leftover).collect()
+            let leftovers: VecDeque<Leftover> = unsettled
+                .into_iter()
+                .filter_map(|(key, ended)| {
+                    let pair = PairKey::from_source_key(&key)?;
+                    // What cannot be looked at now is taken to be there; the next look tells.
+                    let in_out = pair.is_in(&folders.out).unwrap_or(true);
+                    Some(Leftover { key, pair, ended, in_out })
+                })
+                .collect();
+            let ended: HashSet<_> =
+                leftovers.iter().filter_map(|left| left.ended.as_ref()).map(Ended::relay_id).collect();
+            if let Err(error) = clear_settled(&folders, |relay_id| ended.contains(&relay_id)) {
+                tracing::warn!(%error, "empty work folders of the last run stay in TEMP");
+            }
+            leftovers
         });
         looked.await.map_err(|_| DeferralCause::Stopping)
     }
 
-    /// Ends the message of a pair that is no longer in OUT.
-    async fn withdraw(&self, key: SourceKey) -> Result<(), Kept> {
+    /// Ends the message of a pair that is no longer in OUT. Says whether its files were dealt with, because MESH
+    /// may have it or had answered already.
+    async fn withdraw(&self, key: SourceKey) -> Result<bool, Kept> {
         let withdrawn = self.relay.withdraw(&key).await;
         let ended = withdrawn.map_err(|deferral| Kept::Deferred(Box::new(deferral), key.clone()))?;
-        if let (Some(ended), Some(pair)) = (ended, PairKey::from_source_key(&key)) {
-            let (relay_id, state) = (ended.relay_id(), ended.outcome().name());
-            tracing::warn!(%relay_id, adapter = %self.adapter, state, "a pair was taken out of OUT, or changed there, before it was sent");
-            self.settle(pair, None, ended).await;
-        }
-        Ok(())
+        let (Some(ended), Some(pair)) = (ended, PairKey::from_source_key(&key)) else { return Ok(false) };
+        let (relay_id, state) = (ended.relay_id(), ended.outcome().name());
+        tracing::warn!(%relay_id, adapter = %self.adapter, state, "a pair was taken out of OUT, or changed there, while it waited");
+        let dealt_with = *ended.outcome() != Outcome::Cancelled;
+        self.settle(Picked { key: pair, bytes: None, control_identity: None }, ended).await;
+        Ok(dealt_with)
     }
 
     async fn carry(&self, ready: &ReadyPair, previous: Option<SourceKey>) -> Result<(), Kept> {
@@ -372,8 +424,10 @@ impl Worker {
         let key = pair.as_ref().map(|pair| pair.key.to_source_key(&self.adapter));
         if let Some(previous) = previous
             && Some(&previous) != key.as_ref()
+            && self.withdraw(previous).await?
         {
-            self.withdraw(previous).await?;
+            // What is in OUT now is for the next look to find.
+            return Ok(());
         }
         let (Some(pair), Some(key)) = (pair, key) else { return Ok(()) };
         let ended = match pair.verdict {
@@ -398,7 +452,8 @@ impl Worker {
             }
             Outcome::Cancelled => {}
         }
-        self.settle(pair.key, Some(pair.bytes), ended).await;
+        let control_identity = Some(ready.control_identity.to_key());
+        self.settle(Picked { key: pair.key, bytes: Some(pair.bytes), control_identity }, ended).await;
         Ok(())
     }
 
@@ -408,51 +463,62 @@ impl Worker {
             (Arc::clone(&self.adapter), self.mailbox.clone(), Arc::clone(&self.folders));
         let ready = ready.clone();
         let read = task::spawn_blocking(move || pair::read(&adapter, &mailbox, &folders.out, &ready)).await;
-        match read.map_err(io::Error::other).flatten() {
+        match read.map_err(broke_off).flatten() {
             Ok(pair) => Ok(Some(pair)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Kept::Unreadable(error)),
         }
     }
 
-    /// Moves the pair by its outcome, as often as it takes, until shutdown; the next start goes on.
-    async fn settle(&self, pair: PairKey, bytes: Option<Vec<u8>>, ended: Ended) {
+    /// Moves the pair by its outcome and records that, as often as it takes, until shutdown; the next start goes on.
+    async fn settle(&self, picked: Picked, ended: Ended) {
         let relay_id = ended.relay_id();
-        let settled = Arc::new((pair, bytes, ended));
+        let settled = Arc::new((picked, ended));
         let mut told = None;
         let mut shutdown = self.shutdown.clone();
-        loop {
-            let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
-            let settled = Arc::clone(&settled);
-            let moved = task::spawn_blocking(move || {
-                let (key, bytes, ended) = &*settled;
-                let settling = Settling { key, bytes: bytes.as_deref(), mailbox: &mailbox, now };
-                settle(&folders, settling, ended)
-            })
-            .await;
-            let Err(error) = moved.map_err(io::Error::other).flatten() else {
-                break;
-            };
-            if told.replace(error.to_string()).as_deref() != Some(error.to_string().as_str()) {
-                tracing::error!(
-                    %relay_id, adapter = %self.adapter, %error,
-                    "a pair has ended but cannot be moved to SENT or FAILED; make these folders, IN and TEMP writable"
-                );
+        while let Err(what) = self.try_settle(&settled).await {
+            if told.as_ref() != Some(&what) {
+                tracing::error!(%relay_id, adapter = %self.adapter, "{what}");
+                told = Some(what);
             }
             tokio::select! {
                 () = tokio::time::sleep(SETTLE_RETRY) => {}
                 () = shutdown.requested() => return,
             }
         }
-        let (_, _, ended) = &*settled;
-        if let Err(error) = self.relay.settled(ended).await {
-            tracing::error!(%relay_id, adapter = %self.adapter, %error, "the next start settles the pair again");
-            return;
-        }
         let folders = Arc::clone(&self.folders);
         let forgotten = task::spawn_blocking(move || forget(&folders, relay_id)).await;
-        if let Err(error) = forgotten.map_err(io::Error::other).flatten() {
+        if let Err(error) = forgotten.map_err(broke_off).flatten() {
             tracing::warn!(%relay_id, adapter = %self.adapter, %error, "an empty work folder stays in TEMP");
         }
     }
+
+    async fn try_settle(&self, settled: &Arc<(Picked, Ended)>) -> Result<(), String> {
+        let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
+        let work = Arc::clone(settled);
+        let moved = task::spawn_blocking(move || {
+            let (picked, ended) = &*work;
+            let settling = Settling {
+                key: &picked.key,
+                bytes: picked.bytes.as_deref(),
+                control_identity: picked.control_identity.as_deref(),
+                mailbox: &mailbox,
+                now,
+            };
+            settle(&folders, settling, ended)
+        });
+        moved.await.map_err(broke_off).flatten().map_err(|error| {
+            format!(
+                "a pair has ended but cannot be moved to SENT or FAILED: {error}; make these folders, IN and TEMP \
+                 writable"
+            )
+        })?;
+        let recorded = self.relay.settled(&settled.1).await;
+        recorded.map_err(|error| format!("a pair is moved, but that cannot be recorded: {error}"))
+    }
+}
+
+/// A panic's own words could hold anything, so they are not passed on.
+fn broke_off(_: JoinError) -> io::Error {
+    io::Error::other("the work broke off")
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dts_control::{ControlFile, Fault, SIZE_MAX};
+use dts_control::{ControlFile, Fault, SIZE_MAX, file_name};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream;
 use relay_core::{
@@ -17,13 +17,12 @@ use relay_core::{
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-use crate::pickup::{Identity, ReadyPair};
+use crate::pickup::{Identity, Presence, ReadyPair};
 
 /// How much of a data file is read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
 /// A pair, read, and what follows from it.
-#[derive(Debug)]
 pub struct Pair {
     /// How it is recognised.
     pub key: PairKey,
@@ -34,7 +33,6 @@ pub struct Pair {
 }
 
 /// What to do with a pair.
-#[derive(Debug)]
 pub enum Verdict {
     /// It can be sent.
     Send(Box<SourceMessage>),
@@ -44,7 +42,7 @@ pub enum Verdict {
 
 /// What makes a pair recognisable: the control file's name and content, and which file its data is. A control file
 /// that is only touched stays the same pair; one with other data does not.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PairKey {
     /// Name of the control file.
     pub control: String,
@@ -86,15 +84,50 @@ impl PairKey {
         Some(Self { control, content, data })
     }
 
-    /// Whether the control file at `path` has this pair's content.
-    pub fn is_control_at(&self, path: &Path) -> bool {
-        read_control(path).is_ok_and(|bytes| digest(&bytes) == self.content)
+    /// Whether what is at `path` has the content of this pair's control file.
+    ///
+    /// # Errors
+    /// When the system does not let it be read; that it is not there is an answer.
+    pub fn control_at(&self, path: &Path) -> io::Result<Presence> {
+        match read_control(path) {
+            Ok(bytes) if digest(&bytes) == self.content => Ok(Presence::Same),
+            Ok(_) => Ok(Presence::Other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Presence::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the data file in OUT is this pair's. A pair that was taken without data has none but another's.
+    ///
+    /// # Errors
+    /// When the system does not let it be looked at.
+    pub fn data_in(&self, out: &Path) -> io::Result<Presence> {
+        match &self.data {
+            Some((name, identity)) => Identity::presence(identity, &out.join(name)),
+            None => {
+                let mut found = Presence::Absent;
+                for name in file_name::control_stem(&self.control)
+                    .into_iter()
+                    .flat_map(file_name::data_name_candidates)
+                {
+                    match Identity::presence("", &out.join(name))? {
+                        Presence::Absent => {}
+                        _ => found = Presence::Other,
+                    }
+                }
+                Ok(found)
+            }
+        }
     }
 
     /// Whether the whole pair is in OUT.
-    pub fn is_in(&self, out: &Path) -> bool {
-        self.is_control_at(&out.join(&self.control))
-            && self.data.as_ref().is_none_or(|(name, identity)| Identity::is_at(identity, &out.join(name)))
+    ///
+    /// # Errors
+    /// When the system does not let it be looked at.
+    pub fn is_in(&self, out: &Path) -> io::Result<bool> {
+        let data = self.data_in(out)?;
+        let whole = if self.data.is_some() { data == Presence::Same } else { data == Presence::Absent };
+        Ok(whole && self.control_at(&out.join(&self.control))? == Presence::Same)
     }
 }
 

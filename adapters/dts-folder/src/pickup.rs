@@ -44,9 +44,19 @@ impl Identity {
         format!("{}-{}-{}", self.length, self.modified_ns, self.inode)
     }
 
-    /// Whether the file at `path` is the one whose [`Identity::to_key`] this is.
-    pub fn is_at(key: &str, path: &Path) -> bool {
-        Self::at(path).is_some_and(|identity| identity.to_key() == key)
+    /// Whether what is at `path` is the file whose [`Identity::to_key`] this is.
+    ///
+    /// # Errors
+    /// When the system does not let it be looked at; that it is not there is an answer.
+    pub fn presence(key: &str, path: &Path) -> io::Result<Presence> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if Self::of(&metadata).is_some_and(|found| found.to_key() == key) => {
+                Ok(Presence::Same)
+            }
+            Ok(_) => Ok(Presence::Other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Presence::Absent),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -61,8 +71,19 @@ fn inode(_: &Metadata) -> u64 {
     0
 }
 
+/// What is found where a file of a pair was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// That file.
+    Same,
+    /// Another one.
+    Other,
+    /// Nothing.
+    Absent,
+}
+
 /// A pair that may be taken now. `data` is absent when only the control file came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReadyPair {
     /// Name of the control file.
     pub control: String,
@@ -74,21 +95,19 @@ pub struct ReadyPair {
 
 /// What was seen of OUT, so that quiet can be told by our own clock. The files' times are compared with
 /// themselves only, because those of a network share may be off.
-#[derive(Debug)]
 pub struct Pickup {
     grace: Duration,
     data_wait: Duration,
     seen: HashMap<String, Seen>,
 }
 
-#[derive(Debug)]
 struct Seen {
     pair: ReadyPair,
     since: Instant,
 }
 
 /// The result of a look at OUT.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Look {
     /// Pairs that may be taken, oldest first.
     pub ready: Vec<ReadyPair>,
@@ -124,6 +143,7 @@ impl Pickup {
             if busy(&name) {
                 continue;
             }
+            look.present.insert(name.clone());
             // Files come and go while we look; one that is gone is simply not there.
             let Some(control_identity) = Identity::at(&out.join(&name)) else {
                 continue;
@@ -147,7 +167,6 @@ impl Pickup {
             } else {
                 look.next = Some(look.next.map_or(since + wait, |next| next.min(since + wait)));
             }
-            look.present.insert(name.clone());
             present.insert(name, Seen { pair, since });
         }
         self.seen = present;

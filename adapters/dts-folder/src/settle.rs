@@ -1,6 +1,7 @@
 //! Letting go of a pair: to SENT with its completed control file, or to FAILED with a report in IN
 //! (`dts-file-interface.md` 2.2, checks 18 to 28).
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,8 +11,8 @@ use relay_core::{Ended, MailboxId, Outcome, RelayId};
 
 use crate::folders::Folders;
 use crate::pair::{PairKey, read_control};
-use crate::pickup::Identity;
-use crate::stage::{Sealed, Stage, move_durably, remove_durably};
+use crate::pickup::{Identity, Presence};
+use crate::stage::{Sealed, Stage, clear_finished, move_durably, remove_durably};
 
 /// The control file that goes to SENT or FAILED, inside a stage.
 const CONTROL: &str = "control";
@@ -20,13 +21,19 @@ const REPORT: &str = "report";
 /// The application's own control file, taken out of OUT, inside a stage.
 const CLAIMED: &str = "claimed";
 
+/// What the ids of the stages begin with.
+const STAGE_PREFIX: &str = "settle-";
+
 /// What is settled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Settling<'a> {
     /// The pair. Only files that are these very ones are touched.
     pub key: &'a PairKey,
     /// The control file as it was read when the pair was picked up. After a restart it is taken from OUT.
     pub bytes: Option<&'a [u8]>,
+    /// Identity of the control file when it was picked up, as [`Identity::to_key`] writes it. Not known after a
+    /// restart.
+    pub control_identity: Option<&'a str>,
     /// The mailbox, for a control file that does not say.
     pub mailbox: &'a MailboxId,
     /// Now.
@@ -47,15 +54,16 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
         Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => &folders.failed,
     };
     let key = settling.key;
+    let ours = Ours::find(folders, settling)?;
     let id = stage_id(ended.relay_id());
     let sealed = match Sealed::find(&folders.temp, &id) {
         Some(sealed) => sealed,
-        None => stage(folders, settling, ended, &id)?,
+        None => stage(folders, settling, ended, &id, ours)?,
     };
     let control = target.join(&key.control);
     // The data goes first: whoever sees the control file takes the data for complete.
-    if let Some((name, identity)) = &key.data
-        && Identity::is_at(identity, &folders.out.join(name))
+    if let Some((name, _)) = &key.data
+        && ours.data
     {
         if sealed.holds(CONTROL) && control.exists() {
             // Names come round again over the years; the older pair gives way as a whole (2.2).
@@ -65,7 +73,10 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
         move_durably(&folders.out.join(name), &target.join(name))?;
     }
     // OUT lets go before SENT speaks: an application may use the name again as soon as it sees it in SENT.
-    claim(&sealed, key, &folders.out.join(&key.control))?;
+    if ours.control && sealed.holds(CONTROL) {
+        move_durably(&folders.out.join(&key.control), &sealed.path(CLAIMED))?;
+    }
+    give_back(&sealed, key, &folders.out.join(&key.control))?;
     sealed.release(CONTROL, &control)?;
     let report = file_name::control_name(&ended.relay_id().to_string());
     sealed.release(REPORT, &folders.inbox.join(report))?;
@@ -80,29 +91,68 @@ pub fn forget(folders: &Folders, relay_id: RelayId) -> io::Result<()> {
     Sealed::find(&folders.temp, &stage_id(relay_id)).map_or(Ok(()), Sealed::clear)
 }
 
-fn stage_id(relay_id: RelayId) -> String {
-    format!("settle-{relay_id}")
+/// Removes what an earlier run left of pairs that the journal has as settled; `unsettled` names the others.
+///
+/// # Errors
+/// When TEMP cannot be listed or a folder not removed.
+pub fn clear_settled(folders: &Folders, unsettled: impl Fn(RelayId) -> bool) -> io::Result<()> {
+    clear_finished(&folders.temp, STAGE_PREFIX, |id| {
+        let relay_id = id.strip_prefix(STAGE_PREFIX).and_then(|id| id.parse().ok());
+        relay_id.is_none_or(|relay_id| unsettled(RelayId(relay_id)))
+    })
 }
 
-/// Takes the control file out of OUT, and gives it back should the application have put another one in its place
-/// at that moment.
-fn claim(sealed: &Sealed, key: &PairKey, source: &Path) -> io::Result<()> {
-    let claimed = sealed.path(CLAIMED);
-    if !sealed.holds(CLAIMED) && key.is_control_at(source) {
-        move_durably(source, &claimed)?;
+fn stage_id(relay_id: RelayId) -> String {
+    format!("{STAGE_PREFIX}{relay_id}")
+}
+
+/// Which files in OUT are the pair's. Once the application has begun to put another pair in its place, the files of
+/// the two must not be mixed.
+#[derive(Clone, Copy)]
+struct Ours {
+    control: bool,
+    data: bool,
+}
+
+impl Ours {
+    fn find(folders: &Folders, settling: Settling<'_>) -> io::Result<Self> {
+        let key = settling.key;
+        let source = folders.out.join(&key.control);
+        let (control, data) = (key.control_at(&source)?, key.data_in(&folders.out)?);
+        let very_same = match settling.control_identity {
+            Some(identity) => Identity::presence(identity, &source)? == Presence::Same,
+            None => false,
+        };
+        Ok(Self {
+            // The same words beside other data may be the next pair's.
+            control: control == Presence::Same && (very_same || data != Presence::Other),
+            // Other words beside the same data are the next pair's.
+            data: data == Presence::Same && control != Presence::Other,
+        })
     }
-    if sealed.holds(CLAIMED) && !key.is_control_at(&claimed) && !source.exists() {
+}
+
+/// Gives a control file back that the application put in place at the moment when ours was taken.
+fn give_back(sealed: &Sealed, key: &PairKey, source: &Path) -> io::Result<()> {
+    let claimed = sealed.path(CLAIMED);
+    if key.control_at(&claimed)? == Presence::Other && !source.exists() {
         move_durably(&claimed, source)?;
     }
     Ok(())
 }
 
 /// Prepares what will appear, durably and all of it, before anything is moved.
-fn stage(folders: &Folders, settling: Settling<'_>, ended: &Ended, id: &str) -> io::Result<Sealed> {
+fn stage(
+    folders: &Folders,
+    settling: Settling<'_>,
+    ended: &Ended,
+    id: &str,
+    ours: Ours,
+) -> io::Result<Sealed> {
     let source = folders.out.join(&settling.key.control);
     let bytes = match settling.bytes {
         Some(bytes) => Some(bytes.to_owned()),
-        None if settling.key.is_control_at(&source) => Some(read_control(&source)?),
+        None if ours.control => Some(read_control(&source)?),
         None => None,
     };
     let message_id = match ended.outcome() {
@@ -133,8 +183,11 @@ fn stage(folders: &Folders, settling: Settling<'_>, ended: &Ended, id: &str) -> 
             stage.write(CONTROL, control.write(LineEnd::platform()).as_bytes())?;
             report = control;
         }
-        // What cannot be read is kept as it is.
-        Some(Err(_)) => stage.write(CONTROL, bytes.as_deref().unwrap_or_default())?,
+        // What cannot be read is kept as it is, all of it.
+        Some(Err(_)) => {
+            let whole = if ours.control { fs::read(&source)? } else { bytes.unwrap_or_default() };
+            stage.write(CONTROL, &whole)?;
+        }
         None => {}
     }
     if !accepted {

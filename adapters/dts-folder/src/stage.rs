@@ -136,6 +136,24 @@ pub fn sweep(temp: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes the empty sealed folders whose ids begin with `prefix`, unless `needed` says that one still tells
+/// something.
+///
+/// # Errors
+/// When TEMP cannot be listed or a folder not removed.
+pub fn clear_finished(temp: &Path, prefix: &str, needed: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(temp)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let finished =
+            name.strip_suffix(SEALED_SUFFIX).is_some_and(|id| id.starts_with(prefix) && !needed(id));
+        if finished && fs::read_dir(entry.path())?.next().is_none() {
+            fs::remove_dir(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Renames, then syncs both folders, so that the move survives a power cut. Replaces what is there.
 ///
 /// # Errors

@@ -119,6 +119,9 @@ pub trait Journal: Send + Sync {
     /// Finds the unsettled message with this source key, or records a new one.
     async fn begin_outbound(&self, new: NewOutbound) -> Result<Begin<OutboundRecord>, JournalError>;
 
+    /// Finds the unsettled message with this source key.
+    async fn find_outbound(&self, source: &SourceKey) -> Result<Option<OutboundRecord>, JournalError>;
+
     /// Records that the message went from the record's version to `state`.
     async fn commit_outbound(
         &self,

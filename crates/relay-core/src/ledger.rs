@@ -108,8 +108,7 @@ impl Ledger {
     }
 
     pub(crate) async fn find(&self, key: &SourceKey) -> Result<Option<Outbound>, JournalError> {
-        let unsettled = self.unsettled(&key.adapter).await?;
-        Ok(unsettled.into_iter().find(|outbound| outbound.record().source == *key))
+        Ok(self.journal.find_outbound(key).await?.map(Outbound))
     }
 
     pub(crate) async fn advance(

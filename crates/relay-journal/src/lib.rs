@@ -27,7 +27,7 @@ use mesh_api::{LocalId, MailboxId};
 use relay_core::journal::StateCount;
 use relay_core::{
     Begin, InboundRecord, InboundState, Journal, JournalError, NewInbound, NewOutbound, OutboundRecord,
-    OutboundState, RelayId,
+    OutboundState, RelayId, SourceKey,
 };
 
 pub use crate::open::OpenError;
@@ -118,6 +118,12 @@ impl Journal for SqliteJournal {
     async fn settle(&self, relay_id: RelayId, at: Timestamp) -> Result<(), JournalError> {
         let writer = &self.inner.writer;
         writer.write(move |connection| outbound::settle(connection, relay_id, at)).await
+    }
+
+    async fn find_outbound(&self, source: &SourceKey) -> Result<Option<OutboundRecord>, JournalError> {
+        let source = source.clone();
+        let reader = &self.inner.reader;
+        reader.read(move |connection| outbound::find(connection, &source)).await
     }
 
     async fn unsettled(&self, adapter: &str) -> Result<Vec<OutboundRecord>, JournalError> {

@@ -51,7 +51,8 @@ pub(crate) fn begin(connection: &Connection, new: NewOutbound) -> Result<Begin<O
     }))
 }
 
-fn find(connection: &Connection, source: &SourceKey) -> Result<Option<OutboundRecord>, Fault> {
+/// Finds the unsettled message with this key.
+pub(crate) fn find(connection: &Connection, source: &SourceKey) -> Result<Option<OutboundRecord>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT relay_id, adapter, source_key, received_at, state, version FROM outbound
          WHERE adapter = ?1 AND source_key = ?2 AND settled_at IS NULL",
