@@ -176,25 +176,40 @@ async fn a_control_file_touched_before_it_is_settled_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_pair_put_in_the_place_of_one_that_is_being_settled_is_sent_too() {
-    let sandbox = sandbox().await;
-    let site = Site::new(&sandbox.base_url(), "");
-    let relay = site.run().await;
-    block_sent(&site.alice);
-    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("first"), b"first");
-    eventually("the fault is told", || relay.log().contains("cannot be moved to SENT or FAILED")).await;
-    site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("second"), b"second, longer");
-    unblock_sent(&site.alice);
-    eventually("both arrive", || site.bob.controls("IN") == 2).await;
-    eventually("both are settled", || site.alice.names("OUT").is_empty()).await;
-    let mut received = site.bob.received();
-    received.sort();
-    assert_eq!(received, [b"first".to_vec(), b"second, longer".to_vec()]);
-    eventually("SENT shows the later one", || {
-        element(&site.alice.text("SENT", "pair.ctl"), "LocalId") == "second"
-    })
-    .await;
-    assert_eq!(fs::read(site.alice.folder("SENT").join("pair.dat")).expect("a file"), b"second, longer");
-    assert!(relay.stop().await.0.success());
+    // With a control file of its own, and with the very same words.
+    for second in ["second", "first"] {
+        for killed in [false, true] {
+            let sandbox = sandbox().await;
+            let site = Site::new(&sandbox.base_url(), "");
+            let mut relay = site.run().await;
+            block_sent(&site.alice);
+            site.alice.drop_pair("pair", &Control::new(ALICE, BOB).local_id("first"), b"first");
+            eventually("the fault is told", || relay.log().contains("cannot be moved to SENT or FAILED"))
+                .await;
+            if killed {
+                relay.kill();
+            }
+            let control = Control::new(ALICE, BOB).local_id(second);
+            site.alice.drop_pair("pair", &control, b"second, longer");
+            unblock_sent(&site.alice);
+            if killed {
+                relay = site.run().await;
+            }
+            eventually("both arrive", || site.bob.controls("IN") == 2).await;
+            eventually("both are settled", || {
+                site.alice.names("OUT").is_empty() && site.alice.names("SENT").len() == 2
+            })
+            .await;
+            let mut received = site.bob.received();
+            received.sort();
+            assert_eq!(received, [b"first".to_vec(), b"second, longer".to_vec()]);
+            assert_eq!(element(&site.alice.text("SENT", "pair.ctl"), "LocalId"), second);
+            let data = fs::read(site.alice.folder("SENT").join("pair.dat")).expect("a file");
+            assert_eq!(data, b"second, longer");
+            assert!(site.alice.reports().is_empty());
+            assert!(relay.stop().await.0.success());
+        }
+    }
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub struct SourceError {
 pub struct SourceKey {
     /// The adapter's configured name.
     pub adapter: String,
-    /// The message within it; a folder's is made of name and identity of the control file.
+    /// The message within it; a folder's is made of the control file's name and content and the data file's identity.
     pub message: String,
 }
 
