@@ -22,6 +22,7 @@ pub mod pair;
 pub mod pickup;
 pub mod settle;
 pub mod stage;
+mod worker;
 
 pub use config::Config;
 pub use folders::{FolderError, Folders};
