@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::{ChunkPlan, Effect, FailureClass, MailboxId};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::clock::{Chance, Clock};
 use crate::journal::{Journal, JournalError, NewOutbound, OutboundDetails, OutboundRecord};
@@ -60,6 +61,16 @@ struct Lane {
     messages: Arc<Semaphore>,
     kibibytes: Arc<Semaphore>,
     kibibytes_max: u32,
+    reach: AsyncMutex<Reach>,
+}
+
+/// Whether MESH is known to take this mailbox's calls. A handshake can be repeated freely and a send cannot, so an
+/// outage or a refused certificate is found out by the one and not by the other, which would only leave doubts.
+#[derive(Default)]
+struct Reach {
+    proven: bool,
+    /// The last handshake that failed, how many did in a row, and when: those who waited for it share its answer.
+    failed: Option<(MeshError, u32, Instant)>,
 }
 
 struct Permit {
@@ -76,6 +87,7 @@ impl Lane {
             messages: Arc::new(Semaphore::new(policy.in_flight_max.max(1) as usize)),
             kibibytes: Arc::new(Semaphore::new(kibibytes_max as usize)),
             kibibytes_max,
+            reach: AsyncMutex::default(),
         }
     }
 
@@ -151,6 +163,9 @@ impl RelayHandle {
         let Some(_permit) = lane.permit(message.payload.length(), &engine.shutdown).await else {
             return Err(engine.own_fault(DeferralCause::Stopping));
         };
+        if matches!(outbound.record().state, OutboundState::Received { .. }) {
+            engine.reach(lane).await?;
+        }
         engine.drive(lane, &message, &mut outbound).await
     }
 
@@ -283,6 +298,34 @@ impl Engine {
         outbound.ended().ok_or_else(|| self.own_fault(DeferralCause::Stopping))
     }
 
+    /// Makes sure by a handshake that MESH takes this mailbox's calls, unless the last send went well.
+    async fn reach(&self, lane: &Lane) -> Result<(), Deferral> {
+        let mut reach = lane.reach.lock().await;
+        if reach.proven {
+            return Ok(());
+        }
+        let failures = match &reach.failed {
+            Some((error, failures, at)) if at.elapsed() < self.policy.retry_first / 2 => {
+                let (cause, after) = (DeferralCause::Mesh(error.clone()), self.wait_after(error, *failures));
+                return Err(Deferral { cause, after });
+            }
+            Some((_, failures, _)) => failures.saturating_add(1),
+            None => 1,
+        };
+        match lane.mesh.handshake().await {
+            Ok(()) => {
+                *reach = Reach { proven: true, failed: None };
+                Ok(())
+            }
+            Err(mut error) => {
+                error.mailbox_wide = true;
+                reach.failed = Some((error.clone(), failures, Instant::now()));
+                let after = self.wait_after(&error, failures);
+                Err(Deferral { cause: DeferralCause::Mesh(error), after })
+            }
+        }
+    }
+
     /// Ends a message without sending anything more of it.
     async fn end(&self, outbound: &mut Outbound, event: OutboundEvent) -> Result<(), Deferral> {
         let decided = step(&outbound.record().state, event, self.context(outbound.record()));
@@ -344,6 +387,9 @@ impl Engine {
                     }
                     (_, Effect::Applied | Effect::Unknown) => OutboundEvent::Unclear,
                 };
+                if !matches!(event, OutboundEvent::Refused(_)) {
+                    lane.reach.lock().await.proven = false;
+                }
                 *last_error = Some(error);
                 event
             }
