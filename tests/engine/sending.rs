@@ -259,3 +259,19 @@ async fn what_its_source_takes_away_ends() {
     let ended = doubtful.relay.withdraw(&message.key).await.expect("an answer").expect("an end");
     assert!(matches!(ended.outcome(), Outcome::Parked(_)), "MESH may have it");
 }
+
+#[tokio::test]
+async fn while_mesh_cannot_be_reached_no_message_is_put_at_risk() {
+    let bench = Bench::new();
+    bench.mesh.set_reachable(false);
+    let sent = message("a", "", NINE);
+    for _ in 0..3 {
+        let deferral = bench.send(&sent).await.expect_err("a deferral");
+        assert!(deferral.is_mailbox_wide());
+        tokio::time::sleep(deferral.after).await;
+    }
+    assert_eq!(bench.mesh.made(), [], "nothing was posted, so nothing is in doubt");
+    bench.mesh.set_reachable(true);
+    bench.send_until_ended(&sent, 3).await;
+    assert_eq!(bench.mesh.made(), [Made::Begin]);
+}

@@ -60,6 +60,7 @@ pub struct Arrived {
 
 #[derive(Default)]
 struct Inner {
+    unreachable: bool,
     on_begin: Option<Box<dyn Fn() + Send + Sync>>,
     faults: VecDeque<Fault>,
     made: Vec<Made>,
@@ -92,6 +93,11 @@ impl ScriptedMesh {
     /// Calls this at every first request, before anything else.
     pub fn on_begin(&self, look: impl Fn() + Send + Sync + 'static) {
         self.inner().on_begin = Some(Box::new(look));
+    }
+
+    /// Lets handshakes fail, or go well again.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.inner().unreachable = !reachable;
     }
 
     /// The calls so far.
@@ -159,7 +165,7 @@ impl MeshMailbox for ScriptedMesh {
     }
 
     async fn handshake(&self) -> Result<(), MeshError> {
-        Ok(())
+        if self.inner().unreachable { Err(error(&Fault::NotSent)) } else { Ok(()) }
     }
 
     async fn begin_send(&self, outgoing: Outgoing<'_>) -> Result<MessageId, MeshError> {
