@@ -233,6 +233,9 @@ fn a_sound_configuration_passes_and_things_it_refers_to_are_looked_at() {
 async fn a_data_file_that_comes_late_or_grows_is_waited_for() {
     let sandbox = Sandbox::start(SandboxConfig::loopback()).await.expect("a sandbox");
     let site = Site::new(&sandbox.base_url(), "");
+    // Far longer than the pauses below, so that a busy machine does not make them look like quiet.
+    let patient = site.configuration(&sandbox.base_url(), "").replace("grace = \"100ms\"", "grace = \"3s\"");
+    site.write("relay.toml", &patient);
     let relay: Relay = site.run().await;
     let control = Control::new(ALICE, BOB).local_id("late").text();
     site.alice.drop_files("late", Some(b""), None);
