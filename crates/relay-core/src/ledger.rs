@@ -2,11 +2,11 @@
 //!
 //! Settling and acknowledging take a proof that no one else can make:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! let ended = relay_core::Ended { relay_id: todo!(), outcome: relay_core::Outcome::Expired };
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! let proof = relay_core::DeliveryRecorded { message_id: "20260101_0".parse().unwrap() };
 //! ```
 
