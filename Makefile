@@ -1,7 +1,7 @@
-# Two commands to start: `make demo` and `make test`. Each does its own set-up on Debian or Ubuntu with a Rust
-# toolchain, says what it does, and can be run again.
+# Two commands to start: `make demo` and `make test`; `make bench` measures. Each does its own set-up on Debian or
+# Ubuntu with a Rust toolchain, says what it does, and can be run again.
 
-.PHONY: demo test tools
+.PHONY: bench demo test tools
 
 demo: tools
 	@echo "==> building the relay"
@@ -11,6 +11,14 @@ demo: tools
 
 test: tools
 	./tests/run.sh
+
+bench: tools
+	@echo "==> building the relay and its measurements"
+	cargo build --locked --release --package mesh-relay
+	cargo build --locked --release --package mesh-relay-benches
+	@echo "==> comparing the sandbox with the official emulator"
+	MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
+	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
 
 # What the build needs besides Rust.
 tools:

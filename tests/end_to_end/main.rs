@@ -3,6 +3,7 @@
 mod bad_input;
 mod carrying;
 mod crashes;
+mod emulator_tests;
 mod load;
 mod official;
 mod process;

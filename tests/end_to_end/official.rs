@@ -88,5 +88,5 @@ async fn the_official_client_goes_through_its_cycle_over_plain_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_client_goes_through_its_cycle_over_tls() {
-    cycle(Tls::SelfMade { client_ca: None }).await;
+    cycle(Tls::SelfMade { client: None }).await;
 }

@@ -169,7 +169,7 @@ fn fastrand() -> u128 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos())
 }
 
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let python = std::env::var_os(PYTHON).unwrap_or_else(|| {
         panic!("{PYTHON} names no Python with mesh-sandbox and mesh-client; run `make test`")
     });

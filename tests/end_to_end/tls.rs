@@ -1,6 +1,6 @@
 //! Mutual TLS end to end, and connections that must not come about.
 
-use mesh_sandbox::{Sandbox, SandboxConfig, Tls};
+use mesh_sandbox::{ClientCertificates, Sandbox, SandboxConfig, Tls};
 use relay_testkit::certificates::{Authority, Identity};
 use relay_testkit::pairs::Control;
 use relay_testkit::wait::eventually;
@@ -15,7 +15,8 @@ struct Secured {
 impl Secured {
     async fn start() -> Self {
         let authority = Authority::new("Test client authority");
-        let tls = Tls::SelfMade { client_ca: Some(authority.pem().to_owned()) };
+        let client = ClientCertificates { authorities: authority.pem().to_owned(), required: true };
+        let tls = Tls::SelfMade { client: Some(client) };
         let config = SandboxConfig { tls, ..SandboxConfig::loopback() };
         Self { sandbox: Sandbox::start(config).await.expect("a sandbox"), authority }
     }

@@ -151,6 +151,9 @@ pub struct ErrorV2<'a> {
     /// Only when a message is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<&'a str>,
+    /// The server's own id of the call; live gives one beside a message id (`mesh-api.md` 3.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal_id: Option<&'a str>,
     /// One entry.
     pub detail: [ErrorDetailV2<'a>; 1],
 }

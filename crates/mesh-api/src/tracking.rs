@@ -129,9 +129,15 @@ pub struct TrackingV1 {
     pub dts_id: String,
     pub encrypted_flag: String,
     pub expiry_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_diagnostic: Option<String>,
     pub file_name: String,
     pub file_size: u64,
     pub is_compressed: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linked_msg_id: Option<String>,
     pub local_id: String,
     pub mesh_recipient_ods_code: String,
     pub message_id: String,

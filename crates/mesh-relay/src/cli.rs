@@ -48,7 +48,7 @@ pub enum Command {
     /// Check a configuration: every fault with file, line, column and a hint
     Check(CheckArgs),
     /// Run the MESH server alone, for tests and rehearsals
-    Sandbox(SandboxArgs),
+    Sandbox(Box<SandboxArgs>),
 }
 
 /// Which configuration.
@@ -88,7 +88,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => done(runtime.block_on(demo::run(args))),
         Command::Run(args) => runtime.block_on(relay(&args.config)),
         Command::Check(args) => check(&args),
-        Command::Sandbox(args) => done(runtime.block_on(sandbox::run(args))),
+        Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
     }
 }
 

@@ -1,22 +1,33 @@
 //! Answers: versioned bodies and every form of refusal (`mesh-api.md` 3.2 and 3.4).
 
+use std::io;
+
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{Either, Full};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use mesh_api::body::{ErrorDetailV2, ErrorV1, ErrorV2};
 use mesh_api::{ApiVersion, code};
 use serde::Serialize;
 
+/// An answer's body: at hand, or still to be read from somewhere.
+pub(crate) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, io::Error>>;
+
 /// What goes back to a caller.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Body>;
+
+/// A body that is at hand.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Either::Left(Full::from(bytes.into()))
+}
 
 /// What the official emulator says when it has nothing to say.
 const INTERNAL: &str = "An internal error occurred.\n\nPlease contact support.";
 
 /// An answer with a status and no body.
 pub(crate) fn empty(status: StatusCode) -> Answer {
-    let mut answer = Answer::default();
+    let mut answer = Answer::new(whole(Bytes::new()));
     *answer.status_mut() = status;
     answer
 }
@@ -39,7 +50,7 @@ fn typed(status: StatusCode, media_type: HeaderValue, body: &impl Serialize) -> 
     let Ok(body) = serde_json::to_vec(body) else {
         return empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    let mut answer = Answer::new(Full::from(body));
+    let mut answer = Answer::new(whole(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, media_type);
     answer
@@ -127,6 +138,7 @@ pub(crate) enum Refusal {
         code: &'static str,
         text: &'static str,
         message_id: Option<String>,
+        internal_id: Option<String>,
     },
     /// Values that do not pass validation, always 400.
     Invalid(Vec<Fault>),
@@ -135,7 +147,13 @@ pub(crate) enum Refusal {
     /// No such path or no such method there; the methods there are.
     NoRoute { allow: Option<&'static str> },
     /// The path without its trailing slash exists.
-    Moved { location: String },
+    Moved { path: String },
+    /// A form of the admin calls alone, in JSON as it stands.
+    Json { status: StatusCode, body: serde_json::Value },
+    /// An answer made by a fault.
+    Ready(Box<Answer>),
+    /// No answer at all: the connection ends.
+    Cut,
 }
 
 impl Refusal {
@@ -146,7 +164,7 @@ impl Refusal {
         code: &'static str,
         text: &'static str,
     ) -> Self {
-        Self::Mesh { status, event, code, text, message_id: None }
+        Self::Mesh { status, event, code, text, message_id: None, internal_id: None }
     }
 
     /// A refusal without a code.
@@ -181,6 +199,12 @@ impl Refusal {
         Self::Bare { status, text: INTERNAL.to_owned() }
     }
 
+    /// A store that cannot be written to. The caller learns no more than from the official emulator.
+    pub(crate) fn unwritten(error: &io::Error) -> Self {
+        tracing::error!(%error, "the sandbox's store cannot be written; free space or choose another folder");
+        Self::bare(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// Names the message that is concerned, where the form has a place for it.
     pub(crate) fn about(mut self, message: &str) -> Self {
         if let Self::Mesh { message_id, .. } = &mut self {
@@ -189,7 +213,17 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn answer(self, version: ApiVersion) -> Answer {
+    /// Adds the server's own id of the call, as live does beside a message id.
+    pub(crate) fn with_internal_id(mut self, id: String) -> Self {
+        if let Self::Mesh { internal_id, .. } = &mut self {
+            *internal_id = Some(id);
+        }
+        self
+    }
+
+    /// The answer; `None` for [`Refusal::Cut`]. `origin` is what the caller put before the path, such as
+    /// `http://127.0.0.1:8700`.
+    pub(crate) fn answer(self, version: ApiVersion, origin: &str) -> Option<Answer> {
         #[derive(Serialize)]
         struct Detail<T> {
             detail: T,
@@ -198,8 +232,11 @@ impl Refusal {
         struct Message {
             message: String,
         }
-        match self {
-            Self::Mesh { status, event, code, text, message_id } => {
+        Some(match self {
+            Self::Cut => return None,
+            Self::Ready(answer) => *answer,
+            Self::Json { status, body } => json(status, &body),
+            Self::Mesh { status, event, code, text, message_id, internal_id } => {
                 let message_id = message_id.as_deref();
                 match version {
                     ApiVersion::V1 => json(
@@ -214,7 +251,11 @@ impl Refusal {
                     ApiVersion::V2 => versioned(
                         status,
                         version,
-                        &ErrorV2 { message_id, detail: [ErrorDetailV2 { event, code, msg: text }] },
+                        &ErrorV2 {
+                            message_id,
+                            internal_id: internal_id.as_deref(),
+                            detail: [ErrorDetailV2 { event, code, msg: text }],
+                        },
                     ),
                 }
             }
@@ -227,13 +268,13 @@ impl Refusal {
                 answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
                 answer
             }
-            Self::Moved { location } => {
+            Self::Moved { path } => {
                 let mut answer = empty(StatusCode::TEMPORARY_REDIRECT);
-                if let Ok(location) = HeaderValue::try_from(location) {
+                if let Ok(location) = HeaderValue::try_from(format!("{origin}{path}")) {
                     answer.headers_mut().insert(LOCATION, location);
                 }
                 answer
             }
-        }
+        })
     }
 }

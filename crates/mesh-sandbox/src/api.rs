@@ -1,116 +1,202 @@
-//! The calls (`mesh-api.md` section 4): which is meant, who makes it, what it gets. Knows no socket.
+//! The calls (`mesh-api.md` sections 4 and 11): which is meant, who makes it, what it gets. Knows no socket.
 //!
 //! Each call checks in the official emulator's order: route, authorisation, `Accept`, validation, then its own
-//! subject. Where a call departs from that order, it says so.
+//! subject. Where a call departs from that order, it says so. Before a call, what has become due happens
+//! (`ageing`), and faults strike; after it, the request is remembered.
 
+mod admin;
+mod ageing;
+mod authorise;
 mod body;
+mod control;
 mod download;
 mod fields;
 mod inbox;
+mod json;
 mod lookup;
 mod outbox;
+mod recipient;
+mod rich;
 mod route;
 mod tracking;
+mod visit;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::Body;
-use hyper::header::{ACCEPT, AUTHORIZATION};
+use hyper::header::{ACCEPT, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
-use jiff::Timestamp;
-use mesh_api::{ApiVersion, Authorization, AuthorizationError, SharedKey, chunk};
-use secrecy::ExposeSecret;
+use mesh_api::{ApiVersion, SharedKey, chunk};
 use serde::Serialize;
 
 use crate::answer::{self, Answer, Refusal};
+use crate::clock::Clock;
+use crate::config::Auth;
 use crate::directory::{Directory, Mailbox};
+use crate::faults::Faults;
+use crate::habits::Habits;
+use crate::page;
+use crate::reports::HeldReports;
+use crate::requests::{RequestSeen, Requests};
+use crate::rules::Rules;
 use crate::store::Store;
 use crate::text::Text;
+use crate::tokens::UsedTokens;
 use body::Upload;
 use route::{MailboxCall, Route};
+pub(crate) use visit::Visit;
 
-/// Largest body of one request, in bytes; a larger one is answered 413 with a bare message. It is MESH's own limit
-/// (`mesh-api.md` 5.1), which the official emulator does not hold.
+/// Largest body of one request under the rule `body-limit`, in bytes (`mesh-api.md` 5.1).
 pub const REQUEST_BODY_BYTES_MAX: u64 = chunk::REQUEST_BYTES_MAX;
+
+/// Header of an answer that a rule or a fault had a part in: their names, so that a developer need not guess. No
+/// other server gives it.
+pub const NOTE_HEADER: &str = "mesh-sandbox-note";
+
+/// The connection is to end without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fault ended the connection")]
+pub(crate) struct Cut;
 
 /// Everything that calls are answered from.
 pub(crate) struct Api {
     pub(crate) directory: Directory,
     pub(crate) shared_key: SharedKey,
-    pub(crate) store: Arc<Store>,
-    pub(crate) now: fn() -> Timestamp,
+    pub(crate) auth: Auth,
+    /// Whether the port speaks TLS.
+    pub(crate) secured: bool,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) rules: Rules,
+    pub(crate) faults: Faults,
+    pub(crate) used_tokens: UsedTokens,
+    pub(crate) habits: Habits,
+    pub(crate) requests: Requests,
+    pub(crate) held_reports: HeldReports,
+    /// What is due happens once, however many calls find it due.
+    pub(crate) ageing: Mutex<()>,
 }
 
 impl Api {
     /// Answers one request. A body that the answer did not need is read and dropped first, so that a caller who
     /// is still sending gets the answer instead of a broken connection.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Answer
+    pub(crate) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        client_cn: Option<&Arc<str>>,
+    ) -> Result<Answer, Cut>
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        let began = Instant::now();
+        let mut visit = Visit::new(self.clock.now());
+        self.age(visit.now);
         let (parts, body) = request.into_parts();
         let mut body = Upload::new(body);
-        let answer = match self.call(&parts, &mut body).await {
-            Ok(answer) => answer,
-            Err(refusal) => refusal.answer(version(&parts.headers).unwrap_or(ApiVersion::V1)),
+        let segments = route::segments(parts.uri.path());
+        let (name, outcome) = match Route::find(&parts, &segments) {
+            Ok(route) => (route.name(), self.call(&parts, route, &mut body, &mut visit).await),
+            Err(refusal) => ("none", Err(refusal)),
         };
+        let answer = match outcome {
+            Ok(answer) => Some(answer),
+            Err(refusal) => {
+                let version = version(&parts.headers).unwrap_or(ApiVersion::V1);
+                refusal.answer(version, &self.origin(&parts.headers))
+            }
+        };
+        let mut answer = answer.filter(|_| !visit.lose_answer);
+        let status = answer.as_ref().map(|answer| answer.status().as_u16());
         // Neither path nor query: they may hold a local id.
-        tracing::debug!(method = %parts.method, status = answer.status().as_u16(), "a call was answered");
+        tracing::debug!(method = %parts.method, call = name, status, notes = ?visit.notes, "a call was answered");
+        if let (Some(answer), false) = (&mut answer, visit.notes.is_empty())
+            && let Ok(notes) = HeaderValue::try_from(visit.notes.join(", "))
+        {
+            answer.headers_mut().insert(NOTE_HEADER, notes);
+        }
+        if !matches!(name, "page" | "control") {
+            self.requests.remember(RequestSeen {
+                number: 0,
+                at: visit.now,
+                method: parts.method.to_string(),
+                call: name,
+                mailbox: visit.mailbox.take(),
+                message_id: visit.message.take(),
+                status,
+                body_bytes: body.read(),
+                micros: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                notes: std::mem::take(&mut visit.notes),
+                client_cn: client_cn.cloned(),
+            });
+        }
+        let answer = answer.ok_or(Cut)?;
         body.drain().await;
-        answer
+        Ok(visit.mischief.spoil(answer))
     }
 
-    async fn call<B>(&self, parts: &Parts, body: &mut Upload<B>) -> Result<Answer, Refusal>
+    async fn call<B>(
+        &self,
+        parts: &Parts,
+        route: Route<'_>,
+        body: &mut Upload<B>,
+        visit: &mut Visit,
+    ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let headers = &parts.headers;
         let query = parts.uri.query().unwrap_or_default();
-        let segments = route::segments(parts.uri.path());
-        let (mailbox, call) = match Route::find(parts, &segments)? {
+        if let Route::Mailbox { mailbox, .. } = &route {
+            visit.mailbox = self.directory.mailbox(&mailbox.to_uppercase()).map(|mailbox| mailbox.id.clone());
+        }
+        if let Some(call) = route.faulted_as() {
+            self.strike(call, body, visit).await?;
+        }
+        let (mailbox, call) = match route {
+            Route::Page { file } => return page::answer(self, file, query),
+            Route::Control(call) => return control::answer(self, call, query, body).await,
+            Route::Admin(call) => return admin::answer(self, call, headers, body, visit).await,
             Route::Ping => return Ok(ping()),
             Route::Lookup { ods_code, workflow } => {
                 return lookup::endpoint(self, headers, ods_code, workflow);
             }
             Route::WorkflowSearch { workflow } => return lookup::search(self, headers, workflow),
-            Route::Mailbox { mailbox, call } => (self.authorise(headers, mailbox)?, call),
+            Route::Mailbox { mailbox, call } => (self.authorise(headers, mailbox, visit)?, call),
         };
+        visit.message = call.message().map(str::to_owned);
         match call {
-            MailboxCall::Handshake => inbox::handshake(headers, mailbox),
-            MailboxCall::Inbox => inbox::list(self, headers, query, mailbox),
+            MailboxCall::Handshake => inbox::handshake(self, headers, mailbox, visit),
+            MailboxCall::Update => Ok(answer::empty(StatusCode::OK)),
+            MailboxCall::Inbox => inbox::list(self, headers, query, mailbox, visit),
+            MailboxCall::RichInbox => rich::inbox(self, query, mailbox, visit),
+            MailboxCall::RichOutbox => rich::outbox(self, query, mailbox, visit),
             MailboxCall::Count => inbox::count(self, headers, mailbox),
-            MailboxCall::Acknowledge { id } => inbox::acknowledge(self, headers, mailbox, &id),
-            MailboxCall::Head { id } => download::head(self, mailbox, &id),
-            MailboxCall::Download { id, chunk } => download::get(self, headers, mailbox, &id, chunk).await,
-            MailboxCall::Send => outbox::send(self, headers, mailbox, body).await,
+            MailboxCall::Acknowledge { id } => inbox::acknowledge(self, headers, mailbox, &id, visit),
+            MailboxCall::Head { id } => download::head(self, mailbox, &id, visit),
+            MailboxCall::Download { id, chunk } => {
+                download::get(self, headers, mailbox, &id, chunk, visit).await
+            }
+            MailboxCall::Send => outbox::send(self, headers, mailbox, body, visit).await,
             MailboxCall::SendChunk { ref id, chunk } => {
-                outbox::send_chunk(self, headers, mailbox, id, chunk, body).await
+                outbox::send_chunk(self, headers, mailbox, id, chunk, body, visit).await
             }
             MailboxCall::Track => tracking::by_message_id(self, headers, query, mailbox),
             MailboxCall::TrackLocal { local_id } => tracking::by_local_id(self, mailbox, local_id),
         }
     }
 
-    /// Checks the token in full (`mesh-api.md` 2.2), before anything else about the request. The path may spell
-    /// the mailbox in any case.
-    fn authorise(&self, headers: &HeaderMap, path_mailbox: &str) -> Result<&Mailbox, Refusal> {
-        let header = headers.get(AUTHORIZATION).map(Text::from).unwrap_or_default();
-        let refused = |error: AuthorizationError| {
-            Refusal::forbidden(match error {
-                AuthorizationError::Unreadable => "Error reading from Authorization header",
-                AuthorizationError::OtherMailbox => "Mailbox id does not match token",
-                AuthorizationError::WrongHash => "Invalid Authentication Token",
-            })
-        };
-        let token = Authorization::read(&header.read(), path_mailbox).map_err(refused)?;
-        let mailbox = self
-            .directory
-            .mailbox(&token.mailbox)
-            .ok_or_else(|| Refusal::coded(StatusCode::FORBIDDEN, "SEND", "EPL-151", "No mailbox matched"))?;
-        token.verify(mailbox.password.expose_secret(), &self.shared_key).map_err(refused)?;
-        Ok(mailbox)
+    /// Where the caller believes to be.
+    fn origin(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        format!("{}://{host}", if self.secured { "https" } else { "http" })
+    }
+
+    /// Whether a mailbox is let in, and what is sent to it collected: as its file says, unless it was switched.
+    pub(crate) fn is_active(&self, mailbox: &Mailbox) -> bool {
+        self.habits.of(&mailbox.id).active.unwrap_or(mailbox.active)
     }
 }
 
@@ -122,7 +208,7 @@ fn version(headers: &HeaderMap) -> Result<ApiVersion, Refusal> {
         .map_err(|_| Refusal::plain(StatusCode::BAD_REQUEST, "Accept header api format incorrect"))
 }
 
-/// `mesh-api.md` 4.14, for `/health` and `/messageexchange/_ping`.
+/// `mesh-api.md` 4.14, for every health path of 11.3.
 fn ping() -> Answer {
     #[derive(Serialize)]
     struct Ping {

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::config::{SandboxError, Tls};
+use crate::config::{ClientCertificates, SandboxError, Tls};
 
 /// Names that the self-made certificate is good for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -30,28 +30,28 @@ struct Identity {
 
 /// Makes the settings; `None` for plain HTTP.
 pub(crate) fn secure(tls: &Tls) -> Result<Option<Secured>, SandboxError> {
-    let (identity, client_ca) = match tls {
+    let (identity, client) = match tls {
         Tls::Plain => return Ok(None),
-        Tls::SelfMade { client_ca } => {
-            (self_made().map_err(|source| SandboxError::SelfMade { source })?, client_ca)
+        Tls::SelfMade { client } => {
+            (self_made().map_err(|source| SandboxError::SelfMade { source })?, client)
         }
-        Tls::Given { certificate, key, client_ca } => (given(certificate, key)?, client_ca),
+        Tls::Given { certificate, key, client } => (given(certificate, key)?, client),
     };
     // The provider is named here because a process-wide default belongs to whoever runs the process.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|source| SandboxError::Certificate { source })?;
-    let builder = match client_ca {
+    let builder = match client {
         None => builder.with_no_client_auth(),
-        Some(pem) => {
+        Some(ClientCertificates { authorities, required }) => {
             let mut roots = RootCertStore::empty();
-            for authority in certificates("client authority", pem)? {
+            for authority in certificates("client authority", authorities)? {
                 roots.add(authority).map_err(|source| SandboxError::Certificate { source })?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|source| SandboxError::ClientCa { source })?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = if *required { verifier } else { verifier.allow_unauthenticated() };
+            let verifier = verifier.build().map_err(|source| SandboxError::ClientCa { source })?;
             builder.with_client_cert_verifier(verifier)
         }
     };
@@ -60,6 +60,13 @@ pub(crate) fn secure(tls: &Tls) -> Result<Option<Secured>, SandboxError> {
         .map_err(|source| SandboxError::Certificate { source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(Secured { config: Arc::new(config), root: identity.root }))
+}
+
+/// Common name of a certificate's subject (`mesh-api.md` 1.2). It is shown, never decided on.
+pub(crate) fn common_name(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.into())
 }
 
 fn given(certificate: &str, key: &str) -> Result<Identity, SandboxError> {
@@ -108,10 +115,11 @@ mod tests {
     #[test]
     fn texts_that_are_no_certificates_are_named_and_not_repeated() {
         let key = KeyPair::generate().expect("a key").serialize_pem();
-        let tls = Tls::SelfMade { client_ca: Some("canary".to_owned()) };
+        let client = Some(ClientCertificates { authorities: "canary".to_owned(), required: true });
+        let tls = Tls::SelfMade { client };
         let error = secure(&tls).err().expect("no authority").to_string();
         assert!(error.contains("client authority") && !error.contains("canary"), "{error}");
-        let tls = Tls::Given { certificate: key.clone(), key, client_ca: None };
+        let tls = Tls::Given { certificate: key.clone(), key, client: None };
         let error = secure(&tls).err().expect("no certificate").to_string();
         assert!(error.contains("server certificate"), "{error}");
         assert_eq!(format!("{tls:?}"), "Given { client_certificates: false, .. }");
@@ -123,7 +131,7 @@ mod tests {
         let certificate = one.root.expect("a root");
         let key = KeyPair::generate().expect("a key").serialize_pem();
         drop(two);
-        let tls = Tls::Given { certificate, key, client_ca: None };
+        let tls = Tls::Given { certificate, key, client: None };
         assert!(matches!(secure(&tls), Err(SandboxError::Certificate { .. })));
     }
 }

@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use jiff::Timestamp;
 use mesh_api::SharedKey;
 use thiserror::Error;
 
+use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::faults::FaultScript;
+use crate::rules::Rules;
+use crate::store::{FolderError, StoreKind};
 
 /// What a [`Sandbox`](crate::Sandbox) is started with.
 #[derive(Debug, Clone)]
@@ -17,35 +20,54 @@ pub struct SandboxConfig {
     pub listen: SocketAddr,
     /// The secret that all mailboxes share (`mesh-api.md` 2.1).
     pub shared_key: SharedKey,
-    /// Mailboxes and workflows.
+    /// How callers are authorised.
+    pub auth: Auth,
+    /// Mailboxes, workflows and patients.
     pub directory: Directory,
+    /// Where messages are kept.
+    pub store: StoreKind,
+    /// Which of live's rules hold that the official emulator lets slip.
+    pub rules: Rules,
+    /// What goes wrong on purpose.
+    pub faults: FaultScript,
     /// Plain HTTP or TLS.
     pub tls: Tls,
-    /// The clock: message ids, status times and expiry times come from it. Token times are not compared with it,
-    /// because the official emulator does not (`mesh-api.md` 2.2).
-    pub now: fn() -> Timestamp,
+    /// The clock: message ids, status times, expiry and the age of tokens follow it.
+    pub clock: Clock,
 }
 
 impl SandboxConfig {
-    /// A server for this machine alone: a free port of `127.0.0.1`, plain HTTP, shared key `TestKey`, the stock
-    /// directory, the system clock.
+    /// A server for this machine alone that answers as the official emulator does: a free port of `127.0.0.1`,
+    /// plain HTTP, shared key `TestKey`, the stock directory, messages in memory, the system clock.
     pub fn loopback() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             shared_key: SharedKey::new("TestKey"),
+            auth: Auth::Full,
             directory: Directory::stock(),
+            store: StoreKind::Memory,
+            rules: Rules::official(),
+            faults: FaultScript::default(),
             tls: Tls::Plain,
-            now: system_now,
+            clock: Clock::system(),
         }
+    }
+
+    /// The same with every rule of live MESH ([`Rules::strict`]).
+    pub fn strict() -> Self {
+        Self { rules: Rules::strict(), ..Self::loopback() }
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the system clock that a configuration may ask for; everything else takes its time from there"
-)]
-fn system_now() -> Timestamp {
-    Timestamp::now()
+/// How callers are authorised (`mesh-api.md` 2.2, 11.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// The token's hash is checked against the mailbox's password and the shared key.
+    Full,
+    /// The nonce `VALID` is let in; nothing else of the token counts but its mailbox.
+    Canned,
+    /// Everybody is let in to every mailbox that there is.
+    None,
 }
 
 /// Whether and how the port is secured (`mesh-api.md` 1.2). TLS is 1.2 or 1.3.
@@ -56,8 +78,8 @@ pub enum Tls {
     /// TLS with a certificate for `localhost`, `127.0.0.1` and `::1` under a root made at start, which
     /// [`Sandbox::root_certificate`](crate::Sandbox::root_certificate) tells.
     SelfMade {
-        /// PEM of the authorities whose client certificates are required. `None` asks for no client certificate.
-        client_ca: Option<String>,
+        /// Whose client certificates are asked for. `None` asks for none.
+        client: Option<ClientCertificates>,
     },
     /// TLS with a certificate of the caller's own.
     Given {
@@ -66,18 +88,28 @@ pub enum Tls {
         /// PEM of the certificate's private key (PKCS#8, PKCS#1 or SEC1, not encrypted).
         key: String,
         /// As in [`Tls::SelfMade`].
-        client_ca: Option<String>,
+        client: Option<ClientCertificates>,
     },
+}
+
+/// Client certificates that a server asks for. The common name of one that is shown stands beside the caller's
+/// requests.
+#[derive(Clone)]
+pub struct ClientCertificates {
+    /// PEM of the authorities that must have issued them.
+    pub authorities: String,
+    /// Whether a caller without one is turned away. One with a certificate of another authority always is.
+    pub required: bool,
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, client_ca) = match self {
+        let (name, client) = match self {
             Self::Plain => return f.write_str("Plain"),
-            Self::SelfMade { client_ca } => ("SelfMade", client_ca),
-            Self::Given { client_ca, .. } => ("Given", client_ca),
+            Self::SelfMade { client } => ("SelfMade", client),
+            Self::Given { client, .. } => ("Given", client),
         };
-        f.debug_struct(name).field("client_certificates", &client_ca.is_some()).finish_non_exhaustive()
+        f.debug_struct(name).field("client_certificates", &client.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -100,6 +132,9 @@ pub enum SandboxError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The store's folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A PEM text does not hold what it should.
     #[error(
         "the {what} holds no readable {item} in PEM form: check that it is the right file and not encrypted"

@@ -1,13 +1,16 @@
-//! Who there is: mailboxes, and which of them receive which workflow (`mesh-api.md` 11.2).
+//! Who there is: mailboxes, and which of them send and receive which workflow (`mesh-api.md` 11.2).
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use mesh_api::{IdError, MailboxId};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::routing::Patients;
 
 /// The official emulator's stock mailboxes, in its file format.
 const STOCK_MAILBOXES: &str = r#"
@@ -23,29 +26,61 @@ const STOCK_WORKFLOWS: &str = r#"
 {"workflow_id": "TEST_WORKFLOW2", "senders": ["X26ABC1"], "receivers": ["X26ABC1", "X26ABC2", "X26ABC3"]}
 "#;
 
-/// One mailbox. Its password does not print.
-#[derive(Debug, Clone)]
-pub(crate) struct Mailbox {
-    pub(crate) id: MailboxId,
+/// One end of a message, as both ends are told about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Party {
+    /// `None` for the server itself, and for a recipient that was not found.
+    pub(crate) id: Option<MailboxId>,
     pub(crate) name: String,
     pub(crate) ods_code: String,
     pub(crate) org_code: String,
     pub(crate) org_name: String,
+    pub(crate) billing_entity: Option<String>,
+}
+
+impl Party {
+    /// Who sends reports (`mesh-api.md` 11.3).
+    pub(crate) fn central() -> Self {
+        Self {
+            id: None,
+            name: "Central System Mailbox".to_owned(),
+            ods_code: "X26".to_owned(),
+            org_code: "X26".to_owned(),
+            org_name: "NHS England".to_owned(),
+            billing_entity: Some("England".to_owned()),
+        }
+    }
+
+    /// The mailbox id as answers write it; empty without one.
+    pub(crate) fn id_text(&self) -> String {
+        self.id.as_ref().map(MailboxId::to_string).unwrap_or_default()
+    }
+}
+
+/// One mailbox. Its password does not print.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    pub(crate) id: MailboxId,
+    pub(crate) party: Arc<Party>,
     pub(crate) password: SecretString,
+    /// As the file says; a running server may have switched it since.
+    pub(crate) active: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Workflow {
     id: String,
+    senders: Vec<String>,
     receivers: Vec<String>,
 }
 
-/// Mailboxes and workflows of a server. Senders of a workflow and the `active` mark of a mailbox are read past:
-/// the official emulator does not hold them either.
+/// Mailboxes, workflows and patients of a server. Senders of a workflow and the `active` mark of a mailbox count
+/// only under the rules that look at them; the official emulator does not.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    mailboxes: HashMap<String, Mailbox>,
+    mailboxes: HashMap<String, Arc<Mailbox>>,
     workflows: Vec<Workflow>,
+    patients: Patients,
 }
 
 impl Directory {
@@ -57,16 +92,19 @@ impl Directory {
     }
 
     /// Reads the official emulator's files: JSON objects, one a line, blank lines passed over. A mailbox has
-    /// `mailbox_id` and `mailbox_name`, and may have `ods_code`, `org_code`, `org_name` and `password`; a workflow
-    /// has `workflow_id` and may have `receivers`. Other keys are passed over. Of two lines with one mailbox the
-    /// last counts; receivers of two lines with one workflow add up.
+    /// `mailbox_id` and `mailbox_name`, and may have `billing_entity`, `ods_code`, `org_code`, `org_name`,
+    /// `password` and `active` (true unless it says otherwise); a workflow has `workflow_id` and may have `senders`
+    /// and `receivers`. Other keys are passed over. Of two lines with one mailbox the last counts; senders and
+    /// receivers of two lines with one workflow add up.
     ///
-    /// Without `workflows` the stock workflows hold, for such of their mailboxes as there are.
+    /// Without `workflows` the stock workflows hold, for such of their mailboxes as there are. The patients are the
+    /// stock ones; see [`Directory::with_patients`].
     ///
     /// # Errors
     /// [`DirectoryError`] for the first line that is not such an object. It never repeats the line.
     pub fn from_jsonl(mailboxes: &str, workflows: Option<&str>) -> Result<Self, DirectoryError> {
-        let mut directory = Self { mailboxes: HashMap::new(), workflows: Vec::new() };
+        let mut directory =
+            Self { mailboxes: HashMap::new(), workflows: Vec::new(), patients: Patients::stock() };
         for (line, entry) in lines::<MailboxLine>(DirectoryFile::Mailboxes, mailboxes)? {
             let key = |value: Option<String>, key| {
                 value.ok_or(DirectoryError::Missing { file: DirectoryFile::Mailboxes, line, key })
@@ -74,15 +112,20 @@ impl Directory {
             let id: MailboxId = key(entry.mailbox_id, "mailbox_id")?
                 .parse()
                 .map_err(|source| DirectoryError::MailboxId { line, source })?;
-            let mailbox = Mailbox {
+            let party = Party {
+                id: Some(id.clone()),
                 name: key(entry.mailbox_name, "mailbox_name")?,
                 ods_code: entry.ods_code.unwrap_or_default(),
                 org_code: entry.org_code.unwrap_or_default(),
                 org_name: entry.org_name.unwrap_or_default(),
-                password: entry.password.unwrap_or_default().into(),
-                id,
+                billing_entity: entry.billing_entity,
             };
-            directory.mailboxes.insert(mailbox.id.as_str().to_owned(), mailbox);
+            directory.insert(Mailbox {
+                id,
+                party: Arc::new(party),
+                password: entry.password.unwrap_or_default().into(),
+                active: entry.active.unwrap_or(true),
+            });
         }
         let workflows = workflows.unwrap_or(STOCK_WORKFLOWS);
         for (line, entry) in lines::<WorkflowLine>(DirectoryFile::Workflows, workflows)? {
@@ -91,22 +134,64 @@ impl Directory {
                 line,
                 key: "workflow_id",
             })?;
+            let mailboxes = |given: Option<Vec<String>>| {
+                given.unwrap_or_default().iter().map(|id| id.trim().to_uppercase()).collect()
+            };
             directory.workflows.push(Workflow {
                 id: id.trim().to_owned(),
-                receivers: entry
-                    .receivers
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|receiver| receiver.trim().to_uppercase())
-                    .collect(),
+                senders: mailboxes(entry.senders),
+                receivers: mailboxes(entry.receivers),
             });
         }
         Ok(directory)
     }
 
+    /// The same with other patients for routing addresses (`mesh-api.md` section 9): JSON objects, one a line, with
+    /// `nhs_number`, `date_of_birth` (`YYYYMMDD`), `surname` and `ods_code`, the code of the patient's practice.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] for the first line that is not such an object. It never repeats the line.
+    pub fn with_patients(self, patients: &str) -> Result<Self, DirectoryError> {
+        Ok(Self { patients: Patients::from_jsonl(patients)?, ..self })
+    }
+
+    pub(crate) fn patients(&self) -> &Patients {
+        &self.patients
+    }
+
+    /// Adds a mailbox that is known by its folder alone, as the official emulator does (`mesh-api.md` 11.2).
+    pub(crate) fn adopt(&mut self, id: MailboxId) {
+        if !self.mailboxes.contains_key(id.as_str()) {
+            let party = Party { id: Some(id.clone()), name: "Unknown".to_owned(), ..Party::default() };
+            self.insert(Mailbox { id, party: Arc::new(party), password: "password".into(), active: true });
+        }
+    }
+
+    fn insert(&mut self, mailbox: Mailbox) {
+        self.mailboxes.insert(mailbox.id.as_str().to_owned(), Arc::new(mailbox));
+    }
+
+    /// Every mailbox, by id.
+    pub(crate) fn mailboxes(&self) -> Vec<&Mailbox> {
+        let mut all: Vec<_> = self.mailboxes.values().map(Arc::as_ref).collect();
+        all.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
+        all
+    }
+
+    /// Whether a mailbox may send a workflow.
+    pub(crate) fn sends(&self, mailbox: &MailboxId, workflow: &str) -> bool {
+        let mut entries = self.workflows.iter().filter(|entry| entry.id == workflow);
+        entries.any(|entry| entry.senders.iter().any(|sender| sender == mailbox.as_str()))
+    }
+
+    /// Whether a mailbox receives a workflow.
+    pub(crate) fn receives(&self, mailbox: &MailboxId, workflow: &str) -> bool {
+        self.receivers(workflow).any(|receiver| receiver.id == *mailbox)
+    }
+
     /// The mailbox of this id, which is in upper case.
     pub(crate) fn mailbox(&self, id: &str) -> Option<&Mailbox> {
-        self.mailboxes.get(id)
+        self.mailboxes.get(id).map(Arc::as_ref)
     }
 
     /// The mailboxes that receive a workflow, in the order of the file (`mesh-api.md` 4.13).
@@ -121,7 +206,8 @@ impl Directory {
     /// Those of them that belong to an organisation. The file's code counts in upper case and the caller's as it
     /// is, so a code in lower case finds nothing (`mesh-api.md` 4.12).
     pub(crate) fn receivers_at(&self, ods_code: &str, workflow: &str) -> impl Iterator<Item = &Mailbox> {
-        self.receivers(workflow).filter(move |mailbox| mailbox.ods_code.trim().to_uppercase() == ods_code)
+        self.receivers(workflow)
+            .filter(move |mailbox| mailbox.party.ods_code.trim().to_uppercase() == ods_code)
     }
 }
 
@@ -132,6 +218,8 @@ pub enum DirectoryFile {
     Mailboxes,
     /// `workflows.jsonl`.
     Workflows,
+    /// `patients.jsonl`, of this server's own.
+    Patients,
 }
 
 impl fmt::Display for DirectoryFile {
@@ -139,6 +227,7 @@ impl fmt::Display for DirectoryFile {
         f.write_str(match self {
             Self::Mailboxes => "mailboxes",
             Self::Workflows => "workflows",
+            Self::Patients => "patients",
         })
     }
 }
@@ -177,25 +266,40 @@ pub enum DirectoryError {
         /// What is wrong with it.
         source: IdError,
     },
+    /// A patient's NHS number cannot be one.
+    #[error(
+        "line {line} of the patients file has an nhs_number that cannot be one: give ten digits, the last a check digit"
+    )]
+    NhsNumber {
+        /// Which line.
+        line: usize,
+    },
 }
 
 #[derive(Deserialize)]
 struct MailboxLine {
     mailbox_id: Option<String>,
     mailbox_name: Option<String>,
+    billing_entity: Option<String>,
     ods_code: Option<String>,
     org_code: Option<String>,
     org_name: Option<String>,
     password: Option<String>,
+    active: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct WorkflowLine {
     workflow_id: Option<String>,
+    senders: Option<Vec<String>>,
     receivers: Option<Vec<String>>,
 }
 
-fn lines<T: DeserializeOwned>(file: DirectoryFile, text: &str) -> Result<Vec<(usize, T)>, DirectoryError> {
+/// The objects of a file, each with its line.
+pub(crate) fn lines<T: DeserializeOwned>(
+    file: DirectoryFile,
+    text: &str,
+) -> Result<Vec<(usize, T)>, DirectoryError> {
     text.lines()
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())

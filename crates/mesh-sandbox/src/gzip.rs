@@ -8,8 +8,8 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
-/// Largest chunk, in bytes, that the server decompresses for a recipient who does not accept gzip; a larger one
-/// is answered like invalid gzip. It keeps a few crafted bytes from filling the memory.
+/// Largest chunk, in bytes once decompressed, that [`StoredMessage::body`](crate::StoredMessage::body) decompresses.
+/// It keeps a few crafted bytes from filling the memory.
 pub const INFLATED_BYTES_MAX: u64 = 1_000_000_000;
 
 /// The bytes are no gzip, or expand beyond [`INFLATED_BYTES_MAX`].
@@ -33,9 +33,32 @@ fn inflate_at_most(chunk: &[u8], limit: u64) -> Result<Bytes, NotGzip> {
     Ok(plain.into())
 }
 
-/// Compresses a chunk into one gzip stream.
+/// Largest plain text, in bytes, that is made in one piece; a larger one is made as it goes out.
+const SMALL_BYTES_MAX: u64 = 1_000_000;
+
+/// Why a chunk is not decompressed in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotInflated {
+    NotGzip,
+    TooLarge,
+}
+
+/// Decompresses a chunk whose plain text is small.
+pub(crate) fn inflate_small(chunk: &[u8]) -> Result<Bytes, NotInflated> {
+    let mut plain = Vec::new();
+    if !chunk.is_empty() {
+        let read = MultiGzDecoder::new(chunk).take(SMALL_BYTES_MAX + 1).read_to_end(&mut plain);
+        read.map_err(|_| NotInflated::NotGzip)?;
+    }
+    match plain.len() as u64 > SMALL_BYTES_MAX {
+        true => Err(NotInflated::TooLarge),
+        false => Ok(plain.into()),
+    }
+}
+
+/// Compresses a chunk into one gzip stream, quickly rather than well.
 pub(crate) fn deflate(chunk: &[u8]) -> std::io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(chunk)?;
     Ok(encoder.finish()?.into())
 }
@@ -60,5 +83,9 @@ mod tests {
         assert!(inflate_at_most(&zeros, 1000).is_ok());
         assert_eq!(inflate_at_most(&zeros, 999), Err(NotGzip));
         assert_eq!(inflate(&zeros[..zeros.len() - 1]), Err(NotGzip), "cut short");
+        assert_eq!(inflate_small(&zeros).map(|plain| plain.len()), Ok(1000));
+        assert_eq!(inflate_small(b"not gzip"), Err(NotInflated::NotGzip));
+        let large = deflate(&vec![0; 1_000_001]).expect("memory");
+        assert_eq!(inflate_small(&large), Err(NotInflated::TooLarge));
     }
 }

@@ -1,8 +1,5 @@
-//! The running server: port, TLS, connections, shutdown.
+//! The port: TLS, connections, the end of them.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +7,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use mesh_api::MailboxId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::api::Api;
-use crate::certificate;
-use crate::config::{SandboxConfig, SandboxError, Tls};
-use crate::store::{Store, StoredMessage};
+use crate::certificate::common_name;
 
 /// Most connections at a time; further ones wait in the operating system's queue.
 pub const CONNECTIONS_MAX: usize = 512;
@@ -38,93 +32,7 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Wait after a connection could not be taken, because the system is out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A running MESH server. Its messages live as long as it does. Dropped without [`Sandbox::shutdown`], it shuts
-/// down by itself in the background.
-pub struct Sandbox {
-    address: SocketAddr,
-    secured: bool,
-    root: Option<String>,
-    store: Arc<Store>,
-    /// Dropping it ends the server.
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<()>,
-}
-
-impl Sandbox {
-    /// Opens the port and serves; on return the port answers. Needs a tokio runtime with time and I/O, on which it
-    /// runs until it is shut down.
-    ///
-    /// # Errors
-    /// [`SandboxError`] when the address is taken or, without TLS, not loopback, or certificates are unusable.
-    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let asked = config.listen;
-        if matches!(config.tls, Tls::Plain) && !asked.ip().is_loopback() {
-            return Err(SandboxError::PlainOffLoopback { address: asked });
-        }
-        let (tls, root) = match certificate::secure(&config.tls)? {
-            Some(secured) => (Some(TlsAcceptor::from(secured.config)), secured.root),
-            None => (None, None),
-        };
-        let bind = |source| SandboxError::Bind { address: asked, source };
-        let listener = TcpListener::bind(asked).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-
-        let store = Arc::new(Store::default());
-        let api = Arc::new(Api {
-            directory: config.directory,
-            shared_key: config.shared_key,
-            store: Arc::clone(&store),
-            now: config.now,
-        });
-        let secured = tls.is_some();
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, tls, api, stopped));
-        tracing::info!(%address, tls = secured, "mesh sandbox listens");
-        Ok(Self { address, secured, root, store, stop, server })
-    }
-
-    /// Where it listens, with the port that was taken.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What paths of `mesh-api.md` section 4 are appended to, such as `http://127.0.0.1:8700`. A server on every
-    /// address of the machine is named by loopback.
-    pub fn base_url(&self) -> String {
-        let scheme = if self.secured { "https" } else { "http" };
-        let ip = match self.address.ip() {
-            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ip => ip,
-        };
-        format!("{scheme}://{}", SocketAddr::new(ip, self.address.port()))
-    }
-
-    /// PEM of the root that clients must trust; only with [`Tls::SelfMade`].
-    pub fn root_certificate(&self) -> Option<&str> {
-        self.root.as_deref()
-    }
-
-    /// Everything ever sent to this mailbox, in order of sending, unfinished and acknowledged messages included.
-    pub fn messages(&self, mailbox: &MailboxId) -> Vec<StoredMessage> {
-        self.store.sent_to(mailbox)
-    }
-
-    /// Takes no more connections, lets running calls finish for at most [`SHUTDOWN_GRACE`], cuts the rest.
-    pub async fn shutdown(self) {
-        drop(self.stop);
-        if self.server.await.is_err() {
-            tracing::warn!("the mesh sandbox had ended before its shutdown");
-        }
-    }
-}
-
-impl fmt::Debug for Sandbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sandbox({})", self.base_url())
-    }
-}
-
-async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     api: Arc<Api>,
@@ -166,22 +74,25 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, api: Arc<Api>, 
         tracing::debug!(%error, "small packets may be delayed on a connection");
     }
     let Some(tls) = tls else {
-        return exchange(stream, api, watcher).await;
+        return exchange(stream, api, None, watcher).await;
     };
     match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => exchange(stream, api, watcher).await,
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(common_name);
+            exchange(stream, api, shown, watcher).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn exchange<S>(stream: S, api: Arc<Api>, watcher: Watcher)
+async fn exchange<S>(stream: S, api: Arc<Api>, client_cn: Option<Arc<str>>, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let api = Arc::clone(&api);
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
+        let (api, client_cn) = (Arc::clone(&api), client_cn.clone());
+        async move { api.answer(request, client_cn.as_ref()).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -189,132 +100,5 @@ where
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-    use rustls::{ClientConfig, RootCertStore};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::TlsConnector;
-
-    use super::*;
-
-    struct Authority {
-        pem: String,
-        issuer: Issuer<'static, KeyPair>,
-    }
-
-    fn authority() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let pem = params.self_signed(&key).expect("a root").pem();
-        Authority { pem, issuer: Issuer::new(params, key) }
-    }
-
-    impl Authority {
-        /// A certificate and its key, in PEM.
-        fn issue(&self, name: &str) -> (String, String) {
-            let key = KeyPair::generate().expect("a key");
-            let params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
-            (params.signed_by(&key, &self.issuer).expect("a certificate").pem(), key.serialize_pem())
-        }
-    }
-
-    fn config(tls: Tls) -> SandboxConfig {
-        SandboxConfig { tls, ..SandboxConfig::loopback() }
-    }
-
-    fn certificate(pem: &str) -> CertificateDer<'static> {
-        CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")
-    }
-
-    const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-
-    async fn health(sandbox: &Sandbox, root: &str, client: Option<(String, String)>) -> io::Result<String> {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate(root)).expect("a root");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots);
-        let config = match client {
-            None => builder.with_no_client_auth(),
-            Some((chain, key)) => {
-                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
-                builder.with_client_auth_cert(vec![certificate(&chain)], key).expect("a client certificate")
-            }
-        };
-        let stream = TcpStream::connect(sandbox.address()).await?;
-        let name = ServerName::try_from("localhost").expect("a name");
-        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        stream.write_all(HEALTH).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer)
-    }
-
-    #[tokio::test]
-    async fn plain_http_off_loopback_is_refused() {
-        let listen: SocketAddr = "0.0.0.0:0".parse().expect("an address");
-        let refused = Sandbox::start(SandboxConfig { listen, ..SandboxConfig::loopback() }).await;
-        assert!(matches!(refused, Err(SandboxError::PlainOffLoopback { address }) if address == listen));
-    }
-
-    #[tokio::test]
-    async fn a_taken_port_is_told() {
-        let first = Sandbox::start(config(Tls::Plain)).await.expect("a server");
-        let listen = first.address();
-        let second = Sandbox::start(SandboxConfig { listen, ..SandboxConfig::loopback() }).await;
-        assert!(matches!(second, Err(SandboxError::Bind { address, .. }) if address == listen));
-        first.shutdown().await;
-    }
-
-    #[tokio::test]
-    async fn the_self_made_root_is_enough_and_a_failed_handshake_harms_nobody() {
-        let sandbox = Sandbox::start(config(Tls::SelfMade { client_ca: None })).await.expect("a server");
-        assert!(sandbox.base_url().starts_with("https://127.0.0.1:"));
-        assert!(health(&sandbox, &authority().pem, None).await.is_err(), "another root was trusted");
-        let root = sandbox.root_certificate().expect("a root").to_owned();
-        let answer = health(&sandbox, &root, None).await.expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        sandbox.shutdown().await;
-    }
-
-    #[tokio::test]
-    async fn client_certificates_are_required_when_an_authority_is_given() {
-        let (servers, clients) = (authority(), authority());
-        let (chain, key) = servers.issue("localhost");
-        let client_ca = Some(clients.pem.clone());
-        let tls = Tls::Given { certificate: chain, key, client_ca };
-        let sandbox = Sandbox::start(config(tls)).await.expect("a server");
-        assert_eq!(sandbox.root_certificate(), None);
-        assert!(health(&sandbox, &servers.pem, None).await.is_err(), "no client certificate");
-        let foreign = servers.issue("client");
-        assert!(health(&sandbox, &servers.pem, Some(foreign)).await.is_err(), "another authority's");
-        let known = clients.issue("client");
-        let answer = health(&sandbox, &servers.pem, Some(known)).await.expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        sandbox.shutdown().await;
-    }
-
-    #[tokio::test]
-    async fn shutdown_ends_idle_connections_and_the_port() {
-        let sandbox = Sandbox::start(config(Tls::Plain)).await.expect("a server");
-        let address = sandbox.address();
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
-        stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
-        stream.read_u8().await.expect("an answer");
-        sandbox.shutdown().await;
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).await.expect("the end of the connection");
-        assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
     }
 }

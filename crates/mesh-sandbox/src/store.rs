@@ -1,21 +1,62 @@
-//! Messages and where they are, in memory. Knows no HTTP and no clock (`mesh-api.md` 5.2, 7.1).
+//! Messages and where they are. Knows no HTTP and no clock (`mesh-api.md` 5.2, 7.1).
+//!
+//! [`state`] holds them in memory, `folder` also on disk when there is one. What a call changes is written first and
+//! shown second, so a full disk changes nothing.
 
+mod canned;
+mod folder;
 mod message;
+mod record;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mesh_api::{MailboxId, MessageId};
 use thiserror::Error;
 
+use crate::bodies::{Bodies, Intake, Payload};
+use crate::directory::Party;
 use crate::filter::WorkflowFilter;
+use crate::text::Text;
+pub use folder::FolderError;
 pub use message::StoredMessage;
-pub(crate) use message::{Message, Sent, Status};
+pub(crate) use message::{Event, Kind, Message, Sent, Status};
+use record::after;
+use state::State;
+
+/// How long a message may wait in an inbox (`mesh-api.md` 7.2).
+pub const INBOX_EXPIRY: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// How long a message is kept after it was delivered (`mesh-api.md` 7.2).
+pub const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Where a server keeps its messages.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In memory, large bodies in scratch files. Gone when the server ends.
+    Memory,
+    /// In this folder, laid out as the official emulator's file store, which can read it (`mesh-api.md` 11.2). It
+    /// is made when it is not there, read at start, and belongs to one running server at a time.
+    Folder(PathBuf),
+    /// Three messages that are always there, and nothing else: what is sent or acknowledged is answered as usual
+    /// and changes nothing (`mesh-api.md` 11.1).
+    Canned,
+}
+
+impl fmt::Debug for StoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "Memory",
+            Self::Folder(_) => "Folder",
+            Self::Canned => "Canned",
+        })
+    }
+}
 
 /// Why a later chunk is not taken, in the order of the checks (`mesh-api.md` 4.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -30,6 +71,10 @@ pub(crate) enum ChunkError {
     AboveTotal,
     #[error("the content encoding is not that of the first chunk")]
     EncodingChanged,
+    #[error("the chunk is not the next one, or announces another total")]
+    OutOfOrder,
+    #[error("the last chunk is there and another is missing")]
+    Gap,
 }
 
 /// Why a message is not acknowledged (`mesh-api.md` 4.7).
@@ -41,6 +86,15 @@ pub(crate) enum AcknowledgeError {
     NotRecipient,
 }
 
+/// A change that was refused, or that could not be written.
+#[derive(Debug, Error)]
+pub(crate) enum ChangeError<E> {
+    #[error(transparent)]
+    Refused(E),
+    #[error("the store cannot be written: {0}")]
+    Unwritten(#[from] io::Error),
+}
+
 /// A later chunk's announcement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkNotice<'a> {
@@ -48,7 +102,22 @@ pub(crate) struct ChunkNotice<'a> {
     pub(crate) message: &'a str,
     pub(crate) sender: &'a MailboxId,
     pub(crate) index: u32,
+    pub(crate) of: u32,
     pub(crate) gzip: bool,
+    /// Whether it must follow the chunks before it.
+    pub(crate) in_order: bool,
+}
+
+/// A report that is to stand in an inbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub(crate) recipient: Arc<Party>,
+    pub(crate) workflow: Text,
+    pub(crate) local_id: Text,
+    pub(crate) subject: Text,
+    pub(crate) file_name: Text,
+    /// What it reports; its status is [`Status::Error`].
+    pub(crate) event: Event,
 }
 
 /// A page of an inbox.
@@ -59,76 +128,184 @@ pub(crate) struct Page {
     pub(crate) more: bool,
 }
 
-/// All messages of a server. Every call is one short hold of a lock.
-#[derive(Default)]
-pub(crate) struct Store {
-    state: Mutex<State>,
+/// Whose messages a view shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    /// Everything that came to be in the mailbox's inbox.
+    Inbox,
+    /// Everything that the mailbox sent.
+    Outbox,
 }
 
-#[derive(Default)]
-struct State {
-    messages: HashMap<String, Arc<Message>>,
-    /// Everything sent to a mailbox, in order of sending.
-    sent_to: HashMap<MailboxId, Vec<String>>,
-    /// What waits in a mailbox, by place.
-    inboxes: HashMap<MailboxId, BTreeMap<u64, String>>,
-    by_local_id: HashMap<MailboxId, HashMap<String, Vec<String>>>,
-    /// Messages made and messages accepted so far; each number is given once.
-    made: u64,
-    accepted: u64,
+/// The canned store cannot be emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the canned store is read-only")]
+pub(crate) struct ReadOnly;
+
+/// All messages of a server. Every call is one short hold of a lock; with a folder, a small file is written inside.
+pub(crate) struct Store {
+    state: Mutex<State>,
+    bodies: Bodies,
+    folder: Option<PathBuf>,
+    canned: bool,
 }
 
 impl Store {
-    /// Takes a new message with its only or first chunk. With one chunk it is in the inbox at once.
-    pub(crate) fn send(&self, sent: Sent, chunk: Bytes, now: Timestamp) -> MessageId {
-        let mut state = self.lock();
-        let id = state.next_id(now);
-        let key = id.as_str().to_owned();
-        let recipient = sent.recipient.clone();
-        if !sent.local_id.is_empty() {
-            let local_ids = state.by_local_id.entry(sent.sender.clone()).or_default();
-            local_ids.entry(sent.local_id.owned()).or_default().push(key.clone());
-        }
-        let mut message = Message {
-            id: id.clone(),
-            created: now,
-            size: 0,
-            events: Vec::new(),
-            chunks: BTreeMap::from([(1, chunk)]),
-            place: 0,
-            sent: Arc::new(sent),
+    /// Opens it. Messages older than [`RETENTION`] are left where they are and not read.
+    pub(crate) fn open(kind: &StoreKind, now: Timestamp) -> Result<Self, FolderError> {
+        let store = Self {
+            state: Mutex::default(),
+            bodies: match kind {
+                StoreKind::Folder(root) => Bodies::Folder(root.clone()),
+                StoreKind::Memory | StoreKind::Canned => Bodies::Memory(Arc::default()),
+            },
+            folder: match kind {
+                StoreKind::Folder(root) => Some(root.clone()),
+                StoreKind::Memory | StoreKind::Canned => None,
+            },
+            canned: *kind == StoreKind::Canned,
         };
-        if message.sent.chunks > 1 {
-            message.enter(Status::Uploading, now);
-        } else {
-            state.accept(&mut message, now);
+        *store.lock() = store.fresh(now)?;
+        Ok(store)
+    }
+
+    /// What the store holds before anybody called.
+    fn fresh(&self, now: Timestamp) -> Result<State, FolderError> {
+        if self.canned {
+            return Ok(State::of(Vec::new(), canned::messages()));
         }
-        state.messages.insert(key.clone(), Arc::new(message));
-        state.sent_to.entry(recipient).or_default().push(key);
-        id
+        match &self.folder {
+            None => Ok(State::default()),
+            Some(root) => {
+                let mut found = folder::load(root)?;
+                found.messages.retain(|message| after(message.created, RETENTION) > now);
+                Ok(State::of(found.mailboxes, found.messages))
+            }
+        }
     }
 
-    /// Whether a later chunk would be taken: asked before its body is read.
-    pub(crate) fn check_chunk(&self, notice: &ChunkNotice<'_>) -> Result<(), ChunkError> {
-        self.lock().check_chunk(notice).map(|_| ())
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.canned
     }
 
-    /// Takes a later chunk, or the first one again. The last-numbered chunk completes the message, gaps or not
-    /// (`mesh-api.md` 5.2).
+    /// Mailboxes that have a folder.
+    pub(crate) fn mailboxes(&self) -> Vec<MailboxId> {
+        self.lock().mailboxes.clone()
+    }
+
+    /// Starts anew from what is on disk, or from nothing (`mesh-api.md` 11.3).
+    pub(crate) fn reset(&self, now: Timestamp) -> Result<Result<(), ReadOnly>, FolderError> {
+        if self.canned {
+            return Ok(Err(ReadOnly));
+        }
+        *self.lock() = self.fresh(now)?;
+        Ok(Ok(()))
+    }
+
+    /// Empties a mailbox's inbox and outbox; files on disk stay (`mesh-api.md` 11.3).
+    pub(crate) fn reset_mailbox(&self, mailbox: &MailboxId) -> Result<(), ReadOnly> {
+        if self.canned {
+            return Err(ReadOnly);
+        }
+        self.lock().forget_mailbox(mailbox);
+        Ok(())
+    }
+
+    /// An id for a message that is about to be sent.
+    pub(crate) fn new_id(&self, now: Timestamp) -> MessageId {
+        self.lock().next_id(now)
+    }
+
+    /// The way in for a chunk's body.
+    pub(crate) fn intake(&self, recipient: Option<&MailboxId>, id: &str, index: u32) -> Intake {
+        if self.canned || recipient.is_none() {
+            return Bodies::count_only();
+        }
+        self.bodies.intake(|root| folder::chunk_path(root, recipient, id, index))
+    }
+
+    /// Takes a new message with its only or first chunk. With one chunk it is in the inbox at once.
+    pub(crate) fn send(&self, id: MessageId, sent: Sent, chunk: Payload, now: Timestamp) -> io::Result<()> {
+        self.add(new_message(id, sent, chunk, now), State::add)
+    }
+
+    /// Takes a new message of one chunk and puts it before all that wait in its inbox.
+    pub(crate) fn push_in(
+        &self,
+        id: MessageId,
+        sent: Sent,
+        chunk: Payload,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        self.add(new_message(id, sent, chunk, now), State::add_in_front)
+    }
+
+    /// Puts a report into an inbox and gives its id.
+    pub(crate) fn report(&self, report: Report, now: Timestamp) -> io::Result<MessageId> {
+        let id = self.new_id(now);
+        let sent = Sent {
+            kind: Kind::Report,
+            sender: Arc::new(Party::central()),
+            recipient: report.recipient,
+            unroutable: None,
+            workflow: report.workflow,
+            local_id: report.local_id,
+            subject: report.subject,
+            file_name: report.file_name,
+            content_type: Text::default(),
+            partner_id: Text::default(),
+            checksum: Text::default(),
+            encrypted: false,
+            compressed: false,
+            gzip: false,
+            chunks: 0,
+        };
+        let message = Message {
+            id: id.clone(),
+            sent: Arc::new(sent),
+            created: now,
+            expires: after(now, INBOX_EXPIRY),
+            size: 0,
+            events: vec![report.event, Event::plain(Status::Accepted, now)],
+            chunks: Default::default(),
+            place: 0,
+        };
+        self.add(message, State::add)?;
+        Ok(id)
+    }
+
+    /// Whether a later chunk would be taken: asked before its body is read. Gives the recipient, for whom it is kept.
+    pub(crate) fn check_chunk(&self, notice: &ChunkNotice<'_>) -> Result<Option<MailboxId>, ChunkError> {
+        self.lock().check_chunk(notice).map(|message| message.recipient().cloned())
+    }
+
+    /// Takes a later chunk, or the first one again. The last-numbered chunk completes the message. Gaps are the
+    /// sender's affair in memory; a folder keeps the last chunk and leaves the message unfinished, as the official
+    /// emulator's two stores do (`mesh-api.md` 5.2). Gives the message when it is complete.
     pub(crate) fn put_chunk(
         &self,
         notice: &ChunkNotice<'_>,
-        chunk: Bytes,
+        chunk: Payload,
         now: Timestamp,
-    ) -> Result<(), ChunkError> {
+    ) -> Result<Option<Arc<Message>>, ChangeError<ChunkError>> {
         let mut state = self.lock();
-        let mut message = Message::clone(state.check_chunk(notice)?);
+        let found = state.check_chunk(notice).map_err(ChangeError::Refused)?;
+        let mut message = Message::clone(found);
         message.chunks.insert(notice.index, chunk);
-        if notice.index == message.sent.chunks {
-            state.accept(&mut message, now);
+        let complete = notice.index == message.sent.chunks;
+        if self.canned {
+            return Ok(None);
         }
-        state.messages.insert(notice.message.to_owned(), Arc::new(message));
-        Ok(())
+        let gap = self.folder.is_some() && message.chunks.len() < message.sent.chunks as usize;
+        if complete && !gap {
+            deliver(&mut message, now);
+        }
+        self.write(&message)?;
+        let message = state.replace(message);
+        if complete && gap {
+            return Err(ChangeError::Refused(ChunkError::Gap));
+        }
+        Ok(complete.then_some(message))
     }
 
     /// Takes a message out of its recipient's inbox for good. A message that is not there is left as it is.
@@ -137,40 +314,83 @@ impl Store {
         id: &str,
         recipient: &MailboxId,
         now: Timestamp,
-    ) -> Result<(), AcknowledgeError> {
+    ) -> Result<(), ChangeError<AcknowledgeError>> {
         let mut state = self.lock();
-        let message = state.messages.get_mut(id).ok_or(AcknowledgeError::Unknown)?;
-        if message.sent.recipient != *recipient {
-            return Err(AcknowledgeError::NotRecipient);
+        let message = state.find(id).ok_or(ChangeError::Refused(AcknowledgeError::Unknown))?;
+        if message.recipient() != Some(recipient) {
+            return Err(ChangeError::Refused(AcknowledgeError::NotRecipient));
         }
-        if message.status() == Status::Accepted {
-            let place = message.place;
-            Arc::make_mut(message).enter(Status::Acknowledged, now);
-            if let Some(inbox) = state.inboxes.get_mut(recipient) {
-                inbox.remove(&place);
+        if *message.status() == Status::Accepted && !self.canned {
+            let mut message = Message::clone(message);
+            message.events.push(Event::plain(Status::Acknowledged, now));
+            self.write(&message)?;
+            state.replace(message);
+        }
+        Ok(())
+    }
+
+    /// Pushes an event onto a message, and puts it into its inbox or takes it out accordingly. Gives whether there
+    /// is such a message.
+    pub(crate) fn push_event(&self, id: &str, event: Event) -> io::Result<bool> {
+        self.push_events(id, [event])
+    }
+
+    /// The same with several events, the last one deciding.
+    pub(crate) fn push_events(&self, id: &str, events: impl IntoIterator<Item = Event>) -> io::Result<bool> {
+        let mut state = self.lock();
+        let Some(found) = state.find(id) else {
+            return Ok(false);
+        };
+        let mut message = Message::clone(found);
+        for event in events {
+            if event.status == Status::Accepted {
+                message.expires = after(event.at, INBOX_EXPIRY);
             }
+            message.events.push(event);
+        }
+        self.write(&message)?;
+        state.replace(message);
+        Ok(true)
+    }
+
+    /// Messages whose time in the inbox is over, oldest first.
+    pub(crate) fn expired(&self, now: Timestamp) -> Vec<Arc<Message>> {
+        self.lock().expired(now)
+    }
+
+    /// Deletes what was delivered longer than [`RETENTION`] ago.
+    pub(crate) fn delete_old(&self, now: Timestamp) -> io::Result<()> {
+        let mut state = self.lock();
+        while let Some(message) = state.oldest_before(now) {
+            if let Some(root) = &self.folder {
+                folder::delete(root, &message)?;
+            }
+            state.delete(&message);
         }
         Ok(())
     }
 
     /// The message of this id, which is in upper case.
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Message>> {
-        self.lock().messages.get(id).cloned()
+        self.lock().find(id).cloned()
+    }
+
+    /// The message of this id, if this mailbox sent it and its outbox was not emptied since.
+    pub(crate) fn find_sent(&self, sender: &MailboxId, id: &str) -> Option<Arc<Message>> {
+        self.lock().find_sent(sender, id).cloned()
     }
 
     /// What a sender sent under a local id.
     pub(crate) fn find_by_local_id(&self, sender: &MailboxId, local_id: &str) -> Vec<Arc<Message>> {
-        let state = self.lock();
-        let ids = state.by_local_id.get(sender).and_then(|ids| ids.get(local_id));
-        ids.into_iter().flatten().filter_map(|id| state.messages.get(id).cloned()).collect()
+        self.lock().find_by_local_id(sender, local_id)
     }
 
     /// How many messages wait.
     pub(crate) fn count(&self, mailbox: &MailboxId) -> usize {
-        self.lock().inboxes.get(mailbox).map_or(0, BTreeMap::len)
+        self.lock().count(mailbox)
     }
 
-    /// Up to `limit` waiting messages, oldest accepted first, after the one named. A name that does not wait here
+    /// Up to `limit` waiting messages, oldest accepted first, after the one named. A name that is not listed here
     /// starts from the beginning, as in the official emulator (`mesh-api.md` 4.2).
     pub(crate) fn page(
         &self,
@@ -179,29 +399,47 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Page {
-        let state = self.lock();
-        let Some(inbox) = state.inboxes.get(mailbox) else {
-            return Page { ids: Vec::new(), more: false };
-        };
-        let start = after
-            .and_then(|id| state.messages.get(id))
-            .filter(|message| inbox.get(&message.place).is_some_and(|id| id == message.id.as_str()))
-            .map_or(Bound::Unbounded, |message| Bound::Excluded(message.place));
-        let mut kept = inbox
-            .range((start, Bound::Unbounded))
-            .filter_map(|(_, id)| state.messages.get(id))
-            .filter(|message| filter.keeps(&message.sent.workflow.read()))
-            .map(|message| message.id.clone());
-        let ids: Vec<MessageId> = kept.by_ref().take(limit).collect();
-        Page { ids, more: kept.next().is_some() }
+        self.lock().page(mailbox, filter, after, limit)
+    }
+
+    /// Up to `limit` messages of a mailbox in any state, newest first, made after `since` and standing after the
+    /// one named; and whether more follow.
+    pub(crate) fn view(
+        &self,
+        mailbox: &MailboxId,
+        side: Side,
+        since: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> (Vec<Arc<Message>>, bool) {
+        self.lock().view(mailbox, side, since, after, limit)
     }
 
     /// Everything ever sent to a mailbox, in order of sending.
     pub(crate) fn sent_to(&self, mailbox: &MailboxId) -> Vec<StoredMessage> {
-        let state = self.lock();
-        let ids = state.sent_to.get(mailbox);
-        let messages = ids.into_iter().flatten().filter_map(|id| state.messages.get(id));
-        messages.map(|message| StoredMessage::of(message)).collect()
+        self.lock().sent_to(mailbox).map(|message| StoredMessage::of(message)).collect()
+    }
+
+    /// The newest messages of all mailboxes, newest first.
+    pub(crate) fn newest(&self, limit: usize) -> Vec<Arc<Message>> {
+        self.lock().newest(limit)
+    }
+
+    /// Adds a new message, unless the store is canned.
+    fn add(&self, message: Message, place: fn(&mut State, Message)) -> io::Result<()> {
+        let mut state = self.lock();
+        if !self.canned {
+            self.write(&message)?;
+            place(&mut state, message);
+        }
+        Ok(())
+    }
+
+    fn write(&self, message: &Message) -> io::Result<()> {
+        match &self.folder {
+            Some(root) => folder::save(root, message),
+            None => Ok(()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -210,45 +448,27 @@ impl Store {
     }
 }
 
-impl State {
-    /// A new id in the live shape (`mesh-api.md` 3.3). The tail counts, so ids differ within one microsecond and
-    /// under a clock that stands still.
-    #[expect(clippy::expect_used, reason = "digits, an underscore and hex digits are always a message id")]
-    fn next_id(&mut self, now: Timestamp) -> MessageId {
-        const TAILS: u64 = 1 << 24;
-        let stamp = now.strftime("%Y%m%d%H%M%S%6f").to_string();
-        loop {
-            self.made += 1;
-            let id = format!("{stamp}_{:06X}", self.made % TAILS);
-            if !self.messages.contains_key(&id) {
-                return id.parse().expect("digits, underscore and hex digits");
-            }
-        }
+fn new_message(id: MessageId, sent: Sent, chunk: Payload, now: Timestamp) -> Message {
+    let mut message = Message {
+        id,
+        sent: Arc::new(sent),
+        created: now,
+        expires: after(now, INBOX_EXPIRY),
+        size: 0,
+        events: Vec::new(),
+        chunks: [(1, chunk)].into_iter().collect(),
+        place: 0,
+    };
+    match message.sent.chunks > 1 {
+        true => message.events.push(Event::plain(Status::Uploading, now)),
+        false => deliver(&mut message, now),
     }
+    message
+}
 
-    fn accept(&mut self, message: &mut Message, now: Timestamp) {
-        self.accepted += 1;
-        message.enter(Status::Accepted, now);
-        message.size = message.chunks.values().map(|chunk| chunk.len() as u64).sum();
-        message.place = self.accepted;
-        let inbox = self.inboxes.entry(message.sent.recipient.clone()).or_default();
-        inbox.insert(message.place, message.id.as_str().to_owned());
-    }
-
-    fn check_chunk(&self, notice: &ChunkNotice<'_>) -> Result<&Arc<Message>, ChunkError> {
-        let message = self.messages.get(notice.message).ok_or(ChunkError::Unknown)?;
-        if message.sent.sender != *notice.sender {
-            return Err(ChunkError::NotSender);
-        }
-        if message.status() != Status::Uploading {
-            return Err(ChunkError::Complete);
-        }
-        if notice.index > message.sent.chunks {
-            return Err(ChunkError::AboveTotal);
-        }
-        if message.sent.gzip != notice.gzip {
-            return Err(ChunkError::EncodingChanged);
-        }
-        Ok(message)
-    }
+/// A complete message enters its recipient's inbox.
+fn deliver(message: &mut Message, now: Timestamp) {
+    message.events.push(Event::plain(Status::Accepted, now));
+    message.size = message.chunks.values().map(Payload::bytes).sum();
+    message.expires = after(now, INBOX_EXPIRY);
 }

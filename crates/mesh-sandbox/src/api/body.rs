@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::answer::Refusal;
 use crate::api::REQUEST_BODY_BYTES_MAX;
+use crate::bodies::Intake;
 use crate::serve::{BODY_IDLE_TIMEOUT, DRAIN_IDLE_TIMEOUT};
 
 /// A body on its way in.
@@ -24,31 +25,59 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
         Self { body, read: 0, broken: false }
     }
 
-    /// The whole body, as it came: compression is the sender's and is not undone (`mesh-api.md` 5.4).
-    pub(super) async fn collect(&mut self) -> Result<Bytes, Refusal> {
-        let too_large = || Refusal::Bare {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            text: format!("The request body is larger than {REQUEST_BODY_BYTES_MAX} bytes."),
-        };
-        let announced = self.body.size_hint().lower();
-        if announced > REQUEST_BODY_BYTES_MAX {
-            return Err(too_large());
-        }
-        let mut whole = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+    /// How many bytes were read so far.
+    pub(super) fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Passes the whole body on as it came: compression is the sender's and is not undone (`mesh-api.md` 5.4).
+    pub(super) async fn pass_to(&mut self, intake: &mut Intake) -> Result<(), Refusal> {
         while let Some(part) = self.next(BODY_IDLE_TIMEOUT).await {
-            if self.read > REQUEST_BODY_BYTES_MAX {
-                return Err(too_large());
+            intake.take(&part).await.map_err(|error| Refusal::unwritten(&error))?;
+        }
+        self.whole()
+    }
+
+    /// The same, up to a limit.
+    pub(super) async fn pass_up_to(&mut self, limit: u64, intake: &mut Intake) -> Result<(), Refusal> {
+        if self.body.size_hint().lower() > limit {
+            return Err(too_large(limit));
+        }
+        while let Some(part) = self.next(BODY_IDLE_TIMEOUT).await {
+            if self.read > limit {
+                return Err(too_large(limit));
+            }
+            intake.take(&part).await.map_err(|error| Refusal::unwritten(&error))?;
+        }
+        self.whole()
+    }
+
+    /// A small body, whole.
+    pub(super) async fn collect(&mut self, limit: u64) -> Result<Vec<u8>, Refusal> {
+        let mut whole = Vec::new();
+        while let Some(part) = self.next(BODY_IDLE_TIMEOUT).await {
+            if self.read > limit {
+                return Err(too_large(limit));
             }
             whole.extend_from_slice(&part);
         }
+        self.whole().map(|()| whole)
+    }
+
+    fn whole(&self) -> Result<(), Refusal> {
         if self.broken {
             let text = "The request body ended early or stalled.".to_owned();
             return Err(Refusal::Bare { status: StatusCode::REQUEST_TIMEOUT, text });
         }
-        Ok(whole.into())
+        Ok(())
     }
 
-    /// Reads and drops what is left, as far as twice the bound; beyond that, or once the caller pauses, the
+    /// Reads and drops until so many bytes were read, or all.
+    pub(super) async fn read_past(&mut self, bytes: u64) {
+        while self.read < bytes && self.next(BODY_IDLE_TIMEOUT).await.is_some() {}
+    }
+
+    /// Reads and drops what is left, as far as twice live's bound; beyond that, or once the caller pauses, the
     /// connection ends with the answer.
     pub(super) async fn drain(&mut self) {
         while self.read <= 2 * REQUEST_BODY_BYTES_MAX && self.next(DRAIN_IDLE_TIMEOUT).await.is_some() {}
@@ -71,6 +100,11 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
     }
 }
 
+fn too_large(limit: u64) -> Refusal {
+    let text = format!("The request body is larger than {limit} bytes.");
+    Refusal::Bare { status: StatusCode::PAYLOAD_TOO_LARGE, text }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -81,6 +115,7 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
+    use crate::bodies::Bodies;
 
     /// A body of unannounced length.
     struct Parts(Vec<Bytes>);
@@ -104,19 +139,29 @@ mod tests {
         }
     }
 
+    async fn passed(bytes: usize, limit: u64) -> Option<StatusCode> {
+        let mut intake = Bodies::count_only();
+        let mut upload = Upload::new(Full::new(Bytes::from(vec![0; bytes])));
+        status(upload.pass_up_to(limit, &mut intake).await)
+    }
+
     #[tokio::test]
     async fn bodies_are_read_up_to_the_bound_and_no_further() {
-        let bound = usize::try_from(REQUEST_BODY_BYTES_MAX).expect("a size");
-        let announced = |length| Upload::new(Full::new(Bytes::from(vec![0; length])));
-        let whole = announced(bound).collect().await.ok().expect("a body of the bound");
-        assert_eq!(whole.len(), bound);
-        let refused = announced(bound + 1).collect().await;
-        assert_eq!(status(refused), Some(StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(passed(100, 100).await, None);
+        assert_eq!(passed(101, 100).await, Some(StatusCode::PAYLOAD_TOO_LARGE));
+        let mut upload = Upload::new(Full::new(Bytes::from(vec![0; 101])));
+        assert_eq!(status(upload.collect(100).await), Some(StatusCode::PAYLOAD_TOO_LARGE));
 
+        let bound = usize::try_from(REQUEST_BODY_BYTES_MAX).expect("a size");
         let part = Bytes::from(vec![0; bound / 2 + 1]);
         let mut parts = Upload::new(Parts(vec![part; 5]));
-        assert_eq!(status(parts.collect().await), Some(StatusCode::PAYLOAD_TOO_LARGE));
+        let mut intake = Bodies::count_only();
+        let refused = parts.pass_up_to(REQUEST_BODY_BYTES_MAX, &mut intake).await;
+        assert_eq!(status(refused), Some(StatusCode::PAYLOAD_TOO_LARGE));
         parts.drain().await;
         assert_eq!(parts.body.0.len(), 1, "draining is bounded too");
+        let mut parts = Upload::new(Parts(vec![Bytes::from_static(b"abc"); 5]));
+        parts.read_past(4).await;
+        assert_eq!((parts.read(), parts.body.0.len()), (6, 3));
     }
 }

@@ -113,8 +113,8 @@ pub(super) fn query_value(query: &str, name: &str) -> Option<String> {
         .map(|(_, value)| unescape(value))
 }
 
-/// A whole number as the official emulator reads one: blanks around it, a sign and a fraction of zero pass. What
-/// is too large to count saturates.
+/// A whole number as the official emulator reads one: blanks around it, a sign, single underscores between digits
+/// and a fraction of zero pass. What is too large to count saturates.
 fn integer(text: &str) -> Option<i64> {
     let text = text.trim();
     let whole = match text.split_once('.') {
@@ -123,9 +123,11 @@ fn integer(text: &str) -> Option<i64> {
         None => text,
     };
     let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    let grouped = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
+    if !digits.split('_').all(grouped) {
         return None;
     }
+    let whole = whole.replace('_', "");
     let saturated = if whole.starts_with('-') { i64::MIN } else { i64::MAX };
     Some(whole.parse().unwrap_or(saturated))
 }
@@ -141,6 +143,9 @@ mod tests {
             (" +10 ", Some(10)),
             ("-1", Some(-1)),
             ("10.0", Some(10)),
+            ("1_0", Some(10)),
+            ("_10", None),
+            ("1__0", None),
             ("99999999999999999999", Some(i64::MAX)),
             ("", None),
             ("-", None),

@@ -9,27 +9,39 @@ use uuid::Uuid;
 
 use crate::answer::{self, Answer, Place, Refusal};
 use crate::api::fields::{Fields, query_value};
-use crate::api::{Api, version};
+use crate::api::{Api, Visit, version};
 use crate::directory::Mailbox;
 use crate::filter::WorkflowFilter;
-use crate::store::AcknowledgeError;
+use crate::rules::Rule;
+use crate::store::{AcknowledgeError, ChangeError};
 
-const CONTINUE_FROM_CHARS_MIN: usize = 24;
-const CONTINUE_FROM_CHARS_MAX: usize = 1000;
+pub(super) const CONTINUE_FROM_CHARS_MIN: usize = 24;
+pub(super) const CONTINUE_FROM_CHARS_MAX: usize = 1000;
 const WORKFLOW_FILTER_CHARS_MIN: usize = 2;
 const WORKFLOW_FILTER_CHARS_MAX: usize = 255;
 
 /// What stands unescaped in a link's query.
 const LINK: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// A value in a link's query, a space as a plus.
+pub(super) fn link_text(text: &str) -> String {
+    utf8_percent_encode(text, LINK).to_string().replace("%20", "+")
+}
+
 /// 4.1, both methods.
-pub(super) fn handshake(headers: &HeaderMap, mailbox: &Mailbox) -> Result<Answer, Refusal> {
+pub(super) fn handshake(
+    api: &Api,
+    headers: &HeaderMap,
+    mailbox: &Mailbox,
+    visit: &Visit,
+) -> Result<Answer, Refusal> {
     let version = version(headers)?;
     let mut fields = Fields::default();
     for name in [header::CLIENT_VERSION, header::OS_NAME, header::OS_VERSION] {
         fields.required_header(headers, name, usize::MAX);
     }
     fields.finish()?;
+    api.habits.shook_hands(&mailbox.id, visit.now);
     Ok(match version {
         ApiVersion::V1 => answer::json(StatusCode::OK, &HandshakeV1 { mailbox_id: mailbox.id.as_str() }),
         ApiVersion::V2 => answer::empty(StatusCode::OK),
@@ -42,6 +54,7 @@ pub(super) fn list(
     headers: &HeaderMap,
     query: &str,
     mailbox: &Mailbox,
+    visit: &mut Visit,
 ) -> Result<Answer, Refusal> {
     let version = version(headers)?;
     let mut fields = Fields::default();
@@ -59,15 +72,19 @@ pub(super) fn list(
     fields.finish()?;
 
     let after = match (version, continue_from) {
-        (ApiVersion::V2, Some(token)) => Some(token_read(&token).ok_or_else(|| {
-            Refusal::plain(StatusCode::BAD_REQUEST, "continue_from is not a link of this server")
-        })?),
+        (ApiVersion::V2, Some(token)) => Some(token_read(&token)?),
         (_, after) => after,
     };
     let filter = WorkflowFilter::read(workflow_filter.as_deref().unwrap_or_default());
     let limit = usize::try_from(max_results).unwrap_or_default();
     let page = api.store.page(&mailbox.id, &filter, after.as_deref(), limit);
-    let messages = page.ids.iter().map(MessageId::as_str).collect();
+    let too_soon = api.habits.listed(&mailbox.id, visit.now, after.is_some(), page.more);
+    if too_soon && api.rules.hold(Rule::PollRate) {
+        visit.broke(Rule::PollRate);
+        tracing::warn!(mailbox = %mailbox.id, "the inbox is listed again within five minutes; live allows that only while more is known to wait");
+    }
+    let copied = |id| std::iter::repeat_n(MessageId::as_str(id), visit.copies as usize);
+    let messages = page.ids.iter().flat_map(copied).collect();
     if version == ApiVersion::V1 {
         return Ok(answer::json(StatusCode::OK, &InboxV1 { messages }));
     }
@@ -89,7 +106,7 @@ fn link(mailbox: &Mailbox, max_results: i64, workflow_filter: Option<&str>) -> S
         query.push(format!("max_results={max_results}"));
     }
     if let Some(filter) = workflow_filter {
-        query.push(format!("workflow_filter={}", utf8_percent_encode(filter, LINK)));
+        query.push(format!("workflow_filter={}", link_text(filter)));
     }
     let path = format!("{}/{}/inbox", path::ROOT, mailbox.id);
     match query.is_empty() {
@@ -99,12 +116,14 @@ fn link(mailbox: &Mailbox, max_results: i64, workflow_filter: Option<&str>) -> S
 }
 
 /// The opaque form of a page's last message: its bytes in hex, so that nobody takes it for an id.
-fn token(last: &MessageId) -> String {
+pub(super) fn token(last: &MessageId) -> String {
     hex::encode(last.as_str())
 }
 
-fn token_read(token: &str) -> Option<String> {
-    String::from_utf8(hex::decode(token).ok()?).ok()
+pub(super) fn token_read(token: &str) -> Result<String, Refusal> {
+    let read = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = "continue_from is not a link of this server";
+    read.ok_or_else(|| Refusal::plain(StatusCode::BAD_REQUEST, text))
 }
 
 /// 4.3.
@@ -132,11 +151,13 @@ pub(super) fn acknowledge(
     headers: &HeaderMap,
     mailbox: &Mailbox,
     id: &str,
+    visit: &Visit,
 ) -> Result<Answer, Refusal> {
     let version = version(headers)?;
-    api.store.acknowledge(id, &mailbox.id, (api.now)()).map_err(|error| match error {
-        AcknowledgeError::Unknown => Refusal::no_such_message(),
-        AcknowledgeError::NotRecipient => Refusal::forbidden("Forbidden"),
+    api.store.acknowledge(id, &mailbox.id, visit.now).map_err(|error| match error {
+        ChangeError::Refused(AcknowledgeError::Unknown) => Refusal::no_such_message(),
+        ChangeError::Refused(AcknowledgeError::NotRecipient) => Refusal::forbidden("Forbidden"),
+        ChangeError::Unwritten(error) => Refusal::unwritten(&error),
     })?;
     Ok(match version {
         ApiVersion::V1 => answer::json(StatusCode::OK, &AcknowledgedV1 { message_id: id }),
@@ -151,9 +172,9 @@ mod tests {
     #[test]
     fn tokens_are_read_back_and_junk_is_not() {
         let id: MessageId = "20260329234512345678_000001".parse().expect("an id");
-        assert_eq!(token_read(&token(&id)).as_deref(), Some(id.as_str()));
+        assert_eq!(token_read(&token(&id)).ok().as_deref(), Some(id.as_str()));
         for junk in ["abc", "zz", "+1", "é", "ff"] {
-            assert_eq!(token_read(junk), None, "{junk}");
+            assert!(token_read(junk).is_err(), "{junk}");
         }
     }
 }

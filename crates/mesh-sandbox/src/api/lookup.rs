@@ -46,7 +46,7 @@ pub(super) fn endpoint(
         ApiVersion::V1 => {
             let results = found.map(|mailbox| FoundV1 {
                 address: mailbox.id.as_str(),
-                description: &mailbox.name,
+                description: &mailbox.party.name,
                 endpoint_type: "MESH",
             });
             let query_id = Some(Uuid::new_v4().simple().to_string());
@@ -72,6 +72,6 @@ fn check_workflow(workflow: &str) -> Result<(), Refusal> {
 
 fn found_v2<'a>(found: impl Iterator<Item = &'a Mailbox>) -> Answer {
     let results =
-        found.map(|mailbox| FoundV2 { mailbox_id: mailbox.id.as_str(), mailbox_name: &mailbox.name });
+        found.map(|mailbox| FoundV2 { mailbox_id: mailbox.id.as_str(), mailbox_name: &mailbox.party.name });
     answer::json(StatusCode::OK, &Results { query_id: None, results: results.collect() })
 }

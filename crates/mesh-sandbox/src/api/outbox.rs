@@ -1,5 +1,7 @@
 //! Send and send chunk (`mesh-api.md` 4.8, 4.9).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::body::Body;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -10,9 +12,11 @@ use mesh_api::{ApiVersion, ChunkRange, code, header};
 use crate::answer::{self, Answer, Place, Refusal};
 use crate::api::body::Upload;
 use crate::api::fields::Fields;
-use crate::api::{Api, version};
+use crate::api::{Api, REQUEST_BODY_BYTES_MAX, Visit, version};
+use crate::bodies::Intake;
 use crate::directory::Mailbox;
-use crate::store::{ChunkError, ChunkNotice, Sent};
+use crate::rules::Rule;
+use crate::store::{ChangeError, ChunkError, ChunkNotice, Kind, Sent};
 use crate::text::Text;
 
 const TO_CHARS_MAX: usize = 100;
@@ -59,9 +63,9 @@ impl MexHeaders {
         }
     }
 
-    /// Checks 2 and 3 of 4.8: characters.
-    fn check(&self) -> Result<(), Refusal> {
-        let texts = [
+    /// Every text, in no order that matters.
+    fn texts(&self) -> [&Text; 9] {
+        [
             &self.to,
             &self.workflow,
             &self.chunk_range,
@@ -71,15 +75,18 @@ impl MexHeaders {
             &self.file_name,
             &self.checksum,
             &self.content_type,
-        ];
-        let controls = texts.iter().any(|text| text.read().chars().any(|c| c < ' '));
+        ]
+    }
+
+    /// Checks 2 and 3 of 4.8: characters.
+    fn check(&self) -> Result<(), Refusal> {
+        let controls = self.texts().iter().any(|text| text.read().chars().any(|c| c < ' '));
         let addresses = [&self.to, &self.workflow, &self.checksum].iter().any(|text| {
             let text = text.read().to_lowercase();
             text.starts_with("http://") || text.starts_with("https://")
         });
         if controls || addresses {
-            let text = "MalformedControlFile";
-            return Err(Refusal::coded(StatusCode::BAD_REQUEST, "TRANSFER", code::MALFORMED, text));
+            return Err(malformed());
         }
         let passes = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | ':' | '-' | '/');
         if !self.checksum.read().chars().all(passes) {
@@ -88,6 +95,19 @@ impl MexHeaders {
         }
         Ok(())
     }
+
+    /// What live lets through less of than the official emulator; its rule says what it rests on.
+    fn check_strictly(&self) -> Result<(), Refusal> {
+        let printable = |text: &&Text| text.read().chars().all(|c| matches!(c, ' '..='~'));
+        match self.texts().iter().all(printable) && !self.workflow.is_empty() {
+            true => Ok(()),
+            false => Err(malformed()),
+        }
+    }
+}
+
+fn malformed() -> Refusal {
+    Refusal::coded(StatusCode::BAD_REQUEST, "TRANSFER", code::MALFORMED, "MalformedControlFile")
 }
 
 fn flag(text: &Text) -> bool {
@@ -113,13 +133,32 @@ fn chunk_range(text: &Text) -> Result<ChunkRange, Refusal> {
     }
 }
 
-/// 4.8, its nine checks in order. The body is read last: a caller whose headers are refused is not made to wait
-/// for it to be kept.
+/// Headers that older clients send and the official emulator ignores: who sends, and what.
+fn check_legacy(api: &Api, headers: &HeaderMap, sender: &Mailbox, visit: &mut Visit) -> Result<(), Refusal> {
+    let given = |name| headers.get(name).map(|value| Text::from(value).read().trim().to_uppercase());
+    let from = given(header::FROM).filter(|from| from != sender.id.as_str());
+    if from.is_some() && api.rules.hold(Rule::FromAddress) {
+        visit.broke(Rule::FromAddress);
+        let text = "Invalid From Address in the control file";
+        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", "07", text));
+    }
+    let kind = given(header::MESSAGE_TYPE).filter(|kind| kind != "DATA");
+    if kind.is_some() && api.rules.hold(Rule::MessageType) {
+        visit.broke(Rule::MessageType);
+        let text = "Invalid Message Type for the transfer";
+        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", "11", text));
+    }
+    Ok(())
+}
+
+/// 4.8, its nine checks in order, each followed by what the rules add to it. The body is read last: a caller whose
+/// headers are refused is not made to wait for it to be kept.
 pub(super) async fn send<B>(
     api: &Api,
     headers: &HeaderMap,
     sender: &Mailbox,
     body: &mut Upload<B>,
+    visit: &mut Visit,
 ) -> Result<Answer, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -132,6 +171,9 @@ where
     }
     let version = version(headers)?;
     fields.finish()?;
+    if api.rules.hold(Rule::HeaderLimits) {
+        mex.check_strictly().inspect_err(|_| visit.broke(Rule::HeaderLimits))?;
+    }
 
     if mex.to.is_empty() {
         return Err(Refusal::coded(StatusCode::BAD_REQUEST, "SEND", code::TO_MISSING, "TO_DTS missing"));
@@ -146,19 +188,13 @@ where
     if range.index != 1 {
         return Err(Refusal::invalid_chunks());
     }
-    let recipient = api.directory.mailbox(&mex.to.read().to_uppercase()).ok_or_else(|| {
-        let text = "Unregistered to address";
-        Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", code::UNREGISTERED, text)
-    })?;
-    let chunk = body.collect().await?;
-    if chunk.is_empty() {
-        let text = "Data file is missing or inaccessible.";
-        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "COLLECT", code::DATA_MISSING, text));
-    }
-
-    let sent = Sent {
-        sender: sender.id.clone(),
-        recipient: recipient.id.clone(),
+    check_legacy(api, headers, sender, visit)?;
+    let id = api.store.new_id(visit.now);
+    let mut sent = Sent {
+        kind: Kind::Data,
+        sender: Arc::clone(&sender.party),
+        recipient: Arc::default(),
+        unroutable: None,
         workflow: mex.workflow,
         local_id: mex.local_id,
         subject: mex.subject,
@@ -175,8 +211,41 @@ where
         gzip: encoding == "gzip",
         chunks: range.of,
     };
-    let id = api.store.send(sent, chunk, (api.now)());
+    api.address(sender, &mex.to.read(), &mut sent, &id, visit)?;
+
+    let mut intake = api.store.intake(sent.recipient.id.as_ref(), id.as_str(), 1);
+    receive(api, body, &mut intake, visit).await?;
+    if intake.bytes() == 0 {
+        let text = "Data file is missing or inaccessible.";
+        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "COLLECT", code::DATA_MISSING, text));
+    }
+    let chunk = intake.keep().await.map_err(|error| Refusal::unwritten(&error))?;
+    api.store.send(id.clone(), sent, chunk, visit.now).map_err(|error| Refusal::unwritten(&error))?;
+    if let Some(message) = api.store.find(id.as_str()).filter(|_| range.of == 1) {
+        api.report_unroutable(&message, visit.now);
+    }
+    visit.message = Some(id.to_string());
     Ok(sent_answer(version, id.as_str(), None))
+}
+
+/// Reads a body into the store, within live's limit if it holds.
+async fn receive<B>(
+    api: &Api,
+    body: &mut Upload<B>,
+    intake: &mut Intake,
+    visit: &mut Visit,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if !api.rules.hold(Rule::BodyLimit) {
+        return body.pass_to(intake).await;
+    }
+    body.pass_up_to(REQUEST_BODY_BYTES_MAX, intake).await.inspect_err(|refusal| {
+        if matches!(refusal, Refusal::Bare { status: StatusCode::PAYLOAD_TOO_LARGE, .. }) {
+            visit.broke(Rule::BodyLimit);
+        }
+    })
 }
 
 /// 4.9, its seven checks in order; those on the message are made again when the body is there, because another
@@ -188,6 +257,7 @@ pub(super) async fn send_chunk<B>(
     id: &str,
     chunk: &str,
     body: &mut Upload<B>,
+    visit: &mut Visit,
 ) -> Result<Answer, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -198,25 +268,40 @@ where
     let range = fields.header(headers, header::CHUNK_RANGE, CHUNK_RANGE_CHARS_MAX).trimmed();
     fields.finish()?;
 
-    let index = match chunk_range(&range) {
-        Ok(read) if !range.is_empty() && i64::from(read.index) == number => read.index,
+    let (index, of) = match chunk_range(&range) {
+        Ok(read) if !range.is_empty() && i64::from(read.index) == number => (read.index, read.of),
         _ => return Err(Refusal::invalid_chunks().about(id)),
     };
     let encoding = content_encoding(headers);
-    let notice = ChunkNotice { message: id, sender: &sender.id, index, gzip: encoding == "gzip" };
-    let refused = |error: ChunkError| match error {
+    let in_order = api.rules.hold(Rule::ChunkOrder);
+    let gzip = encoding == "gzip";
+    let notice = ChunkNotice { message: id, sender: &sender.id, index, of, gzip, in_order };
+    let refused = |error: ChunkError, visit: &mut Visit| match error {
         ChunkError::Unknown => Refusal::not_found(),
         ChunkError::NotSender => Refusal::forbidden("Forbidden"),
         ChunkError::Complete => Refusal::bare(StatusCode::LOCKED),
         ChunkError::AboveTotal => Refusal::bare(StatusCode::NOT_ACCEPTABLE),
         ChunkError::EncodingChanged => encoding_changed(),
+        ChunkError::Gap => Refusal::bare(StatusCode::INTERNAL_SERVER_ERROR),
+        ChunkError::OutOfOrder => {
+            visit.broke(Rule::ChunkOrder);
+            Refusal::invalid_chunks().about(id)
+        }
     };
-    api.store.check_chunk(&notice).map_err(refused)?;
+    let recipient = api.store.check_chunk(&notice).map_err(|error| refused(error, visit))?;
     if !matches!(encoding.as_str(), "" | "gzip") {
         return Err(encoding_changed());
     }
-    let chunk = body.collect().await?;
-    api.store.put_chunk(&notice, chunk, (api.now)()).map_err(refused)?;
+    let mut intake = api.store.intake(recipient.as_ref(), id, index);
+    receive(api, body, &mut intake, visit).await?;
+    let chunk = intake.keep().await.map_err(|error| Refusal::unwritten(&error))?;
+    let complete = api.store.put_chunk(&notice, chunk, visit.now).map_err(|error| match error {
+        ChangeError::Refused(error) => refused(error, visit),
+        ChangeError::Unwritten(error) => Refusal::unwritten(&error),
+    })?;
+    if let Some(message) = complete {
+        api.report_unroutable(&message, visit.now);
+    }
     Ok(sent_answer(version, id, Some(index)))
 }
 

@@ -1,7 +1,6 @@
 //! Tracking by message id and by local id (`mesh-api.md` 4.10, 4.11).
 
 use hyper::{HeaderMap, StatusCode};
-use jiff::{SignedDuration, Timestamp};
 use mesh_api::tracking::{TrackingV1, TrackingV2};
 use mesh_api::{ApiVersion, stamp};
 
@@ -10,9 +9,6 @@ use crate::api::fields::Fields;
 use crate::api::{Api, version};
 use crate::directory::Mailbox;
 use crate::store::{Message, Status};
-
-/// How long a message may wait in an inbox (7.2). Told, not enforced: the official emulator ages nothing.
-const INBOX_EXPIRY: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// 4.10. Someone else's message is as unknown as one that does not exist.
 pub(super) fn by_message_id(
@@ -25,14 +21,10 @@ pub(super) fn by_message_id(
     let id = fields.required_query(query, "messageID", 1).to_uppercase();
     let version = version(headers)?;
     fields.finish()?;
-    let message = api
-        .store
-        .find(&id)
-        .filter(|message| message.sent.sender == mailbox.id)
-        .ok_or_else(Refusal::not_found)?;
+    let message = api.store.find_sent(&mailbox.id, &id).ok_or_else(Refusal::not_found)?;
     Ok(match version {
-        ApiVersion::V1 => answer::json(StatusCode::OK, &v1(api, &message)),
-        ApiVersion::V2 => answer::versioned(StatusCode::OK, version, &v2(api, &message)),
+        ApiVersion::V1 => answer::json(StatusCode::OK, &v1(&message)),
+        ApiVersion::V2 => answer::versioned(StatusCode::OK, version, &v2(&message)),
     })
 }
 
@@ -40,55 +32,50 @@ pub(super) fn by_message_id(
 pub(super) fn by_local_id(api: &Api, mailbox: &Mailbox, local_id: &str) -> Result<Answer, Refusal> {
     match &api.store.find_by_local_id(&mailbox.id, local_id)[..] {
         [] => Err(Refusal::not_found()),
-        [message] => Ok(answer::json(StatusCode::OK, &v1(api, message))),
+        [message] => Ok(answer::json(StatusCode::OK, &v1(message))),
         _ => Err(Refusal::plain(StatusCode::MULTIPLE_CHOICES, "Multiple Choices")),
     }
 }
 
-fn expiry(message: &Message) -> Timestamp {
-    message.created.saturating_add(INBOX_EXPIRY).unwrap_or(Timestamp::MAX)
-}
-
-fn v1(api: &Api, message: &Message) -> TrackingV1 {
+fn v1(message: &Message) -> TrackingV1 {
     let sent = &message.sent;
     let id = message.id.as_str();
     let flag = |set: bool| if set { "Y" } else { "" }.to_owned();
-    let recipient = api.directory.mailbox(sent.recipient.as_str());
-    let sender = api.directory.mailbox(sent.sender.as_str());
-    let of = |mailbox: Option<&Mailbox>, part: fn(&Mailbox) -> &String| {
-        mailbox.map(part).cloned().unwrap_or_default()
-    };
+    let error = message.error();
     TrackingV1 {
         address_type: "ALL".to_owned(),
         checksum: sent.checksum.owned(),
         chunk_count: sent.chunks,
         compress_flag: flag(sent.compressed),
         content_encoding: if sent.gzip { "gzip" } else { "" }.to_owned(),
-        download_timestamp: message.since(Status::Acknowledged).map(stamp::compact).unwrap_or_default(),
+        download_timestamp: message.since(&Status::Acknowledged).map(stamp::compact).unwrap_or_default(),
         dts_id: id.to_owned(),
         encrypted_flag: flag(sent.encrypted),
-        expiry_time: stamp::compact(expiry(message)),
+        expiry_time: stamp::compact(message.expires),
+        failure_date: error.map(|error| stamp::compact(error.at)),
+        failure_diagnostic: error.and_then(|error| error.description.clone()),
         file_name: message.file_name().owned(),
         file_size: message.size,
         is_compressed: flag(sent.compressed),
+        linked_msg_id: error.and_then(|error| error.linked.clone()),
         local_id: sent.local_id.owned(),
-        mesh_recipient_ods_code: of(recipient, |mailbox| &mailbox.ods_code),
+        mesh_recipient_ods_code: sent.recipient.ods_code.clone(),
         message_id: id.to_owned(),
         message_type: "Data".to_owned(),
         partner_id: sent.partner_id.owned(),
-        recipient: sent.recipient.to_string(),
-        recipient_name: of(recipient, |mailbox| &mailbox.name),
-        recipient_org_code: of(recipient, |mailbox| &mailbox.org_code),
-        recipient_org_name: of(recipient, |mailbox| &mailbox.org_name),
+        recipient: sent.recipient.id_text(),
+        recipient_name: sent.recipient.name.clone(),
+        recipient_org_code: sent.recipient.org_code.clone(),
+        recipient_org_name: sent.recipient.org_name.clone(),
         recipient_smtp: String::new(),
-        sender: sent.sender.to_string(),
-        sender_name: of(sender, |mailbox| &mailbox.name),
-        sender_ods_code: of(sender, |mailbox| &mailbox.ods_code),
-        sender_org_code: of(sender, |mailbox| &mailbox.org_code),
-        sender_org_name: of(sender, |mailbox| &mailbox.org_name),
+        sender: sent.sender.id_text(),
+        sender_name: sent.sender.name.clone(),
+        sender_ods_code: sent.sender.ods_code.clone(),
+        sender_org_code: sent.sender.org_code.clone(),
+        sender_org_name: sent.sender.org_name.clone(),
         sender_smtp: String::new(),
-        status: message.status().title().to_owned(),
-        status_success: "SUCCESS".to_owned(),
+        status: message.status().title(),
+        status_success: if error.is_some() { "ERROR" } else { "SUCCESS" }.to_owned(),
         subject: sent.subject.owned(),
         upload_timestamp: stamp::compact(message.created),
         version: "1.0".to_owned(),
@@ -96,22 +83,21 @@ fn v1(api: &Api, message: &Message) -> TrackingV1 {
     }
 }
 
-fn v2(api: &Api, message: &Message) -> TrackingV2 {
+fn v2(message: &Message) -> TrackingV2 {
     let sent = &message.sent;
-    let recipient = api.directory.mailbox(sent.recipient.as_str());
     TrackingV2 {
         message_id: message.id.as_str().to_owned(),
         local_id: Some(sent.local_id.owned()),
         workflow_id: Some(sent.workflow.owned()),
         filename: Some(message.file_name().owned()),
-        expiry_time: Some(stamp::iso(expiry(message))),
+        expiry_time: Some(stamp::iso(message.expires)),
         upload_timestamp: Some(stamp::iso(message.created)),
-        recipient: Some(sent.recipient.to_string()),
-        recipient_name: recipient.map(|mailbox| mailbox.name.clone()),
-        recipient_ods_code: recipient.map(|mailbox| mailbox.ods_code.clone()),
-        recipient_org_code: recipient.map(|mailbox| mailbox.org_code.clone()),
-        recipient_org_name: recipient.map(|mailbox| mailbox.org_name.clone()),
-        status_success: true,
+        recipient: Some(sent.recipient.id_text()),
+        recipient_name: Some(sent.recipient.name.clone()),
+        recipient_ods_code: Some(sent.recipient.ods_code.clone()),
+        recipient_org_code: Some(sent.recipient.org_code.clone()),
+        recipient_org_name: Some(sent.recipient.org_name.clone()),
+        status_success: message.error().is_none(),
         status: message.status().as_str().to_owned(),
         ..TrackingV2::default()
     }

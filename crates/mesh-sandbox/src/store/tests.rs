@@ -1,5 +1,8 @@
 //! The store without HTTP.
 
+use std::fs;
+use std::path::Path;
+
 use super::*;
 use crate::text::Text;
 
@@ -11,10 +14,16 @@ fn mailbox(id: &str) -> MailboxId {
     id.parse().expect("a mailbox")
 }
 
+fn party(id: &str) -> Arc<Party> {
+    Arc::new(Party { id: Some(mailbox(id)), ..Party::default() })
+}
+
 fn sent(workflow: &str, chunks: u32) -> Sent {
     Sent {
-        sender: mailbox("A"),
-        recipient: mailbox("B"),
+        kind: Kind::Data,
+        sender: party("A"),
+        recipient: party("B"),
+        unroutable: None,
         workflow: Text::new(workflow),
         local_id: Text::new("ref"),
         subject: Text::new("canary"),
@@ -30,7 +39,40 @@ fn sent(workflow: &str, chunks: u32) -> Sent {
 }
 
 fn notice<'a>(id: &'a MessageId, sender: &'a MailboxId, index: u32) -> ChunkNotice<'a> {
-    ChunkNotice { message: id.as_str(), sender, index, gzip: false }
+    ChunkNotice { message: id.as_str(), sender, index, of: 3, gzip: false, in_order: false }
+}
+
+fn memory() -> Store {
+    Store::open(&StoreKind::Memory, now()).expect("a store")
+}
+
+fn folder(root: &Path) -> Store {
+    Store::open(&StoreKind::Folder(root.to_owned()), now()).expect("a store")
+}
+
+fn payload(store: &Store, id: &MessageId, index: u32, body: &str) -> Payload {
+    let kept = async {
+        let mut intake = store.intake(Some(&mailbox("B")), id.as_str(), index);
+        intake.take(body.as_bytes()).await?;
+        intake.keep().await
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(kept).expect("room")
+}
+
+fn send(store: &Store, sent: Sent, body: &str) -> MessageId {
+    let id = store.new_id(now());
+    let chunk = payload(store, &id, 1, body);
+    store.send(id.clone(), sent, chunk, now()).expect("room");
+    id
+}
+
+fn refused<T, E>(result: Result<T, ChangeError<E>>) -> Result<(), E> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(ChangeError::Refused(error)) => Err(error),
+        Err(ChangeError::Unwritten(error)) => panic!("{error}"),
+    }
 }
 
 fn listed(store: &Store, filter: &str, after: Option<&MessageId>, limit: usize) -> (Vec<MessageId>, bool) {
@@ -41,43 +83,43 @@ fn listed(store: &Store, filter: &str, after: Option<&MessageId>, limit: usize) 
 
 #[test]
 fn ids_have_the_live_shape_and_differ_under_a_standing_clock() {
-    let store = Store::default();
-    let first = store.send(sent("W", 1), Bytes::from("x"), now());
-    let second = store.send(sent("W", 1), Bytes::from("x"), now());
+    let store = memory();
+    let first = send(&store, sent("W", 1), "x");
+    let second = send(&store, sent("W", 1), "x");
     assert_eq!(first.as_str(), "20260329234512345678_000001");
     assert_ne!(first, second);
 }
 
 #[test]
 fn a_message_goes_from_accepted_to_acknowledged() {
-    let store = Store::default();
-    let id = store.send(sent("W", 1), Bytes::from("body"), now());
+    let store = memory();
+    let id = send(&store, sent("W", 1), "body");
     assert_eq!(listed(&store, "", None, 10), (vec![id.clone()], false));
     assert_eq!(store.count(&mailbox("B")), 1);
     let message = store.find(id.as_str()).expect("the message");
-    assert_eq!((message.status(), message.size), (Status::Accepted, 4));
+    assert_eq!((message.status(), message.size), (&Status::Accepted, 4));
 
-    let refused = store.acknowledge(id.as_str(), &mailbox("A"), now());
-    assert_eq!(refused, Err(AcknowledgeError::NotRecipient));
-    assert_eq!(store.acknowledge("NONE", &mailbox("B"), now()), Err(AcknowledgeError::Unknown));
+    let other = store.acknowledge(id.as_str(), &mailbox("A"), now());
+    assert_eq!(refused(other), Err(AcknowledgeError::NotRecipient));
+    assert_eq!(refused(store.acknowledge("NONE", &mailbox("B"), now())), Err(AcknowledgeError::Unknown));
     for _ in 0..2 {
-        assert_eq!(store.acknowledge(id.as_str(), &mailbox("B"), now()), Ok(()));
+        assert_eq!(refused(store.acknowledge(id.as_str(), &mailbox("B"), now())), Ok(()));
     }
     assert_eq!(store.count(&mailbox("B")), 0);
     let message = store.find(id.as_str()).expect("the message");
-    assert_eq!(message.status(), Status::Acknowledged);
-    assert!(message.since(Status::Accepted).is_some());
+    assert_eq!(message.status(), &Status::Acknowledged);
+    assert!(message.since(&Status::Accepted).is_some());
 }
 
 #[test]
 fn chunks_are_checked_in_order_and_the_last_one_completes() {
-    let store = Store::default();
+    let store = memory();
     let (a, b) = (mailbox("A"), mailbox("B"));
-    let id = store.send(sent("W", 3), Bytes::from("1"), now());
-    let later = store.send(sent("W", 1), Bytes::from("x"), now());
-    assert_eq!(store.acknowledge(id.as_str(), &b, now()), Ok(()), "changes nothing while uploading");
+    let id = send(&store, sent("W", 3), "1");
+    let later = send(&store, sent("W", 1), "x");
+    assert_eq!(refused(store.acknowledge(id.as_str(), &b, now())), Ok(()), "changes nothing while uploading");
 
-    let check = |notice: ChunkNotice<'_>| store.check_chunk(&notice);
+    let check = |notice: ChunkNotice<'_>| store.check_chunk(&notice).map(|_| ());
     let unknown: MessageId = "NONE".parse().expect("an id");
     assert_eq!(check(notice(&unknown, &a, 2)), Err(ChunkError::Unknown));
     assert_eq!(check(notice(&id, &b, 9)), Err(ChunkError::NotSender));
@@ -87,48 +129,147 @@ fn chunks_are_checked_in_order_and_the_last_one_completes() {
     let odd = ChunkNotice { gzip: true, ..notice(&id, &a, 3) };
     assert_eq!(check(odd), Err(ChunkError::EncodingChanged));
 
-    let put = |index, body| store.put_chunk(&notice(&id, &a, index), Bytes::from(body), now());
+    let put = |index, body| {
+        let chunk = payload(&store, &id, index, body);
+        refused(store.put_chunk(&notice(&id, &a, index), chunk, now()))
+    };
     assert_eq!(put(1, "one "), Ok(()), "the first chunk may come again");
-    assert_eq!(store.find(id.as_str()).expect("the message").status(), Status::Uploading);
+    assert_eq!(store.find(id.as_str()).expect("the message").status(), &Status::Uploading);
     assert_eq!(put(2, "two "), Ok(()));
     assert_eq!(put(3, "three"), Ok(()));
     assert_eq!(put(3, "three"), Err(ChunkError::Complete));
     assert_eq!(listed(&store, "", None, 10).0, [later, id.clone()], "order of acceptance");
     let stored = store.sent_to(&b);
     assert_eq!((stored[0].message_id == id, stored[0].body()), (true, b"one two three".to_vec()));
-    assert_eq!((stored[0].status, stored[0].chunk_count), ("accepted", 3));
+    assert_eq!((stored[0].status.as_str(), stored[0].chunk_count), ("accepted", 3));
     assert!(!format!("{:?}", stored[0]).contains("ref"));
 }
 
 #[test]
 fn a_gap_does_not_stop_delivery() {
-    let store = Store::default();
-    let id = store.send(sent("W", 3), Bytes::from("1"), now());
-    assert_eq!(store.put_chunk(&notice(&id, &mailbox("A"), 3), Bytes::from("3"), now()), Ok(()));
+    let store = memory();
+    let id = send(&store, sent("W", 3), "1");
+    let a = mailbox("A");
+    let third = ChunkNotice { in_order: true, ..notice(&id, &a, 3) };
+    assert_eq!(store.check_chunk(&third).map(|_| ()), Err(ChunkError::OutOfOrder), "unless order is wanted");
+    let other = ChunkNotice { in_order: true, of: 4, ..notice(&id, &a, 2) };
+    assert_eq!(store.check_chunk(&other).map(|_| ()), Err(ChunkError::OutOfOrder), "and one total");
+    let chunk = payload(&store, &id, 3, "3");
+    assert_eq!(refused(store.put_chunk(&notice(&id, &mailbox("A"), 3), chunk, now())), Ok(()));
     let message = store.find(id.as_str()).expect("the message");
-    assert_eq!((message.status(), message.chunk(2)), (Status::Accepted, None));
+    assert_eq!((message.status(), message.chunk(2).is_none()), (&Status::Accepted, true));
 }
 
 #[test]
 fn pages_follow_one_another() {
-    let store = Store::default();
-    let ids: Vec<MessageId> = (0..5)
-        .map(|n| store.send(sent(if n % 2 == 0 { "EVEN" } else { "ODD" }, 1), Bytes::from("x"), now()))
-        .collect();
+    let store = memory();
+    let ids: Vec<MessageId> =
+        (0..5).map(|n| send(&store, sent(if n % 2 == 0 { "EVEN" } else { "ODD" }, 1), "x")).collect();
     assert_eq!(listed(&store, "", None, 2), (ids[..2].to_vec(), true));
     assert_eq!(listed(&store, "", Some(&ids[1]), 2), (ids[2..4].to_vec(), true));
     assert_eq!(listed(&store, "", Some(&ids[3]), 2), (ids[4..].to_vec(), false));
     assert_eq!(listed(&store, "ODD", None, 2), (vec![ids[1].clone(), ids[3].clone()], false));
-    store.acknowledge(ids[1].as_str(), &mailbox("B"), now()).expect("acknowledged");
+    refused(store.acknowledge(ids[1].as_str(), &mailbox("B"), now())).expect("acknowledged");
     let again = listed(&store, "", Some(&ids[1]), 1);
     assert_eq!(again, (vec![ids[0].clone()], true), "from the beginning once the mark is gone");
 }
 
 #[test]
 fn local_ids_find_what_their_sender_sent() {
-    let store = Store::default();
-    store.send(sent("W", 1), Bytes::from("x"), now());
-    store.send(sent("W", 1), Bytes::from("x"), now());
+    let store = memory();
+    send(&store, sent("W", 1), "x");
+    send(&store, sent("W", 1), "x");
     assert_eq!(store.find_by_local_id(&mailbox("A"), "ref").len(), 2);
     assert_eq!(store.find_by_local_id(&mailbox("B"), "ref").len(), 0);
+}
+
+#[test]
+fn a_folder_survives_a_restart_with_states_order_and_bodies() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = folder(root.path());
+    let ids = ["one", "two", "three"].map(|body| send(&store, sent("W", 1), body));
+    let unfinished = send(&store, sent("W", 3), "1");
+    refused(store.acknowledge(ids[1].as_str(), &mailbox("B"), now())).expect("acknowledged");
+    assert_eq!(fs::read(root.path().join(format!("B/in/{}/1", ids[0]))).expect("a file"), b"one");
+    drop(store);
+
+    let store = folder(root.path());
+    assert_eq!(store.mailboxes(), [mailbox("B")]);
+    assert_eq!(listed(&store, "", None, 10).0, [ids[0].clone(), ids[2].clone()]);
+    assert_eq!(store.find_by_local_id(&mailbox("A"), "ref").len(), 4);
+    let seen: Vec<_> = store.sent_to(&mailbox("B")).iter().map(|m| (m.status.clone(), m.body())).collect();
+    assert!(seen.contains(&("acknowledged".to_owned(), b"two".to_vec())), "{seen:?}");
+    let a = mailbox("A");
+    let next = ChunkNotice { in_order: true, ..notice(&unfinished, &a, 2) };
+    assert_eq!(store.check_chunk(&next), Ok(Some(mailbox("B"))), "an upload goes on");
+}
+
+#[test]
+fn a_folder_that_is_not_ours_is_told() {
+    let root = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(root.path().join("lower/in")).expect("a folder");
+    let open = |root: &Path| Store::open(&StoreKind::Folder(root.to_owned()), now()).map(|_| ());
+    assert!(matches!(open(root.path()), Err(FolderError::NoMailbox { .. })));
+    fs::remove_dir_all(root.path().join("lower")).expect("removed");
+    fs::create_dir_all(root.path().join("UPPER/in")).expect("a folder");
+    fs::File::create(root.path().join("UPPER/in/X.json")).expect("a file");
+    assert!(matches!(open(root.path()), Err(FolderError::NoMessage { .. })));
+    let file = root.path().join("UPPER/in/X.json");
+    assert!(matches!(open(&file), Err(FolderError::Unusable { .. })));
+}
+
+#[test]
+fn what_cannot_be_written_is_not_shown() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = folder(root.path());
+    let id = send(&store, sent("W", 1), "x");
+    // A file where the mailbox's folder was: nothing more can be written there.
+    fs::remove_dir_all(root.path().join("B")).expect("removed");
+    fs::File::create(root.path().join("B")).expect("a file");
+    let unwritten = store.acknowledge(id.as_str(), &mailbox("B"), now());
+    assert!(matches!(unwritten, Err(ChangeError::Unwritten(_))));
+    assert_eq!(store.count(&mailbox("B")), 1, "it still waits");
+}
+
+#[test]
+fn expiry_and_deletion_follow_the_clock() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = folder(root.path());
+    let id = send(&store, sent("W", 1), "x");
+    let almost = after(now(), INBOX_EXPIRY - SignedDuration::from_nanos(1));
+    assert!(store.expired(almost).is_empty());
+    let due = store.expired(after(now(), INBOX_EXPIRY));
+    assert_eq!(due.iter().map(|message| &message.id).collect::<Vec<_>>(), [&id]);
+    store.delete_old(after(now(), RETENTION - SignedDuration::from_nanos(1))).expect("nothing to do");
+    assert!(store.find(id.as_str()).is_some());
+    store.delete_old(after(now(), RETENTION)).expect("deleted");
+    assert!(store.find(id.as_str()).is_none() && store.find_by_local_id(&mailbox("A"), "ref").is_empty());
+    assert_eq!(fs::read_dir(root.path().join("B/in")).expect("a folder").count(), 0);
+    assert!(store.sent_to(&mailbox("B")).is_empty() && store.count(&mailbox("B")) == 0);
+}
+
+#[test]
+fn a_reset_of_one_party_leaves_the_other_its_messages() {
+    let store = memory();
+    let id = send(&store, sent("W", 1), "x");
+    store.reset_mailbox(&mailbox("B")).expect("a reset");
+    assert_eq!((store.count(&mailbox("B")), store.sent_to(&mailbox("B")).len()), (0, 0));
+    assert!(store.find_sent(&mailbox("A"), id.as_str()).is_some(), "its sender still has it");
+    let accepted = Event::plain(Status::Accepted, now());
+    assert!(store.push_event(id.as_str(), accepted).expect("room"));
+    assert_eq!(store.count(&mailbox("B")), 0, "and it does not come back");
+    store.reset_mailbox(&mailbox("A")).expect("a reset");
+    assert!(store.find(id.as_str()).is_none());
+}
+
+#[test]
+fn an_event_moves_a_message_out_of_its_inbox_and_back_to_its_place() {
+    let store = memory();
+    let ids = ["one", "two"].map(|body| send(&store, sent("W", 1), body));
+    let push = |status| store.push_event(ids[0].as_str(), Event::plain(status, now())).expect("room");
+    assert!(push(Status::Error));
+    assert_eq!(listed(&store, "", None, 10).0, [ids[1].clone()]);
+    assert!(push(Status::Accepted));
+    assert_eq!(listed(&store, "", None, 10).0, ids);
+    assert!(!store.push_event("NONE", Event::plain(Status::Error, now())).expect("room"));
 }

@@ -17,9 +17,10 @@ use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
 use mesh_api::{Authorization, MailboxId, SharedKey};
-use mesh_sandbox::{Sandbox, SandboxConfig};
+use mesh_sandbox::{Clock, Sandbox, SandboxConfig};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 const V1: &str = "application/json";
 const V2: &str = "application/vnd.mesh.v2+json";
@@ -106,9 +107,9 @@ impl Server {
 
 fn token(mailbox: &str, password: &str, key: &str) -> String {
     let id: MailboxId = mailbox.parse().expect("a mailbox");
-    let now = SandboxConfig::loopback().now;
-    let nonce = "00000000-0000-4000-8000-000000000001";
-    Authorization::new(&id, password, &SharedKey::new(key), nonce, now()).to_string()
+    let now = Clock::system().now();
+    let nonce = Uuid::new_v4().to_string();
+    Authorization::new(&id, password, &SharedKey::new(key), &nonce, now).to_string()
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {

@@ -33,7 +33,14 @@ async fn messages_of_others_and_unknown_ones_are_refused() {
 async fn open_calls_need_no_token() {
     let server = Server::start().await;
     let running = json!({"env": "local", "build_label": "latest", "status": "running", "outcome": "Yes"});
-    for path in ["/health", "/messageexchange/_ping"] {
+    for path in [
+        "/health",
+        "/healthcheck",
+        "/_status",
+        "/_ping",
+        "/messageexchange/_ping",
+        "/messageexchange/deepping",
+    ] {
         assert_eq!(server.open("GET", path, &[], b"").await.json(), running);
     }
     let lookup = "/messageexchange/endpointlookup/X26/TEST_WORKFLOW";
@@ -59,5 +66,5 @@ async fn open_calls_need_no_token() {
     assert_eq!((got.status, got.header("allow")), (405, "GET"));
     assert_eq!(got.json(), json!({"detail": "Method Not Allowed"}));
     let got = server.open("GET", "/health/", &[], b"").await;
-    assert_eq!((got.status, got.header("location")), (307, "/health"));
+    assert_eq!((got.status, got.header("location")), (307, "http://localhost/health"));
 }

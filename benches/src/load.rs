@@ -1,0 +1,146 @@
+//! The client that makes the load: bare HTTP/1.1 over a kept-alive connection, so that little of what is measured
+//! is its own work.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::http::request::Builder;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use mesh_api::{ApiVersion, Authorization, InboxPage, MailboxId, MessageId, SharedKey};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::now;
+use crate::servers::{Maker, Server};
+
+/// Longest wait for one answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
+
+/// How many bytes a message has.
+pub const MESSAGE_BYTES: usize = 1024;
+
+/// Sends.
+const ALICE: &str = "X26ABC1";
+/// Receives.
+const BOB: &str = "X26ABC2";
+/// Of both, and of every stock mailbox.
+const PASSWORD: &str = "password";
+
+/// One connection to a server, one call at a time. Each call has a token of its own and ends the program when the
+/// status is not what it should be.
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    maker: Maker,
+    host: String,
+    key: SharedKey,
+    alice: MailboxId,
+    bob: MailboxId,
+    message: Bytes,
+    /// Makes each token's nonce another one.
+    calls: u64,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address).await.expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        // Ends with the connection; whoever waits for an answer then hears of it.
+        tokio::spawn(connection);
+        let mailbox = |id: &str| id.parse().expect("a mailbox id");
+        Self {
+            sender,
+            maker: server.maker,
+            host: server.address.to_string(),
+            key: SharedKey::new("TestKey"),
+            alice: mailbox(ALICE),
+            bob: mailbox(BOB),
+            message: Bytes::from(vec![b'm'; MESSAGE_BYTES]),
+            calls: 0,
+        }
+    }
+
+    /// Whose server it leads to.
+    pub fn maker(&self) -> Maker {
+        self.maker
+    }
+
+    /// The receiver's handshake.
+    pub async fn handshake(&mut self) {
+        let request = self.token(Request::get(format!("/messageexchange/{BOB}")), &self.bob);
+        let request = request
+            .header("mex-clientversion", "bench==1")
+            .header("mex-osname", "Linux")
+            .header("mex-osversion", "1");
+        self.answer(request, Bytes::new(), StatusCode::OK).await;
+    }
+
+    /// Sends a message of one chunk and gives its id.
+    pub async fn send(&mut self) -> MessageId {
+        let request = self.token(Request::post(format!("/messageexchange/{ALICE}/outbox")), &self.alice);
+        let request = request
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header("mex-to", BOB)
+            .header("mex-workflowid", "TEST_WORKFLOW")
+            .header("mex-filename", "bench.dat");
+        let answer = self.answer(request, self.message.clone(), StatusCode::ACCEPTED).await;
+        mesh_api::body::sent_message_id(&answer).expect("an id")
+    }
+
+    /// The ids on the first page of the receiver's inbox.
+    pub async fn list(&mut self, page: usize) -> Vec<MessageId> {
+        let path = format!("/messageexchange/{BOB}/inbox?max_results={page}");
+        let request = self.token(Request::get(path), &self.bob);
+        let answer = self.answer(request, Bytes::new(), StatusCode::OK).await;
+        InboxPage::read(&answer).expect("a page").messages
+    }
+
+    /// Downloads a message and checks that it is whole.
+    pub async fn download(&mut self, id: &MessageId) {
+        let request = self.token(Request::get(format!("/messageexchange/{BOB}/inbox/{id}")), &self.bob);
+        let request = request.header(ACCEPT_ENCODING, "identity");
+        let answer = self.answer(request, Bytes::new(), StatusCode::OK).await;
+        assert!(answer == self.message, "{:?} gave another message than was sent", self.maker);
+    }
+
+    /// Acknowledges a message.
+    pub async fn acknowledge(&mut self, id: &MessageId) {
+        let path = format!("/messageexchange/{BOB}/inbox/{id}/status/acknowledged");
+        let request = self.token(Request::put(path), &self.bob);
+        self.answer(request, Bytes::new(), StatusCode::OK).await;
+    }
+
+    fn token(&self, request: Builder, mailbox: &MailboxId) -> Builder {
+        let nonce = format!("00000000-0000-4000-8000-{:012}", self.calls);
+        let token = Authorization::new(mailbox, PASSWORD, &self.key, &nonce, now());
+        request.header(AUTHORIZATION, token.to_string()).header(ACCEPT, ApiVersion::ACCEPT_V2)
+    }
+
+    async fn answer(&mut self, request: Builder, body: Bytes, expected: StatusCode) -> Bytes {
+        self.calls += 1;
+        let request = request.header(HOST, &self.host).body(Full::new(body)).expect("a request");
+        let what = format!("{} {}", request.method(), request.uri().path());
+        let call = async {
+            self.sender.ready().await?;
+            let (parts, body) = self.sender.send_request(request).await?.into_parts();
+            Ok::<_, hyper::Error>((parts.status, body.collect().await?.to_bytes()))
+        };
+        let (status, body) = match timeout(ANSWER_WAIT, call).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => panic!("{:?} broke off at {what}: {error}", self.maker),
+            Err(_) => panic!("{:?} left {what} without an answer for {ANSWER_WAIT:?}", self.maker),
+        };
+        assert!(
+            status == expected,
+            "{:?} answered {what} with {status} instead of {expected}: {}",
+            self.maker,
+            String::from_utf8_lossy(&body)
+        );
+        body
+    }
+}
