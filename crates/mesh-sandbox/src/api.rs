@@ -46,6 +46,7 @@ use crate::store::Store;
 use crate::text::Text;
 use crate::tokens::UsedTokens;
 use body::Upload;
+pub(crate) use fields::query_value;
 use route::{MailboxCall, Route};
 pub(crate) use visit::Visit;
 
@@ -156,9 +157,9 @@ impl Api {
             self.strike(call, body, visit).await?;
         }
         let (mailbox, call) = match route {
-            Route::Page { file } => return page::answer(self, file, query),
-            Route::Control(call) => return control::answer(self, call, query, body).await,
-            Route::Admin(call) => return admin::answer(self, call, headers, body, visit).await,
+            Route::Page { file } => return page::answer(self, file, query, headers),
+            Route::Control(call) => return control::answer(self, call, parts, body).await,
+            Route::Admin(call) => return admin::answer(self, call, parts, body, visit).await,
             Route::Ping => return Ok(ping()),
             Route::Lookup { ods_code, workflow } => {
                 return lookup::endpoint(self, headers, ods_code, workflow);
@@ -189,7 +190,7 @@ impl Api {
     }
 
     /// Where the caller believes to be.
-    fn origin(&self, headers: &HeaderMap) -> String {
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> String {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         format!("{}://{host}", if self.secured { "https" } else { "http" })
     }

@@ -184,6 +184,14 @@ impl Store {
         }
     }
 
+    pub(crate) fn kind(&self) -> StoreKind {
+        match &self.folder {
+            _ if self.canned => StoreKind::Canned,
+            Some(root) => StoreKind::Folder(root.clone()),
+            None => StoreKind::Memory,
+        }
+    }
+
     pub(crate) fn is_read_only(&self) -> bool {
         self.canned
     }
@@ -420,9 +428,9 @@ impl Store {
         self.lock().sent_to(mailbox).map(|message| StoredMessage::of(message)).collect()
     }
 
-    /// The newest messages of all mailboxes, newest first.
-    pub(crate) fn newest(&self, limit: usize) -> Vec<Arc<Message>> {
-        self.lock().newest(limit)
+    /// The newest messages of all mailboxes, or those that one mailbox sent or is to get; newest first.
+    pub(crate) fn newest(&self, mailbox: Option<&MailboxId>, limit: usize) -> Vec<Arc<Message>> {
+        self.lock().newest(mailbox, limit)
     }
 
     /// Adds a new message, unless the store is canned.

@@ -1,9 +1,11 @@
-//! The official emulator's admin calls (`mesh-api.md` 11.3). None needs authorisation.
+//! The official emulator's admin calls (`mesh-api.md` 11.3). None needs authorisation; what changes something is
+//! closed to web pages of other origins, as the controls are.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Body;
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use mesh_api::stamp;
 use serde::Serialize;
@@ -11,6 +13,7 @@ use serde_json::json;
 
 use crate::answer::{self, Answer, Refusal};
 use crate::api::body::Upload;
+use crate::api::control::same_origin;
 use crate::api::json::{JSON_BYTES_MAX, Object};
 use crate::api::route::AdminCall;
 use crate::api::{Api, Visit};
@@ -20,13 +23,15 @@ use crate::text::Text;
 pub(super) async fn answer<B>(
     api: &Api,
     call: AdminCall<'_>,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: &mut Upload<B>,
     visit: &mut Visit,
 ) -> Result<Answer, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    same_origin(api, parts)?;
+    let headers = &parts.headers;
     match call {
         AdminCall::Reset => reset(api, visit),
         AdminCall::ResetMailbox { mailbox } => reset_mailbox(api, &mailbox),

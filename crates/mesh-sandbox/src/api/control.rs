@@ -1,9 +1,16 @@
 //! This server's own controls, under `/sandbox`: clock, rules, faults, mailboxes, requests. None needs
 //! authorisation, as the official emulator's admin calls need none. Faulty bodies are told in one sentence.
+//!
+//! So that no web page can use them from the browser of a developer who happens to look at it, a call that changes
+//! something is refused when it comes from a page of another origin ([`same_origin`]); so are the admin calls. A
+//! browser asks first before it sends another page's PUT or DELETE, which is never allowed here, but it sends a POST
+//! of plain text at once. A program that is no browser gives no `Origin` and notices nothing.
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::body::Body;
+use hyper::header::{HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -24,12 +31,13 @@ const REQUESTS_DEFAULT: usize = 100;
 pub(super) async fn answer<B>(
     api: &Api,
     call: ControlCall<'_>,
-    query: &str,
+    parts: &Parts,
     body: &mut Upload<B>,
 ) -> Result<Answer, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    same_origin(api, parts)?;
     match call {
         ControlCall::Clock => Ok(clock(api)),
         ControlCall::AdvanceClock => {
@@ -65,7 +73,23 @@ where
         ControlCall::SwitchMailbox { mailbox } => {
             switch_mailbox(api, mailbox, &body.collect(JSON_BYTES_MAX).await?)
         }
-        ControlCall::Requests => requests(api, query),
+        ControlCall::Requests => requests(api, parts.uri.query().unwrap_or_default()),
+    }
+}
+
+/// Refuses a call that changes something when a web page made it that did not come from this server: each `Origin`
+/// must name the address that the caller used. A browser lets no other page read an answer, so what only reads may
+/// pass.
+pub(super) fn same_origin(api: &Api, parts: &Parts) -> Result<(), Refusal> {
+    let own = api.origin(&parts.headers);
+    let foreign = |origin: &HeaderValue| !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes());
+    match parts.method != Method::GET && parts.headers.get_all(ORIGIN).iter().any(foreign) {
+        true => Err(refusal(
+            StatusCode::FORBIDDEN,
+            "a web page of another origin may not change this server; use its own page, or a program that sends no \
+             Origin header",
+        )),
+        false => Ok(()),
     }
 }
 

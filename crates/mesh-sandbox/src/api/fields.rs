@@ -100,7 +100,7 @@ impl Fields {
 }
 
 /// The last value of this name, as the official emulator takes it.
-pub(super) fn query_value(query: &str, name: &str) -> Option<String> {
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
     let unescape = |text: &str| {
         let spaced = text.replace('+', " ");
         percent_decode_str(&spaced).decode_utf8_lossy().into_owned()

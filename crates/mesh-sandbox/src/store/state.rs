@@ -317,8 +317,12 @@ impl State {
         list.into_iter().flat_map(BTreeMap::values).filter_map(|id| self.find(id))
     }
 
-    pub(super) fn newest(&self, limit: usize) -> Vec<Arc<Message>> {
-        let mut all: Vec<_> = self.messages.values().map(|entry| (entry.number, &entry.message)).collect();
+    pub(super) fn newest(&self, mailbox: Option<&MailboxId>, limit: usize) -> Vec<Arc<Message>> {
+        let concerns = |message: &Message| {
+            mailbox.is_none() || message.sender() == mailbox || message.recipient() == mailbox
+        };
+        let shown = self.messages.values().filter(|entry| concerns(&entry.message));
+        let mut all: Vec<_> = shown.map(|entry| (entry.number, &entry.message)).collect();
         all.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
         all.into_iter().take(limit).map(|(_, message)| Arc::clone(message)).collect()
     }

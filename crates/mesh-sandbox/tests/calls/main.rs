@@ -5,6 +5,7 @@
 mod flow;
 mod order;
 mod others;
+mod page;
 
 use std::io::{Read, Write};
 
