@@ -88,6 +88,29 @@ impl Authorization {
     /// # Errors
     /// [`AuthorizationError::OtherMailbox`] before [`AuthorizationError::Unreadable`] for what else is wrong.
     pub fn read(header: &str, path_mailbox: &str) -> Result<Self, AuthorizationError> {
+        let parts = Self::fields(header, path_mailbox)?;
+        let [mailbox, nonce, nonce_count, timestamp, hash] = parts[..] else {
+            return Err(AuthorizationError::Unreadable);
+        };
+        let counted = !nonce_count.is_empty() && nonce_count.bytes().all(|b| b.is_ascii_digit());
+        if !counted || mailbox.contains(' ') {
+            return Err(AuthorizationError::Unreadable);
+        }
+        Ok(Self {
+            mailbox: mailbox.to_owned(),
+            nonce: nonce.to_owned(),
+            nonce_count: nonce_count.to_owned(),
+            timestamp: timestamp.to_owned(),
+            hash: hash.to_owned(),
+        })
+    }
+
+    /// The fields of a header, however many, of which the first is the mailbox in the path: what there is to look at
+    /// for a server that does not check the rest (`mesh-api.md` 11.1).
+    ///
+    /// # Errors
+    /// [`AuthorizationError::Unreadable`] for a blank header, [`AuthorizationError::OtherMailbox`] for another one's.
+    pub fn fields<'a>(header: &'a str, path_mailbox: &str) -> Result<Vec<&'a str>, AuthorizationError> {
         let text = header.trim();
         if text.is_empty() {
             return Err(AuthorizationError::Unreadable);
@@ -104,20 +127,7 @@ impl Authorization {
         if parts[0] != path_mailbox.to_uppercase() {
             return Err(AuthorizationError::OtherMailbox);
         }
-        let [mailbox, nonce, nonce_count, timestamp, hash] = parts[..] else {
-            return Err(AuthorizationError::Unreadable);
-        };
-        let counted = !nonce_count.is_empty() && nonce_count.bytes().all(|b| b.is_ascii_digit());
-        if !counted || mailbox.contains(' ') {
-            return Err(AuthorizationError::Unreadable);
-        }
-        Ok(Self {
-            mailbox: mailbox.to_owned(),
-            nonce: nonce.to_owned(),
-            nonce_count: nonce_count.to_owned(),
-            timestamp: timestamp.to_owned(),
-            hash: hash.to_owned(),
-        })
+        Ok(parts)
     }
 
     /// Whether the hash was made with this password and key. Compared in constant time, case ignored.

@@ -40,12 +40,24 @@ pub const SUCCESS: &str = "00";
 pub const DATA_MISSING: &str = "02";
 /// `TRANSFER`: malformed headers.
 pub const MALFORMED: &str = "06";
+/// `SEND`: `Mex-From` is not the caller.
+pub const OTHER_SENDER: &str = "07";
 /// `SEND`: the recipient is missing.
 pub const TO_MISSING: &str = "08";
+/// `SEND`: `Mex-MessageType` is not `DATA`.
+pub const MESSAGE_TYPE: &str = "11";
 /// `SEND`: the recipient is not registered.
 pub const UNREGISTERED: &str = "12";
+/// `SEND`: nobody collected the message, or its mailbox is deactivated.
+pub const UNDELIVERED: &str = "14";
+/// `SEND`: the sender may not send this workflow.
+pub const SENDER_NOT_ALLOWED: &str = "16";
+/// `SEND`: the recipient does not receive this workflow.
+pub const WORKFLOW_NOT_REGISTERED: &str = "17";
 /// `RECEIVE`: no such message.
 pub const NO_SUCH_MESSAGE: &str = "20";
+/// `SEND`: no mailbox for an address, or for a caller.
+pub const NO_MAILBOX: &str = "EPL-151";
 /// `SEND`: the chunk range is wrong.
 pub const INVALID_CHUNKS: &str = "InvalidHeaderChunks";
 /// `SEND`: an encoding other than gzip.

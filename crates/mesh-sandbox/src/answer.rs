@@ -56,6 +56,30 @@ fn typed(status: StatusCode, media_type: HeaderValue, body: &impl Serialize) -> 
     answer
 }
 
+/// MESH's own form of an error without a code.
+pub(crate) fn mesh_error(status: StatusCode, version: ApiVersion, text: &str) -> Answer {
+    coded(status, version, ("", "", text), None, None)
+}
+
+fn coded(
+    status: StatusCode,
+    version: ApiVersion,
+    (event, code, text): (&str, &str, &str),
+    message_id: Option<&str>,
+    internal_id: Option<&str>,
+) -> Answer {
+    match version {
+        ApiVersion::V1 => {
+            let error = ErrorV1 { message_id, error_event: event, error_code: code, error_description: text };
+            json(status, &error)
+        }
+        ApiVersion::V2 => {
+            let detail = [ErrorDetailV2 { event, code, msg: text }];
+            versioned(status, version, &ErrorV2 { message_id, internal_id, detail })
+        }
+    }
+}
+
 /// Where a value stood that does not pass validation.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -238,26 +262,8 @@ impl Refusal {
             Self::Json { status, body } => json(status, &body),
             Self::Mesh { status, event, code, text, message_id, internal_id } => {
                 let message_id = message_id.as_deref();
-                match version {
-                    ApiVersion::V1 => json(
-                        status,
-                        &ErrorV1 {
-                            message_id,
-                            error_event: event,
-                            error_code: code,
-                            error_description: text,
-                        },
-                    ),
-                    ApiVersion::V2 => versioned(
-                        status,
-                        version,
-                        &ErrorV2 {
-                            message_id,
-                            internal_id: internal_id.as_deref(),
-                            detail: [ErrorDetailV2 { event, code, msg: text }],
-                        },
-                    ),
-                }
+                let internal_id = internal_id.as_deref();
+                coded(status, version, (event, code, text), message_id, internal_id)
             }
             Self::Invalid(faults) => json(StatusCode::BAD_REQUEST, &Detail { detail: faults }),
             Self::Bare { status, text } => json(status, &Message { message: text }),

@@ -26,10 +26,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::Body;
-use hyper::header::{ACCEPT, HOST, HeaderValue};
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
-use mesh_api::{ApiVersion, SharedKey, chunk};
+use mesh_api::{ApiVersion, MessageId, SharedKey, chunk};
 use serde::Serialize;
 
 use crate::answer::{self, Answer, Refusal};
@@ -40,11 +40,12 @@ use crate::faults::Faults;
 use crate::habits::Habits;
 use crate::page;
 use crate::reports::HeldReports;
-use crate::requests::{RequestSeen, Requests};
+use crate::requests::{RequestSeen, Requests, method_name};
 use crate::rules::Rules;
 use crate::store::Store;
 use crate::text::Text;
 use crate::tokens::UsedTokens;
+use ageing::Ageing;
 use body::Upload;
 pub(crate) use fields::query_value;
 use route::{MailboxCall, Route};
@@ -78,7 +79,7 @@ pub(crate) struct Api {
     pub(crate) requests: Requests,
     pub(crate) held_reports: HeldReports,
     /// What is due happens once, however many calls find it due.
-    pub(crate) ageing: Mutex<()>,
+    pub(crate) ageing: Mutex<Ageing>,
 }
 
 impl Api {
@@ -94,12 +95,15 @@ impl Api {
     {
         let began = Instant::now();
         let mut visit = Visit::new(self.clock.now());
-        self.age(visit.now);
         let (parts, body) = request.into_parts();
-        let mut body = Upload::new(body);
+        let mut body = Upload::new(body, &parts.headers);
         let segments = route::segments(parts.uri.path());
         let (name, outcome) = match Route::find(&parts, &segments) {
-            Ok(route) => (route.name(), self.call(&parts, route, &mut body, &mut visit).await),
+            Ok(Route::Ping) => ("ping", Ok(ping())),
+            Ok(route) => {
+                self.age(visit.now);
+                (route.name(), self.call(&parts, route, &mut body, &mut visit).await)
+            }
             Err(refusal) => ("none", Err(refusal)),
         };
         let answer = match outcome {
@@ -112,7 +116,8 @@ impl Api {
         let mut answer = answer.filter(|_| !visit.lose_answer);
         let status = answer.as_ref().map(|answer| answer.status().as_u16());
         // Neither path nor query: they may hold a local id.
-        tracing::debug!(method = %parts.method, call = name, status, notes = ?visit.notes, "a call was answered");
+        let method = method_name(&parts.method);
+        tracing::debug!(method, call = name, status, notes = ?visit.notes, "a call was answered");
         if let (Some(answer), false) = (&mut answer, visit.notes.is_empty())
             && let Ok(notes) = HeaderValue::try_from(visit.notes.join(", "))
         {
@@ -122,10 +127,10 @@ impl Api {
             self.requests.remember(RequestSeen {
                 number: 0,
                 at: visit.now,
-                method: parts.method.to_string(),
+                method,
                 call: name,
                 mailbox: visit.mailbox.take(),
-                message_id: visit.message.take(),
+                message_id: visit.message.take().filter(|id| id.parse::<MessageId>().is_ok()),
                 status,
                 body_bytes: body.read(),
                 micros: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -133,9 +138,14 @@ impl Api {
                 client_cn: client_cn.cloned(),
             });
         }
-        let answer = answer.ok_or(Cut)?;
-        body.drain().await;
-        Ok(visit.mischief.spoil(answer))
+        let mut answer = answer.and_then(|answer| visit.mischief.spoil(answer)).ok_or(Cut)?;
+        if body.is_unwanted() {
+            // The caller asked before sending; it is told not to, and the connection cannot be used any further.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        } else {
+            body.drain().await;
+        }
+        Ok(answer)
     }
 
     async fn call<B>(
@@ -153,20 +163,23 @@ impl Api {
         if let Route::Mailbox { mailbox, .. } = &route {
             visit.mailbox = self.directory.mailbox(&mailbox.to_uppercase()).map(|mailbox| mailbox.id.clone());
         }
-        if let Some(call) = route.faulted_as() {
-            self.strike(call, body, visit).await?;
-        }
+        let fault = route.faulted_as();
         let (mailbox, call) = match route {
             Route::Page { file } => return page::answer(self, file, query, headers),
             Route::Control(call) => return control::answer(self, call, parts, body).await,
             Route::Admin(call) => return admin::answer(self, call, parts, body, visit).await,
             Route::Ping => return Ok(ping()),
             Route::Lookup { ods_code, workflow } => {
+                self.strike(fault, headers, body, visit).await?;
                 return lookup::endpoint(self, headers, ods_code, workflow);
             }
-            Route::WorkflowSearch { workflow } => return lookup::search(self, headers, workflow),
+            Route::WorkflowSearch { workflow } => {
+                self.strike(fault, headers, body, visit).await?;
+                return lookup::search(self, headers, workflow);
+            }
             Route::Mailbox { mailbox, call } => (self.authorise(headers, mailbox, visit)?, call),
         };
+        self.strike(fault, headers, body, visit).await?;
         visit.message = call.message().map(str::to_owned);
         match call {
             MailboxCall::Handshake => inbox::handshake(self, headers, mailbox, visit),
@@ -189,10 +202,12 @@ impl Api {
         }
     }
 
-    /// Where the caller believes to be.
+    /// Where the caller believes to be; empty when it does not say.
     pub(crate) fn origin(&self, headers: &HeaderMap) -> String {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        format!("{}://{host}", if self.secured { "https" } else { "http" })
+        match headers.get(HOST).and_then(|host| host.to_str().ok()) {
+            Some(host) => format!("{}://{host}", if self.secured { "https" } else { "http" }),
+            None => String::new(),
+        }
     }
 
     /// Whether a mailbox is let in, and what is sent to it collected: as its file says, unless it was switched.

@@ -65,7 +65,7 @@ enum Target {
     Nowhere,
 }
 
-/// A body on its way in. Dropped before [`Intake::keep`], it leaves nothing behind.
+/// A body on its way in. Dropped before [`Intake::end`], it leaves nothing behind.
 pub(crate) struct Intake {
     target: Target,
     buffer: Vec<u8>,
@@ -101,58 +101,97 @@ impl Intake {
         self.bytes
     }
 
-    /// Ends the body and keeps it.
-    pub(crate) async fn keep(mut self) -> io::Result<Payload> {
+    /// Ends the body. It is all there then, and not yet where it is to stand.
+    pub(crate) async fn end(mut self) -> io::Result<Ended> {
         if let Some((mut file, path)) = self.file.take() {
             file.flush().await?;
-            return self.settle(path);
+            return self.on_disk(path);
         }
         match &self.target {
-            Target::Nowhere => Ok(Payload::Dropped(self.bytes)),
+            Target::Nowhere => Ok(Ended::There(Payload::Dropped(self.bytes))),
             Target::Memory(memory) => {
                 let before = memory.held.fetch_add(self.bytes, Ordering::Relaxed);
                 let held = Held { bytes: std::mem::take(&mut self.buffer).into(), of: Arc::clone(memory) };
                 if before + self.bytes <= HELD_BYTES_MAX {
-                    return Ok(Payload::Held(Arc::new(held)));
+                    return Ok(Ended::There(Payload::Held(Arc::new(held))));
                 }
                 let mut file = self.new_file()?;
                 file.write_all(&held.bytes)?;
-                self.settle(file.into_temp_path())
+                self.on_disk(file.into_temp_path())
             }
             Target::File(_) => {
                 let mut file = self.new_file()?;
                 file.write_all(&self.buffer)?;
-                self.settle(file.into_temp_path())
+                self.on_disk(file.into_temp_path())
             }
         }
     }
 
-    /// A file beside where the body will stand, so that it appears there whole or not at all.
+    /// A file of its own, away from where other servers look for chunks.
     fn new_file(&self) -> io::Result<NamedTempFile> {
         match &self.target {
-            Target::File(path) => {
-                let folder = path.parent().unwrap_or(path);
-                std::fs::create_dir_all(folder)?;
-                tempfile::Builder::new().prefix(".part-").tempfile_in(folder)
-            }
+            // In the folder above the one where it will stand, which appears only then.
+            Target::File(path) => new_file_in(path.parent().and_then(Path::parent).unwrap_or(path)),
             Target::Memory(memory) => NamedTempFile::new_in(memory.scratch()?.path()),
             Target::Nowhere => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    fn settle(self, path: TempPath) -> io::Result<Payload> {
-        let kept = match self.target {
-            Target::File(target) => {
-                path.persist(&target).map_err(|failed| failed.error)?;
-                Kept { path: target, bytes: self.bytes, scratch: None }
-            }
+    fn on_disk(self, path: TempPath) -> io::Result<Ended> {
+        Ok(match self.target {
+            Target::File(target) => Ended::Beside { path, target, bytes: self.bytes },
             Target::Memory(memory) => {
                 let folder = memory.scratch()?;
-                Kept { path: path.to_path_buf(), bytes: self.bytes, scratch: Some((path, folder)) }
+                let kept =
+                    Kept { path: path.to_path_buf(), bytes: self.bytes, scratch: Some((path, folder)) };
+                Ended::There(Payload::Kept(Arc::new(kept)))
             }
-            Target::Nowhere => return Ok(Payload::Dropped(self.bytes)),
-        };
-        Ok(Payload::Kept(Arc::new(kept)))
+            Target::Nowhere => Ended::There(Payload::Dropped(self.bytes)),
+        })
+    }
+}
+
+/// What a file's name begins with until it stands where it belongs.
+pub(crate) const PART_PREFIX: &str = ".part-";
+
+/// A new file in a folder, which is made if need be. Whoever may read the user's other files may read it.
+pub(crate) fn new_file_in(folder: &Path) -> io::Result<NamedTempFile> {
+    std::fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PART_PREFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The system takes away what the user's mask forbids.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// A body that came whole. Dropped, it leaves nothing behind.
+pub(crate) enum Ended {
+    There(Payload),
+    /// In a file beside the place where it is to stand.
+    Beside {
+        path: TempPath,
+        target: PathBuf,
+        bytes: u64,
+    },
+}
+
+impl Ended {
+    /// Puts the body where it stands from now on, over one that stood there.
+    pub(crate) fn settle(self) -> io::Result<Payload> {
+        match self {
+            Self::There(payload) => Ok(payload),
+            Self::Beside { path, target, bytes } => {
+                if let Some(folder) = target.parent() {
+                    std::fs::create_dir_all(folder)?;
+                }
+                path.persist(&target).map_err(|failed| failed.error)?;
+                Ok(Payload::Kept(Arc::new(Kept { path: target, bytes, scratch: None })))
+            }
+        }
     }
 }
 
@@ -250,7 +289,7 @@ mod tests {
         for part in parts {
             intake.take(part).await.expect("room");
         }
-        intake.keep().await.expect("room")
+        intake.end().await.and_then(Ended::settle).expect("room")
     }
 
     #[tokio::test]
@@ -298,7 +337,7 @@ mod tests {
         let mut left = bodies.intake(|root| root.join("box/2"));
         left.take(&vec![1; 300 * 1024]).await.expect("room");
         drop(left);
-        let names: Vec<_> = std::fs::read_dir(folder.path().join("box")).expect("a folder").collect();
-        assert_eq!(names.len(), 1);
+        let names = |folder: &Path| std::fs::read_dir(folder).expect("a folder").count();
+        assert_eq!((names(&folder.path().join("box")), names(folder.path())), (1, 1));
     }
 }

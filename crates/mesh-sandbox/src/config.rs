@@ -64,9 +64,10 @@ impl SandboxConfig {
 pub enum Auth {
     /// The token's hash is checked against the mailbox's password and the shared key.
     Full,
-    /// The nonce `VALID` is let in; nothing else of the token counts but its mailbox.
+    /// The nonce `VALID` is let in; nothing else of the token counts but its mailbox. The rules about tokens have
+    /// nothing to look at then.
     Canned,
-    /// Everybody is let in to every mailbox that there is.
+    /// Everybody is let in to every mailbox that there is. The rules about tokens have nothing to look at then.
     None,
 }
 

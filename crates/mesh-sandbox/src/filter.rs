@@ -44,6 +44,11 @@ impl WorkflowFilter {
         Self { negated, test }
     }
 
+    /// Whether there is nothing to look at.
+    pub(crate) fn keeps_everything(&self) -> bool {
+        self.test == Test::Any
+    }
+
     /// Whether a message of this workflow is kept.
     pub(crate) fn keeps(&self, workflow: &str) -> bool {
         let holds = match &self.test {

@@ -35,6 +35,7 @@ mod faults;
 mod filter;
 mod gzip;
 mod habits;
+mod impatient;
 mod mischief;
 mod page;
 mod reports;
@@ -63,7 +64,8 @@ pub use requests::{REQUESTS_KEPT_MAX, RequestSeen};
 pub use rules::{Rule, Rules, UnknownRule};
 pub use sandbox::Sandbox;
 pub use serve::{
-    BODY_IDLE_TIMEOUT, CONNECTIONS_MAX, DRAIN_IDLE_TIMEOUT, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, SHUTDOWN_GRACE,
+    ANSWER_IDLE_TIMEOUT, BODY_IDLE_TIMEOUT, CONNECTIONS_MAX, DRAIN_IDLE_TIMEOUT, DRAIN_TIMEOUT,
+    HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, SHUTDOWN_GRACE,
 };
 pub use store::{FolderError, INBOX_EXPIRY, RETENTION, StoreKind, StoredMessage};
 pub use tokens::{SKEW_MAX, TOKENS_REMEMBERED_MAX};

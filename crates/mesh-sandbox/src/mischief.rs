@@ -13,8 +13,8 @@ use tokio::time::{Sleep, sleep};
 
 use crate::answer::{Answer, Body};
 
-/// How often a trickling body gives its next part.
-const TRICKLE_EVERY: Duration = Duration::from_millis(100);
+/// Parts a second that a trickling body comes in, if it is not slower than that many bytes.
+const PARTS_A_SECOND: u64 = 10;
 
 /// What is done to an answer's body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,27 +27,37 @@ pub(crate) struct Mischief {
 }
 
 impl Mischief {
-    pub(crate) fn spoil(self, answer: Answer) -> Answer {
+    /// The spoilt answer; `None` when the connection is to end instead, because there is no body to cut.
+    pub(crate) fn spoil(self, answer: Answer) -> Option<Answer> {
         if self == Self::default() {
-            return answer;
+            return Some(answer);
         }
         let (mut parts, body) = answer.into_parts();
+        let announced =
+            parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         // Told in full: a cut is a cut only if more was announced.
-        let length = body.size_hint().exact().map(|length| self.truncate.unwrap_or(length).min(length));
+        let length = body.size_hint().exact().filter(|length| *length > 0).or(announced);
+        let length = length.map(|length: u64| self.truncate.unwrap_or(length).min(length));
+        if self.cut.is_some() && length.unwrap_or_default() == 0 && body.is_end_stream() {
+            return None;
+        }
         if let Some(length) = length {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
+        // A body shorter than the place of the cut is cut at its last byte.
+        let until_cut = self.cut.map(|cut| length.map_or(cut, |length| cut.min(length.saturating_sub(1))));
+        let per_part = self.bytes_per_second.map(|rate| (rate, rate.div_ceil(PARTS_A_SECOND).max(1)));
         let spoilt = Spoilt {
             body,
             waiting: None,
             left_over: Bytes::new(),
             until_end: self.truncate.unwrap_or(u64::MAX),
-            until_cut: self.cut,
+            until_cut,
             flushed: false,
-            per_part: self.bytes_per_second.map(|rate| rate.div_ceil(10).max(1)),
+            per_part,
             length,
         };
-        Answer::from_parts(parts, Either::Right(spoilt.boxed_unsync()))
+        Some(Answer::from_parts(parts, Either::Right(spoilt.boxed_unsync())))
     }
 }
 
@@ -58,7 +68,8 @@ struct Spoilt {
     until_end: u64,
     until_cut: Option<u64>,
     flushed: bool,
-    per_part: Option<u64>,
+    /// Bytes a second, and bytes a part.
+    per_part: Option<(u64, u64)>,
     length: Option<u64>,
 }
 
@@ -108,8 +119,10 @@ impl hyper::body::Body for Spoilt {
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             Some(Ok(part)) => part,
         };
-        let most =
-            this.until_end.min(this.until_cut.unwrap_or(u64::MAX)).min(this.per_part.unwrap_or(u64::MAX));
+        let most = this
+            .until_end
+            .min(this.until_cut.unwrap_or(u64::MAX))
+            .min(this.per_part.map_or(u64::MAX, |(_, bytes)| bytes));
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if part.len() > most {
             this.left_over = part.split_off(most);
@@ -117,8 +130,8 @@ impl hyper::body::Body for Spoilt {
         let given = part.len() as u64;
         this.until_end -= given;
         this.until_cut = this.until_cut.map(|left| left - given);
-        if this.per_part.is_some() {
-            this.waiting = Some(Box::pin(sleep(TRICKLE_EVERY)));
+        if let Some((rate, _)) = this.per_part {
+            this.waiting = Some(Box::pin(sleep(time_for(given, rate))));
         }
         Poll::Ready(Some(Ok(Frame::data(part))))
     }
@@ -126,6 +139,11 @@ impl hyper::body::Body for Spoilt {
     fn size_hint(&self) -> SizeHint {
         self.length.map(SizeHint::with_exact).unwrap_or_default()
     }
+}
+
+/// How long so many bytes take at this rate.
+fn time_for(bytes: u64, rate: u64) -> Duration {
+    Duration::from_millis(bytes.saturating_mul(1000) / rate.max(1))
 }
 
 #[cfg(test)]
@@ -138,7 +156,7 @@ mod tests {
     fn spoilt(mischief: Mischief) -> Answer {
         let mut answer = answer::empty(StatusCode::OK);
         *answer.body_mut() = answer::whole("0123456789");
-        mischief.spoil(answer)
+        mischief.spoil(answer).expect("an answer")
     }
 
     #[tokio::test(start_paused = true)]
@@ -154,9 +172,18 @@ mod tests {
         assert_eq!(first.ok(), Some(Bytes::from("0123")));
         assert!(body.frame().await.expect("an end").is_err());
 
+        let long = spoilt(Mischief { cut: Some(1000), ..Mischief::default() });
+        assert!(long.into_body().collect().await.is_err(), "a short body is cut at its last byte");
+        let cut = Mischief { cut: Some(0), ..Mischief::default() };
+        assert!(cut.spoil(answer::empty(StatusCode::OK)).is_none(), "no body to cut");
+
         let slow = Mischief { bytes_per_second: Some(20), ..Mischief::default() };
         let began = tokio::time::Instant::now();
         let body = spoilt(slow).into_body().collect().await.expect("a body").to_bytes();
         assert_eq!((body.as_ref(), began.elapsed().as_millis()), (&b"0123456789"[..], 500));
+        let began = tokio::time::Instant::now();
+        let slow = Mischief { bytes_per_second: Some(1), ..Mischief::default() };
+        spoilt(slow).into_body().collect().await.expect("a body");
+        assert_eq!(began.elapsed().as_secs(), 10);
     }
 }

@@ -33,7 +33,7 @@ impl HeldReports {
         None
     }
 
-    /// Takes those whose time has come.
+    /// Takes those whose time has come. One that cannot be delivered is to be held again.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<Report> {
         self.take(|_, until| matches!(until, Until::Time(at) if *at <= now))
     }
@@ -45,6 +45,10 @@ impl HeldReports {
 
     pub(crate) fn forget(&self) {
         self.lock().clear();
+    }
+
+    pub(crate) fn forget_of(&self, mailbox: &MailboxId) {
+        self.lock().retain(|(report, _)| report.recipient.id.as_ref() != Some(mailbox));
     }
 
     fn take(&self, which: impl Fn(&Report, &Until) -> bool) -> Vec<Report> {

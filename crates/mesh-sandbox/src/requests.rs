@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hyper::Method;
 use jiff::Timestamp;
 use mesh_api::MailboxId;
 use serde::{Serialize, Serializer};
@@ -18,18 +19,18 @@ pub struct RequestSeen {
     pub number: u64,
     /// When its headers were there, on the server's clock.
     pub at: Timestamp,
-    /// The HTTP method.
-    pub method: String,
+    /// The HTTP method, or `other`.
+    pub method: &'static str,
     /// What it asked for, such as `send-chunk`.
     pub call: &'static str,
     /// The mailbox in its path, if it is one of the server's.
     #[serde(serialize_with = "text")]
     pub mailbox: Option<MailboxId>,
-    /// The message it was about.
+    /// The message it was about, if that can be an id.
     pub message_id: Option<String>,
     /// The answer's status; `None` when the connection was ended without one.
     pub status: Option<u16>,
-    /// Bytes of its body that were read.
+    /// Bytes of its body that were read for the answer; what was dropped unread is not counted.
     pub body_bytes: u64,
     /// How long the answer took to make, in microseconds.
     pub micros: u64,
@@ -38,6 +39,18 @@ pub struct RequestSeen {
     /// Common name of the client's certificate, if it showed one.
     #[serde(serialize_with = "shared")]
     pub client_cn: Option<Arc<str>>,
+}
+
+/// The method's name, if it is one that anybody uses here: what a caller made up is not remembered.
+pub(crate) fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
 }
 
 fn text<S: Serializer>(mailbox: &Option<MailboxId>, serializer: S) -> Result<S::Ok, S::Error> {

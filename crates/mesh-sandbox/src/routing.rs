@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use mesh_api::code;
 use serde::Deserialize;
 
 use crate::directory::{Directory, DirectoryError, DirectoryFile, Mailbox, lines};
@@ -33,7 +34,7 @@ impl RoutingError {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::SeveralMailboxes => "EPL-150",
-            Self::NoMailbox => "EPL-151",
+            Self::NoMailbox => code::NO_MAILBOX,
             Self::InvalidNumber => "EPL-152",
             Self::UnknownNumber => "EPL-153",
             Self::OtherDemographics => "EPL-154",

@@ -12,7 +12,7 @@ use thiserror::Error;
 #[repr(u32)]
 pub enum Rule {
     /// `token-replay`: each token is good for one request (2.2); 403. Mailbox, nonce and nonce count together
-    /// make a token.
+    /// make a token. It is remembered for four hours, after which its time is out of date.
     TokenReplay,
     /// `clock-skew`: a token's time is within two hours of the server's (2.2); 403.
     ClockSkew,
@@ -54,7 +54,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Every rule, in the order of a call.
+    /// Every rule, roughly in the order of a message's life.
     pub const ALL: [Self; 16] = [
         Self::TokenReplay,
         Self::ClockSkew,

@@ -64,6 +64,7 @@ impl Sandbox {
         };
         let store = Store::open(&config.store, config.clock.now())?;
         let mut directory = config.directory;
+        store.check_mailboxes(&directory)?;
         for mailbox in store.mailboxes() {
             directory.adopt(mailbox);
         }
@@ -117,7 +118,7 @@ impl Sandbox {
     /// Everything ever sent to this mailbox, in order of sending, unfinished and acknowledged messages and reports
     /// included; without what was reset or deleted.
     pub fn messages(&self, mailbox: &MailboxId) -> Vec<StoredMessage> {
-        self.api.age(self.api.clock.now());
+        self.api.age_wholly(self.api.clock.now());
         self.api.store.sent_to(mailbox)
     }
 
@@ -132,7 +133,7 @@ impl Sandbox {
     /// [`ClockError`] when the move is not forward or too far.
     pub fn advance(&self, by: SignedDuration) -> Result<(), ClockError> {
         self.api.clock.advance(by)?;
-        self.api.age(self.api.clock.now());
+        self.api.age_wholly(self.api.clock.now());
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::api::Api;
 use crate::certificate::common_name;
+use crate::impatient::Impatient;
 
 /// Most connections at a time; further ones wait in the operating system's queue.
 pub const CONNECTIONS_MAX: usize = 512;
@@ -27,6 +28,10 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
 pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest silence inside a body that is only read to be dropped, because the answer does not need it.
 pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest time that is spent on such a body, however fast it comes.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that a caller takes nothing of an answer.
+pub const ANSWER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a shutdown lets running calls finish before it cuts them.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Wait after a connection could not be taken, because the system is out of something.
@@ -97,7 +102,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, ANSWER_IDLE_TIMEOUT)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

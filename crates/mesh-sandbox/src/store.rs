@@ -11,6 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -20,8 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 use mesh_api::{MailboxId, MessageId};
 use thiserror::Error;
 
-use crate::bodies::{Bodies, Intake, Payload};
-use crate::directory::Party;
+use crate::bodies::{Bodies, Ended, Intake, Payload};
+use crate::directory::{Directory, Party};
 use crate::filter::WorkflowFilter;
 use crate::text::Text;
 pub use folder::FolderError;
@@ -120,12 +121,36 @@ pub(crate) struct Report {
     pub(crate) event: Event,
 }
 
+impl Report {
+    fn message(self, id: MessageId, now: Timestamp) -> Message {
+        let sent = Sent {
+            local_id: self.local_id,
+            subject: self.subject,
+            file_name: self.file_name,
+            chunks: 0,
+            ..Sent::new(Kind::Report, Arc::new(Party::central()), self.recipient, self.workflow)
+        };
+        let events = vec![self.event, Event::plain(Status::Accepted, now)];
+        Message { events, ..new_message(id, sent, now) }
+    }
+}
+
 /// A page of an inbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) ids: Vec<MessageId>,
-    /// Whether more follow.
-    pub(crate) more: bool,
+    /// Where the next page begins, if more follow.
+    pub(crate) next: Option<u64>,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum After {
+    /// After a message, in upper case. One that is not listed here starts from the beginning, as in the official
+    /// emulator (`mesh-api.md` 4.2).
+    Message(String),
+    /// After a place in the inbox, whether its message still waits or not.
+    Place(u64),
 }
 
 /// Whose messages a view shows.
@@ -178,7 +203,7 @@ impl Store {
             None => Ok(State::default()),
             Some(root) => {
                 let mut found = folder::load(root)?;
-                found.messages.retain(|message| after(message.created, RETENTION) > now);
+                found.messages.retain(|message| state::deletion(message) > now);
                 Ok(State::of(found.mailboxes, found.messages))
             }
         }
@@ -196,6 +221,16 @@ impl Store {
         self.canned
     }
 
+    /// Whether every mailbox can be kept here.
+    pub(crate) fn check_mailboxes(&self, directory: &Directory) -> Result<(), FolderError> {
+        let mailboxes = directory.mailboxes();
+        let hidden = mailboxes.into_iter().find(|mailbox| mailbox.id.as_str().starts_with('.'));
+        match hidden.filter(|_| self.folder.is_some()) {
+            Some(mailbox) => Err(FolderError::Hidden { mailbox: mailbox.id.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// Mailboxes that have a folder.
     pub(crate) fn mailboxes(&self) -> Vec<MailboxId> {
         self.lock().mailboxes.clone()
@@ -206,7 +241,10 @@ impl Store {
         if self.canned {
             return Ok(Err(ReadOnly));
         }
-        *self.lock() = self.fresh(now)?;
+        // Held while the folder is read, so that nothing is taken in meanwhile and then forgotten.
+        let mut state = self.lock();
+        let fresh = self.fresh(now)?;
+        state.start_anew(fresh);
         Ok(Ok(()))
     }
 
@@ -226,15 +264,23 @@ impl Store {
 
     /// The way in for a chunk's body.
     pub(crate) fn intake(&self, recipient: Option<&MailboxId>, id: &str, index: u32) -> Intake {
-        if self.canned || recipient.is_none() {
-            return Bodies::count_only();
+        match recipient {
+            Some(recipient) if !self.canned => {
+                self.bodies.intake(|root| folder::chunk_path(root, recipient, id, index))
+            }
+            _ => Bodies::count_only(),
         }
-        self.bodies.intake(|root| folder::chunk_path(root, recipient, id, index))
     }
 
     /// Takes a new message with its only or first chunk. With one chunk it is in the inbox at once.
-    pub(crate) fn send(&self, id: MessageId, sent: Sent, chunk: Payload, now: Timestamp) -> io::Result<()> {
-        self.add(new_message(id, sent, chunk, now), State::add)
+    pub(crate) fn send(
+        &self,
+        id: MessageId,
+        sent: Sent,
+        chunk: Ended,
+        now: Timestamp,
+    ) -> io::Result<Arc<Message>> {
+        self.add(new_message(id, sent, now), chunk, State::add)
     }
 
     /// Takes a new message of one chunk and puts it before all that wait in its inbox.
@@ -242,44 +288,86 @@ impl Store {
         &self,
         id: MessageId,
         sent: Sent,
-        chunk: Payload,
+        chunk: Ended,
         now: Timestamp,
-    ) -> io::Result<()> {
-        self.add(new_message(id, sent, chunk, now), State::add_in_front)
+    ) -> io::Result<Arc<Message>> {
+        self.add(new_message(id, sent, now), chunk, State::add_in_front)
+    }
+
+    /// Adds a new message, unless the store is canned. What cannot be written leaves nothing behind.
+    fn add(
+        &self,
+        mut message: Message,
+        chunk: Ended,
+        place: fn(&mut State, Message) -> Arc<Message>,
+    ) -> io::Result<Arc<Message>> {
+        let mut state = self.lock();
+        let written = chunk.settle().and_then(|chunk| {
+            let at = message.created;
+            message.chunks.insert(1, chunk);
+            match message.sent.chunks > 1 {
+                true => message.events.push(Event::plain(Status::Uploading, at)),
+                false => deliver(&mut message, at),
+            }
+            if self.canned { Ok(()) } else { self.write(&message) }
+        });
+        if let Err(error) = written {
+            self.undo(&message);
+            return Err(error);
+        }
+        Ok(if self.canned { Arc::new(message) } else { place(&mut state, message) })
+    }
+
+    /// Takes what was written of a message off the disk again. A failure here is not the one to tell.
+    fn undo(&self, message: &Message) {
+        if let Some(root) = &self.folder
+            && let Err(error) = folder::delete(root, message)
+        {
+            tracing::debug!(%error, "what was written of a refused message could not be removed");
+        }
     }
 
     /// Puts a report into an inbox and gives its id.
     pub(crate) fn report(&self, report: Report, now: Timestamp) -> io::Result<MessageId> {
-        let id = self.new_id(now);
-        let sent = Sent {
-            kind: Kind::Report,
-            sender: Arc::new(Party::central()),
-            recipient: report.recipient,
-            unroutable: None,
-            workflow: report.workflow,
-            local_id: report.local_id,
-            subject: report.subject,
-            file_name: report.file_name,
-            content_type: Text::default(),
-            partner_id: Text::default(),
-            checksum: Text::default(),
-            encrypted: false,
-            compressed: false,
-            gzip: false,
-            chunks: 0,
-        };
-        let message = Message {
-            id: id.clone(),
-            sent: Arc::new(sent),
-            created: now,
-            expires: after(now, INBOX_EXPIRY),
-            size: 0,
-            events: vec![report.event, Event::plain(Status::Accepted, now)],
-            chunks: Default::default(),
-            place: 0,
-        };
-        self.add(message, State::add)?;
+        let mut state = self.lock();
+        let message = report.message(state.next_id(now), now);
+        let id = message.id.clone();
+        if !self.canned {
+            self.write(&message)?;
+            state.add(message);
+        }
         Ok(id)
+    }
+
+    /// Ends a message's time in its inbox, if that is over and the message still waits, and puts the report of it
+    /// into its own inbox: both or neither. Gives whether it did.
+    pub(crate) fn expire(
+        &self,
+        id: &str,
+        events: Vec<Event>,
+        report: Option<Report>,
+        now: Timestamp,
+    ) -> io::Result<bool> {
+        let mut state = self.lock();
+        let waits = |message: &&Arc<Message>| *message.status() == Status::Accepted && message.expires <= now;
+        let Some(found) = state.find(id).filter(waits) else {
+            return Ok(false);
+        };
+        let mut message = Message::clone(found);
+        message.events.extend(events);
+        let report = report.map(|report| report.message(state.next_id(now), now));
+        if let Some(report) = &report {
+            self.write(report)?;
+        }
+        if let Err(error) = self.write(&message) {
+            report.iter().for_each(|report| self.undo(report));
+            return Err(error);
+        }
+        state.replace(message);
+        if let Some(report) = report {
+            state.add(report);
+        }
+        Ok(true)
     }
 
     /// Whether a later chunk would be taken: asked before its body is read. Gives the recipient, for whom it is kept.
@@ -293,27 +381,28 @@ impl Store {
     pub(crate) fn put_chunk(
         &self,
         notice: &ChunkNotice<'_>,
-        chunk: Payload,
+        chunk: Ended,
         now: Timestamp,
     ) -> Result<Option<Arc<Message>>, ChangeError<ChunkError>> {
         let mut state = self.lock();
-        let found = state.check_chunk(notice).map_err(ChangeError::Refused)?;
-        let mut message = Message::clone(found);
-        message.chunks.insert(notice.index, chunk);
-        let complete = notice.index == message.sent.chunks;
+        state.check_chunk(notice).map_err(ChangeError::Refused)?;
         if self.canned {
             return Ok(None);
         }
-        let gap = self.folder.is_some() && message.chunks.len() < message.sent.chunks as usize;
-        if complete && !gap {
-            deliver(&mut message, now);
+        let Some(message) = state.add_chunk(notice.message, notice.index, chunk.settle()?) else {
+            return Err(ChangeError::Refused(ChunkError::Unknown));
+        };
+        if notice.index < message.sent.chunks {
+            return Ok(None);
         }
-        self.write(&message)?;
-        let message = state.replace(message);
-        if complete && gap {
+        if self.folder.is_some() && message.recipient().is_some() && message.has_gaps() {
             return Err(ChangeError::Refused(ChunkError::Gap));
         }
-        Ok(complete.then_some(message))
+        let mut message = Message::clone(message);
+        deliver(&mut message, now);
+        // Unwritten, the message stays as it was, with its last chunk, which may come again.
+        self.write(&message)?;
+        Ok(Some(state.replace(message)))
     }
 
     /// Takes a message out of its recipient's inbox for good. A message that is not there is left as it is.
@@ -340,42 +429,36 @@ impl Store {
     /// Pushes an event onto a message, and puts it into its inbox or takes it out accordingly. Gives whether there
     /// is such a message.
     pub(crate) fn push_event(&self, id: &str, event: Event) -> io::Result<bool> {
-        self.push_events(id, [event])
-    }
-
-    /// The same with several events, the last one deciding.
-    pub(crate) fn push_events(&self, id: &str, events: impl IntoIterator<Item = Event>) -> io::Result<bool> {
         let mut state = self.lock();
         let Some(found) = state.find(id) else {
             return Ok(false);
         };
         let mut message = Message::clone(found);
-        for event in events {
-            if event.status == Status::Accepted {
-                message.expires = after(event.at, INBOX_EXPIRY);
-            }
-            message.events.push(event);
+        if event.status == Status::Accepted {
+            message.expires = after(event.at, INBOX_EXPIRY);
         }
+        message.events.push(event);
         self.write(&message)?;
         state.replace(message);
         Ok(true)
     }
 
-    /// Messages whose time in the inbox is over, oldest first.
-    pub(crate) fn expired(&self, now: Timestamp) -> Vec<Arc<Message>> {
-        self.lock().expired(now)
+    /// Messages whose time in the inbox is over, oldest first, at most so many.
+    pub(crate) fn expired(&self, now: Timestamp, limit: usize) -> Vec<Arc<Message>> {
+        self.lock().expired(now, limit)
     }
 
-    /// Deletes what was delivered longer than [`RETENTION`] ago.
-    pub(crate) fn delete_old(&self, now: Timestamp) -> io::Result<()> {
+    /// Deletes one message that was delivered longer than [`RETENTION`] ago. Gives whether there was one.
+    pub(crate) fn delete_one(&self, now: Timestamp) -> io::Result<bool> {
         let mut state = self.lock();
-        while let Some(message) = state.oldest_before(now) {
-            if let Some(root) = &self.folder {
-                folder::delete(root, &message)?;
-            }
-            state.delete(&message);
+        let Some(message) = state.oldest_before(now) else {
+            return Ok(false);
+        };
+        if let Some(root) = &self.folder {
+            folder::delete(root, &message)?;
         }
-        Ok(())
+        state.delete(&message);
+        Ok(true)
     }
 
     /// The message of this id, which is in upper case.
@@ -398,13 +481,12 @@ impl Store {
         self.lock().count(mailbox)
     }
 
-    /// Up to `limit` waiting messages, oldest accepted first, after the one named. A name that is not listed here
-    /// starts from the beginning, as in the official emulator (`mesh-api.md` 4.2).
+    /// Up to `limit` waiting messages, oldest accepted first, after the mark.
     pub(crate) fn page(
         &self,
         mailbox: &MailboxId,
         filter: &WorkflowFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Page {
         self.lock().page(mailbox, filter, after, limit)
@@ -433,20 +515,11 @@ impl Store {
         self.lock().newest(mailbox, limit)
     }
 
-    /// Adds a new message, unless the store is canned.
-    fn add(&self, message: Message, place: fn(&mut State, Message)) -> io::Result<()> {
-        let mut state = self.lock();
-        if !self.canned {
-            self.write(&message)?;
-            place(&mut state, message);
-        }
-        Ok(())
-    }
-
+    /// Writes a message to the folder. One without a recipient has no place there and lives in memory alone.
     fn write(&self, message: &Message) -> io::Result<()> {
         match &self.folder {
-            Some(root) => folder::save(root, message),
-            None => Ok(()),
+            Some(root) if message.recipient().is_some() => folder::save(root, message),
+            _ => Ok(()),
         }
     }
 
@@ -456,22 +529,17 @@ impl Store {
     }
 }
 
-fn new_message(id: MessageId, sent: Sent, chunk: Payload, now: Timestamp) -> Message {
-    let mut message = Message {
+fn new_message(id: MessageId, sent: Sent, now: Timestamp) -> Message {
+    Message {
         id,
         sent: Arc::new(sent),
         created: now,
         expires: after(now, INBOX_EXPIRY),
         size: 0,
         events: Vec::new(),
-        chunks: [(1, chunk)].into_iter().collect(),
+        chunks: BTreeMap::new(),
         place: 0,
-    };
-    match message.sent.chunks > 1 {
-        true => message.events.push(Event::plain(Status::Uploading, now)),
-        false => deliver(&mut message, now),
     }
-    message
 }
 
 /// A complete message enters its recipient's inbox.

@@ -10,7 +10,8 @@ use mesh_api::Authorization;
 /// How far a token's time may be from the server's, either way.
 pub const SKEW_MAX: SignedDuration = SignedDuration::from_hours(2);
 
-/// How long a used token is remembered: its time stays acceptable for twice [`SKEW_MAX`].
+/// How long a used token is remembered: its time stays acceptable for twice [`SKEW_MAX`] at most. Where the rule about
+/// the time does not hold, it could be used again after that.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(4);
 
 /// Most tokens remembered; beyond it the oldest are forgotten, and could be used again.

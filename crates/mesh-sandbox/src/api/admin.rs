@@ -7,11 +7,12 @@ use bytes::Bytes;
 use hyper::body::Body;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
-use mesh_api::stamp;
+use mesh_api::{code, stamp};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::answer::{self, Answer, Refusal};
+use crate::api::ageing::{UNCOLLECTED, ndr_subject};
 use crate::api::body::Upload;
 use crate::api::control::same_origin;
 use crate::api::json::{JSON_BYTES_MAX, Object};
@@ -74,6 +75,7 @@ fn reset_mailbox(api: &Api, mailbox: &str) -> Result<Answer, Refusal> {
         return Err(if api.store.is_read_only() { read_only() } else { no_mailbox() });
     };
     api.store.reset_mailbox(&found.id).map_err(|_| read_only())?;
+    api.held_reports.forget_of(&found.id);
     Ok(answer::json(StatusCode::OK, &json!({"message": format!("mailbox {mailbox} reset")})))
 }
 
@@ -82,7 +84,7 @@ fn reset_mailbox(api: &Api, mailbox: &str) -> Result<Answer, Refusal> {
 fn report(api: &Api, headers: &HeaderMap, body: &[u8], visit: &mut Visit) -> Result<Answer, Refusal> {
     let mut fields = Object::read(headers, body)?;
     let mailbox = fields.required("mailbox_id");
-    let code = fields.required("code");
+    let given_code = fields.required("code");
     let description = fields.required("description");
     let workflow = fields.required("workflow_id");
     let subject = fields.optional("subject").unwrap_or_default();
@@ -96,18 +98,13 @@ fn report(api: &Api, headers: &HeaderMap, body: &[u8], visit: &mut Visit) -> Res
     let error = Event { linked, ..Event::plain(Status::Error, visit.now) };
     let (subject, file_name, event) = match Status::read(&status) {
         Status::Undeliverable => {
-            let subject = if subject.is_empty() { "NDR".to_owned() } else { format!("NDR: {subject}") };
-            let event = Event {
-                code: Some("14".to_owned()),
-                event: Some("SEND".to_owned()),
-                description: Some("Message not collected by recipient after 5 days".to_owned()),
-                ..error
-            };
-            (subject, String::new(), event)
+            let event =
+                Event { linked: error.linked, ..Event::failure(code::UNDELIVERED, UNCOLLECTED, visit.now) };
+            (ndr_subject(&subject), String::new(), event)
         }
         Status::Error => {
             let event = Event {
-                code: Some(code),
+                code: Some(given_code),
                 event: Some("TRANSFER".to_owned()),
                 description: Some(description),
                 ..error

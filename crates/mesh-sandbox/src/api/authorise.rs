@@ -2,7 +2,7 @@
 
 use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, StatusCode};
-use mesh_api::{Authorization, AuthorizationError, stamp};
+use mesh_api::{Authorization, AuthorizationError, code, stamp};
 use secrecy::ExposeSecret;
 
 use crate::answer::Refusal;
@@ -27,7 +27,8 @@ impl Api {
     ) -> Result<&Mailbox, Refusal> {
         let header = headers.get(AUTHORIZATION).map(Text::from).unwrap_or_default();
         let found = |id: &str| {
-            let refused = || Refusal::coded(StatusCode::FORBIDDEN, "SEND", "EPL-151", "No mailbox matched");
+            let refused =
+                || Refusal::coded(StatusCode::FORBIDDEN, "SEND", code::NO_MAILBOX, "No mailbox matched");
             self.directory.mailbox(id).ok_or_else(refused)
         };
         let mailbox = match self.auth {
@@ -63,7 +64,8 @@ impl Api {
             return Err(refused(AuthorizationError::OtherMailbox));
         }
         if self.rules.hold(Rule::ClockSkew) {
-            let made = stamp::parse(&token.timestamp).filter(|_| token.timestamp.len() == 12);
+            let minute = token.timestamp.len() == 12 && token.timestamp.bytes().all(|b| b.is_ascii_digit());
+            let made = stamp::parse(&token.timestamp).filter(|_| minute);
             if made.is_none_or(|made| visit.now.duration_since(made).abs() > SKEW_MAX) {
                 visit.broke(Rule::ClockSkew);
                 return Err(refused(AuthorizationError::WrongHash));
@@ -87,23 +89,7 @@ fn refused(error: AuthorizationError) -> Refusal {
 
 /// Canned authorisation looks at the mailbox and the nonce alone; the fields after them may be missing.
 fn canned(header: &str, path_mailbox: &str) -> Result<(), AuthorizationError> {
-    let fields = header.trim();
-    if fields.is_empty() {
-        return Err(AuthorizationError::Unreadable);
-    }
-    let fields = match fields.get(..mesh_api::authorization::SCHEME.len()) {
-        Some(scheme) if scheme.eq_ignore_ascii_case(mesh_api::authorization::SCHEME) => {
-            let mut rest = fields[mesh_api::authorization::SCHEME.len()..].chars();
-            rest.next();
-            rest.as_str()
-        }
-        _ => fields,
-    };
-    let mut fields = fields.split(':');
-    if fields.next() != Some(path_mailbox.to_uppercase().as_str()) {
-        return Err(AuthorizationError::OtherMailbox);
-    }
-    match fields.next() {
+    match Authorization::fields(header, path_mailbox)?.get(1) {
         Some(nonce) if nonce.eq_ignore_ascii_case(CANNED_NONCE) => Ok(()),
         _ => Err(AuthorizationError::WrongHash),
     }

@@ -4,25 +4,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::StatusCode;
 use hyper::body::Body;
+use hyper::header::EXPECT;
+use hyper::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
 use crate::answer::Refusal;
 use crate::api::REQUEST_BODY_BYTES_MAX;
 use crate::bodies::Intake;
-use crate::serve::{BODY_IDLE_TIMEOUT, DRAIN_IDLE_TIMEOUT};
+use crate::serve::{BODY_IDLE_TIMEOUT, DRAIN_IDLE_TIMEOUT, DRAIN_TIMEOUT};
 
 /// A body on its way in.
 pub(super) struct Upload<B> {
     body: B,
     read: u64,
     broken: bool,
+    /// Whether the caller waits to be told to send it.
+    asks: bool,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
-    pub(super) fn new(body: B) -> Self {
-        Self { body, read: 0, broken: false }
+    pub(super) fn new(body: B, headers: &HeaderMap) -> Self {
+        Self { body, read: 0, broken: false, asks: headers.contains_key(EXPECT) }
+    }
+
+    /// Whether nothing was read of a body that the caller has not begun to send: reading would invite it.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.asks && self.read == 0 && !self.body.is_end_stream()
     }
 
     /// How many bytes were read so far.
@@ -77,10 +85,14 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
         while self.read < bytes && self.next(BODY_IDLE_TIMEOUT).await.is_some() {}
     }
 
-    /// Reads and drops what is left, as far as twice live's bound; beyond that, or once the caller pauses, the
-    /// connection ends with the answer.
+    /// Reads and drops what is left, as far as twice live's bound and for [`DRAIN_TIMEOUT`] at most; beyond that, or
+    /// once the caller pauses, the connection ends with the answer.
     pub(super) async fn drain(&mut self) {
-        while self.read <= 2 * REQUEST_BODY_BYTES_MAX && self.next(DRAIN_IDLE_TIMEOUT).await.is_some() {}
+        let rest = async {
+            while self.read <= 2 * REQUEST_BODY_BYTES_MAX && self.next(DRAIN_IDLE_TIMEOUT).await.is_some() {}
+        };
+        // What is left then is the connection's to end.
+        let _ = timeout(DRAIN_TIMEOUT, rest).await;
     }
 
     async fn next(&mut self, idle: Duration) -> Option<Bytes> {
@@ -141,7 +153,7 @@ mod tests {
 
     async fn passed(bytes: usize, limit: u64) -> Option<StatusCode> {
         let mut intake = Bodies::count_only();
-        let mut upload = Upload::new(Full::new(Bytes::from(vec![0; bytes])));
+        let mut upload = Upload::new(Full::new(Bytes::from(vec![0; bytes])), &HeaderMap::new());
         status(upload.pass_up_to(limit, &mut intake).await)
     }
 
@@ -149,18 +161,18 @@ mod tests {
     async fn bodies_are_read_up_to_the_bound_and_no_further() {
         assert_eq!(passed(100, 100).await, None);
         assert_eq!(passed(101, 100).await, Some(StatusCode::PAYLOAD_TOO_LARGE));
-        let mut upload = Upload::new(Full::new(Bytes::from(vec![0; 101])));
+        let mut upload = Upload::new(Full::new(Bytes::from(vec![0; 101])), &HeaderMap::new());
         assert_eq!(status(upload.collect(100).await), Some(StatusCode::PAYLOAD_TOO_LARGE));
 
         let bound = usize::try_from(REQUEST_BODY_BYTES_MAX).expect("a size");
         let part = Bytes::from(vec![0; bound / 2 + 1]);
-        let mut parts = Upload::new(Parts(vec![part; 5]));
+        let mut parts = Upload::new(Parts(vec![part; 5]), &HeaderMap::new());
         let mut intake = Bodies::count_only();
         let refused = parts.pass_up_to(REQUEST_BODY_BYTES_MAX, &mut intake).await;
         assert_eq!(status(refused), Some(StatusCode::PAYLOAD_TOO_LARGE));
         parts.drain().await;
         assert_eq!(parts.body.0.len(), 1, "draining is bounded too");
-        let mut parts = Upload::new(Parts(vec![Bytes::from_static(b"abc"); 5]));
+        let mut parts = Upload::new(Parts(vec![Bytes::from_static(b"abc"); 5]), &HeaderMap::new());
         parts.read_past(4).await;
         assert_eq!((parts.read(), parts.body.0.len()), (6, 3));
     }

@@ -129,7 +129,7 @@ fn advance(api: &Api, body: &[u8]) -> Result<(), Refusal> {
         faulty(&"`advance` is no duration; write one such as \"90 minutes\", \"5 days 1 hour\" or \"P5DT1H\"")
     })?;
     api.clock.advance(by).map_err(|error| faulty(&error))?;
-    api.age(api.clock.now());
+    api.age_wholly(api.clock.now());
     Ok(())
 }
 

@@ -13,12 +13,15 @@ use crate::api::{Api, Visit, version};
 use crate::directory::Mailbox;
 use crate::filter::WorkflowFilter;
 use crate::rules::Rule;
-use crate::store::{AcknowledgeError, ChangeError};
+use crate::store::{AcknowledgeError, After, ChangeError};
 
 pub(super) const CONTINUE_FROM_CHARS_MIN: usize = 24;
 pub(super) const CONTINUE_FROM_CHARS_MAX: usize = 1000;
 const WORKFLOW_FILTER_CHARS_MIN: usize = 2;
 const WORKFLOW_FILTER_CHARS_MAX: usize = 255;
+
+/// What a listing's token begins with, so that a view's is told from it.
+const PLACE: &str = "place ";
 
 /// What stands unescaped in a link's query.
 const LINK: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -72,13 +75,20 @@ pub(super) fn list(
     fields.finish()?;
 
     let after = match (version, continue_from) {
-        (ApiVersion::V2, Some(token)) => Some(token_read(&token)?),
-        (_, after) => after,
+        (ApiVersion::V2, Some(token)) => Some(After::Place(place_read(&token)?)),
+        (_, after) => after.map(After::Message),
     };
     let filter = WorkflowFilter::read(workflow_filter.as_deref().unwrap_or_default());
     let limit = usize::try_from(max_results).unwrap_or_default();
-    let page = api.store.page(&mailbox.id, &filter, after.as_deref(), limit);
-    let too_soon = api.habits.listed(&mailbox.id, visit.now, after.is_some(), page.more);
+    let page = api.store.page(&mailbox.id, &filter, after.as_ref(), limit);
+    let goes_on = match &after {
+        Some(After::Message(id)) => {
+            api.store.find(id).is_some_and(|message| message.recipient() == Some(&mailbox.id))
+        }
+        Some(After::Place(_)) => true,
+        None => false,
+    };
+    let too_soon = api.habits.listed(&mailbox.id, visit.now, goes_on, page.next.is_some());
     if too_soon && api.rules.hold(Rule::PollRate) {
         visit.broke(Rule::PollRate);
         tracing::warn!(mailbox = %mailbox.id, "the inbox is listed again within five minutes; live allows that only while more is known to wait");
@@ -90,9 +100,9 @@ pub(super) fn list(
     }
 
     let this = link(mailbox, max_results, workflow_filter.as_deref());
-    let next = page.ids.last().filter(|_| page.more).map(|last| {
+    let next = page.next.map(|place| {
         let joint = if this.contains('?') { '&' } else { '?' };
-        format!("{this}{joint}continue_from={}", token(last))
+        format!("{this}{joint}continue_from={}", place_token(place))
     });
     let body =
         InboxV2 { messages, links: LinksV2 { this, next }, approx_inbox_count: api.store.count(&mailbox.id) };
@@ -115,15 +125,30 @@ fn link(mailbox: &Mailbox, max_results: i64, workflow_filter: Option<&str>) -> S
     }
 }
 
-/// The opaque form of a page's last message: its bytes in hex, so that nobody takes it for an id.
+/// The opaque form of a message that a view goes on from: its bytes in hex, so that nobody takes it for an id.
 pub(super) fn token(last: &MessageId) -> String {
     hex::encode(last.as_str())
 }
 
 pub(super) fn token_read(token: &str) -> Result<String, Refusal> {
     let read = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let text = "continue_from is not a link of this server";
-    read.ok_or_else(|| Refusal::plain(StatusCode::BAD_REQUEST, text))
+    read.ok_or_else(not_a_link)
+}
+
+fn not_a_link() -> Refusal {
+    Refusal::plain(StatusCode::BAD_REQUEST, "continue_from is not a link of this server")
+}
+
+/// The opaque form of the place that a listing goes on from. It stays good when its message is acknowledged: a
+/// client that takes a page and acknowledges it does not begin again.
+fn place_token(place: u64) -> String {
+    hex::encode(format!("{PLACE}{place:020}"))
+}
+
+fn place_read(token: &str) -> Result<u64, Refusal> {
+    let read = token_read(token)?;
+    let place = read.strip_prefix(PLACE).and_then(|place| place.parse().ok());
+    place.ok_or_else(not_a_link)
 }
 
 /// 4.3.
@@ -173,6 +198,8 @@ mod tests {
     fn tokens_are_read_back_and_junk_is_not() {
         let id: MessageId = "20260329234512345678_000001".parse().expect("an id");
         assert_eq!(token_read(&token(&id)).ok().as_deref(), Some(id.as_str()));
+        assert_eq!(place_read(&place_token(1 << 40)).ok(), Some(1 << 40));
+        assert!(place_read(&token(&id)).is_err());
         for junk in ["abc", "zz", "+1", "é", "ff"] {
             assert!(token_read(junk).is_err(), "{junk}");
         }

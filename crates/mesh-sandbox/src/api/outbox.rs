@@ -135,18 +135,21 @@ fn chunk_range(text: &Text) -> Result<ChunkRange, Refusal> {
 
 /// Headers that older clients send and the official emulator ignores: who sends, and what.
 fn check_legacy(api: &Api, headers: &HeaderMap, sender: &Mailbox, visit: &mut Visit) -> Result<(), Refusal> {
-    let given = |name| headers.get(name).map(|value| Text::from(value).read().trim().to_uppercase());
+    let given = |name| {
+        let value = headers.get(name).map(|value| Text::from(value).read().trim().to_uppercase());
+        value.filter(|value| !value.is_empty())
+    };
     let from = given(header::FROM).filter(|from| from != sender.id.as_str());
     if from.is_some() && api.rules.hold(Rule::FromAddress) {
         visit.broke(Rule::FromAddress);
         let text = "Invalid From Address in the control file";
-        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", "07", text));
+        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", code::OTHER_SENDER, text));
     }
     let kind = given(header::MESSAGE_TYPE).filter(|kind| kind != "DATA");
     if kind.is_some() && api.rules.hold(Rule::MessageType) {
         visit.broke(Rule::MessageType);
         let text = "Invalid Message Type for the transfer";
-        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", "11", text));
+        return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", code::MESSAGE_TYPE, text));
     }
     Ok(())
 }
@@ -191,11 +194,6 @@ where
     check_legacy(api, headers, sender, visit)?;
     let id = api.store.new_id(visit.now);
     let mut sent = Sent {
-        kind: Kind::Data,
-        sender: Arc::clone(&sender.party),
-        recipient: Arc::default(),
-        unroutable: None,
-        workflow: mex.workflow,
         local_id: mex.local_id,
         subject: mex.subject,
         file_name: mex.file_name,
@@ -210,6 +208,7 @@ where
         compressed: mex.compressed,
         gzip: encoding == "gzip",
         chunks: range.of,
+        ..Sent::new(Kind::Data, Arc::clone(&sender.party), Arc::default(), mex.workflow)
     };
     api.address(sender, &mex.to.read(), &mut sent, &id, visit)?;
 
@@ -219,10 +218,12 @@ where
         let text = "Data file is missing or inaccessible.";
         return Err(Refusal::coded(StatusCode::EXPECTATION_FAILED, "COLLECT", code::DATA_MISSING, text));
     }
-    let chunk = intake.keep().await.map_err(|error| Refusal::unwritten(&error))?;
-    api.store.send(id.clone(), sent, chunk, visit.now).map_err(|error| Refusal::unwritten(&error))?;
-    if let Some(message) = api.store.find(id.as_str()).filter(|_| range.of == 1) {
-        api.report_unroutable(&message, visit.now);
+    let chunk = intake.end().await.map_err(|error| Refusal::unwritten(&error))?;
+    // A large body may have taken its time: the message is as old as its end.
+    let now = api.clock.now();
+    let message = api.store.send(id.clone(), sent, chunk, now).map_err(|error| Refusal::unwritten(&error))?;
+    if range.of == 1 {
+        api.report_unroutable(&message, now);
     }
     visit.message = Some(id.to_string());
     Ok(sent_answer(version, id.as_str(), None))
@@ -294,13 +295,14 @@ where
     }
     let mut intake = api.store.intake(recipient.as_ref(), id, index);
     receive(api, body, &mut intake, visit).await?;
-    let chunk = intake.keep().await.map_err(|error| Refusal::unwritten(&error))?;
-    let complete = api.store.put_chunk(&notice, chunk, visit.now).map_err(|error| match error {
+    let chunk = intake.end().await.map_err(|error| Refusal::unwritten(&error))?;
+    let now = api.clock.now();
+    let complete = api.store.put_chunk(&notice, chunk, now).map_err(|error| match error {
         ChangeError::Refused(error) => refused(error, visit),
         ChangeError::Unwritten(error) => Refusal::unwritten(&error),
     })?;
     if let Some(message) = complete {
-        api.report_unroutable(&message, visit.now);
+        api.report_unroutable(&message, now);
     }
     Ok(sent_answer(version, id, Some(index)))
 }

@@ -12,7 +12,7 @@ use crate::api::{Api, Visit};
 use crate::directory::Mailbox;
 use crate::routing::{self, RoutingError};
 use crate::rules::Rule;
-use crate::store::{Event, Message, Report, Sent, Status};
+use crate::store::{Event, Message, Report, Sent};
 use crate::text::Text;
 
 impl Api {
@@ -43,11 +43,14 @@ impl Api {
             let refused = |code, text| Refusal::coded(StatusCode::EXPECTATION_FAILED, "SEND", code, text);
             if !self.directory.sends(&sender.id, &workflow) {
                 visit.broke(Rule::RegisteredWorkflow);
-                return Err(refused("16", "Sender is not registered to send this workflow"));
+                return Err(refused(
+                    code::SENDER_NOT_ALLOWED,
+                    "Sender is not registered to send this workflow",
+                ));
             }
             if found.is_some_and(|mailbox| !self.directory.receives(&mailbox.id, &workflow)) {
                 visit.broke(Rule::RegisteredWorkflow);
-                return Err(refused("17", "Workflow ID not registered for mailbox"));
+                return Err(refused(code::WORKFLOW_NOT_REGISTERED, "Workflow ID not registered for mailbox"));
             }
         }
         Ok(())
@@ -66,7 +69,10 @@ impl Api {
             local_id: sent.local_id.clone(),
             subject: Text::new("NDR"),
             file_name: Text::default(),
-            event: Event { linked: Some(id.to_string()), ..failure(code::UNREGISTERED, TEXT, visit.now) },
+            event: Event {
+                linked: Some(id.to_string()),
+                ..Event::failure(code::UNREGISTERED, TEXT, visit.now)
+            },
         };
         self.deliver_report(report, visit.now);
         let tail = Uuid::new_v4().as_fields().0;
@@ -81,19 +87,15 @@ impl Api {
             return;
         }
         let error = message.sent.unroutable.unwrap_or(RoutingError::NoMailbox);
-        let event = failure(error.code(), error.text(), now);
+        let event = Event::failure(error.code(), error.text(), now);
+        // Such a message is in memory alone, so this cannot fail for want of room.
         match self.store.push_event(message.id.as_str(), event.clone()) {
-            Ok(_) => self.report_failure(message, event, now),
-            Err(error) => tracing::error!(%error, "a failure cannot be written; free the sandbox's folder"),
+            Ok(_) => {
+                if let Some(report) = self.failure_report(message, event) {
+                    self.deliver_report(report, now);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a failure cannot be noted"),
         }
-    }
-}
-
-fn failure(code: &str, text: &str, now: Timestamp) -> Event {
-    Event {
-        code: Some(code.to_owned()),
-        event: Some("SEND".to_owned()),
-        description: Some(text.to_owned()),
-        ..Event::plain(Status::Error, now)
     }
 }

@@ -113,7 +113,11 @@ impl<'a> Route<'a> {
             Met::Call(route) => Ok(route),
             Met::OtherMethods(allow) => Err(Refusal::NoRoute { allow: Some(allow) }),
             Met::Nothing => match names.split_last() {
-                Some((&"", rest)) if !matches!(meet(&parts.method, rest), Met::Nothing) => {
+                // An escaped slash at the end is not one that could be left out.
+                Some((&"", rest))
+                    if parts.uri.path().ends_with('/')
+                        && !matches!(meet(&parts.method, rest), Met::Nothing) =>
+                {
                     let path = parts.uri.path().trim_end_matches('/');
                     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
                     Err(Refusal::Moved { path: format!("{path}{query}") })

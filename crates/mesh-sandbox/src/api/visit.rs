@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use mesh_api::MailboxId;
+use mesh_api::{ApiVersion, MailboxId};
 use tokio::time::sleep;
 
 use crate::answer::{self, Answer, Refusal};
-use crate::api::Api;
 use crate::api::body::Upload;
+use crate::api::{Api, version};
 use crate::faults::{Call, Effect, Page};
 use crate::mischief::Mischief;
 use crate::rules::Rule;
@@ -51,33 +51,31 @@ impl Visit {
 }
 
 impl Api {
-    /// Lets the faults strike that are in force for a call. A fault that decides the call refuses it here.
+    /// Lets the faults strike that are in force for a call, if any can. One that decides the call refuses it here, once the
+    /// others are carried out.
     pub(super) async fn strike<B>(
         &self,
-        call: Call,
+        call: Option<Call>,
+        headers: &HeaderMap,
         body: &mut Upload<B>,
         visit: &mut Visit,
     ) -> Result<(), Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        let Some(call) = call else { return Ok(()) };
+        let mut decided = None;
         for struck in self.faults.strike(visit.mailbox.as_ref(), call, visit.now) {
             visit.notes.push(format!("fault {}", struck.name));
             match struck.effect {
+                Effect::CutRequest { .. } | Effect::Status { .. } => decided = Some(struck.effect),
                 Effect::LoseAnswer => visit.lose_answer = true,
-                Effect::CutRequest { after_bytes } => {
-                    body.read_past(after_bytes).await;
-                    return Err(Refusal::Cut);
-                }
                 Effect::CutAnswer { after_bytes } => visit.mischief.cut = Some(after_bytes),
                 Effect::TruncateBody { bytes } => least(&mut visit.mischief.truncate, bytes),
                 Effect::SlowBody { bytes_per_second } => {
                     least(&mut visit.mischief.bytes_per_second, bytes_per_second);
                 }
                 Effect::Delay { millis } => sleep(Duration::from_millis(millis)).await,
-                Effect::Status { status, retry_after_seconds, body } => {
-                    return Err(Refusal::Ready(Box::new(gateway(status, retry_after_seconds, body))));
-                }
                 Effect::DuplicateEntries { copies } => visit.copies = copies,
                 Effect::ClogInbox { messages, workflow_id } => {
                     self.clog(visit, messages, &workflow_id).await?;
@@ -86,7 +84,17 @@ impl Api {
                 Effect::LateReport { .. } | Effect::ReportOutOfOrder => {}
             }
         }
-        Ok(())
+        match decided {
+            Some(Effect::CutRequest { after_bytes }) => {
+                body.read_past(after_bytes).await;
+                Err(Refusal::Cut)
+            }
+            Some(Effect::Status { status, retry_after_seconds, body }) => {
+                let version = version(headers).unwrap_or(ApiVersion::V1);
+                Err(Refusal::Ready(Box::new(gateway(status, retry_after_seconds, body, version))))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -95,23 +103,23 @@ fn least(figure: &mut Option<u64>, other: u64) {
     *figure = Some(figure.map_or(other, |figure| figure.min(other)));
 }
 
-/// An answer as from a gateway in front of MESH. MESH's own form is left to the caller's version.
-fn gateway(status: u16, retry_after_seconds: Option<u64>, page: Page) -> Answer {
+/// An answer as from a gateway in front of MESH, or in MESH's own form of the caller's version.
+fn gateway(status: u16, retry_after_seconds: Option<u64>, page: Page, version: ApiVersion) -> Answer {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let reason = status.canonical_reason().unwrap_or("Error");
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let (media_type, text) = match page {
-        Page::Empty => ("", String::new()),
-        _ if bodiless => ("", String::new()),
-        Page::Mesh => (
-            "application/json",
-            format!(r#"{{"errorEvent":"","errorCode":"","errorDescription":"{reason}"}}"#),
-        ),
-        Page::Html => (
+    let bodiless =
+        matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut answer = match page {
+        Page::Empty => answer::empty(status),
+        _ if bodiless => answer::empty(status),
+        Page::Mesh => answer::mesh_error(status, version, reason),
+        Page::Html => text(
+            status,
             "text/html",
             format!("<html><head><title>{reason}</title></head><body><h1>{reason}</h1></body></html>"),
         ),
-        Page::Soap => (
+        Page::Soap => text(
+            status,
             "text/xml",
             format!(
                 "<?xml version=\"1.0\"?><soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\">\
@@ -120,13 +128,15 @@ fn gateway(status: u16, retry_after_seconds: Option<u64>, page: Page) -> Answer 
             ),
         ),
     };
-    let mut answer = answer::empty(status);
-    *answer.body_mut() = answer::whole(text);
-    if !media_type.is_empty() {
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    }
     if let Some(seconds) = retry_after_seconds {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    answer
+}
+
+fn text(status: StatusCode, media_type: &'static str, text: String) -> Answer {
+    let mut answer = answer::empty(status);
+    *answer.body_mut() = answer::whole(text);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     answer
 }

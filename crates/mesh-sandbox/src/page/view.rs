@@ -146,7 +146,7 @@ pub(super) struct RequestRow {
     pub(super) number: u64,
     pub(super) at: String,
     pub(super) call: &'static str,
-    pub(super) method: String,
+    pub(super) method: &'static str,
     pub(super) mailbox: Option<String>,
     pub(super) message: Option<MessageRef>,
     /// The status, or `cut`.

@@ -49,21 +49,10 @@ fn message(id: &str, (from, to): (&str, &str), at: &str, chunks: Vec<Payload>) -
     let party =
         |id: &str| stock.mailbox(id).map_or_else(Arc::<Party>::default, |box_| Arc::clone(&box_.party));
     let sent = Sent {
-        kind: Kind::Data,
-        sender: party(from),
-        recipient: party(to),
-        unroutable: None,
-        workflow: Text::new("TEST_WORKFLOW"),
-        local_id: Text::default(),
-        subject: Text::default(),
         file_name: Text::new(format!("{id}.dat")),
-        content_type: Text::default(),
-        partner_id: Text::default(),
-        checksum: Text::default(),
-        encrypted: false,
-        compressed: false,
         gzip: chunks.len() > 1,
         chunks: u32::try_from(chunks.len()).ok()?,
+        ..Sent::new(Kind::Data, party(from), party(to), Text::new("TEST_WORKFLOW"))
     };
     Some(Message {
         id: id.parse().ok()?,

@@ -1,9 +1,11 @@
 //! A store's folder, laid out as the official emulator's (`mesh-api.md` 11.2):
 //! `<mailbox>/in/<message>.json` and `<mailbox>/in/<message>/<chunk>`.
 //!
-//! Each file appears whole or not at all, so a server that is killed leaves no half of one. Nothing is synced to the
-//! disk: a machine that loses power may lose messages of a sandbox.
+//! Each file appears whole or not at all: it is written under another name, which the next start removes if the
+//! server was killed meanwhile. Nothing is synced to the disk: a machine that loses power may lose messages of a
+//! sandbox.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,12 +13,9 @@ use std::path::{Path, PathBuf};
 use mesh_api::MailboxId;
 use thiserror::Error;
 
-use crate::bodies::Payload;
+use crate::bodies::{PART_PREFIX, Payload, new_file_in};
 use crate::store::message::Message;
 use crate::store::record::Record;
-
-/// Folder of messages that could be routed to no mailbox. Hidden, so that no server takes it for a mailbox.
-const UNROUTED: &str = ".unrouted";
 
 /// Why a store's folder cannot be used.
 #[derive(Debug, Error)]
@@ -29,17 +28,11 @@ pub enum FolderError {
         /// What the system said.
         source: io::Error,
     },
-    /// A folder in it is no mailbox.
-    #[error("{folder} is not named as a mailbox, in upper case: rename or move it")]
-    NoMailbox {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A message's file is damaged.
-    #[error("{file} is not a message's metadata: mend or move it")]
-    NoMessage {
-        /// The file.
-        file: PathBuf,
+    /// A mailbox cannot have a folder: a name that begins with a dot is hidden, or leads out of the store.
+    #[error("mailbox {mailbox} cannot be kept in a folder, because its id begins with a dot: rename it")]
+    Hidden {
+        /// The mailbox.
+        mailbox: MailboxId,
     },
 }
 
@@ -50,40 +43,63 @@ pub(super) struct Found {
 }
 
 /// Where a chunk of a message stands under the store's folder.
-pub(crate) fn chunk_path(root: &Path, recipient: Option<&MailboxId>, id: &str, index: u32) -> PathBuf {
+pub(crate) fn chunk_path(root: &Path, recipient: &MailboxId, id: &str, index: u32) -> PathBuf {
     inbox(root, recipient).join(id).join(index.to_string())
 }
 
-fn inbox(root: &Path, recipient: Option<&MailboxId>) -> PathBuf {
-    root.join(recipient.map_or(UNROUTED, MailboxId::as_str)).join("in")
+fn inbox(root: &Path, mailbox: &MailboxId) -> PathBuf {
+    root.join(mailbox.as_str()).join("in")
 }
 
-/// Reads everything. A file that is being written is passed over.
+/// Reads everything. What is no mailbox's folder or no message is passed over with a warning, as a file system has
+/// folders of its own; what a killed server left unfinished is removed.
 pub(super) fn load(root: &Path) -> Result<Found, FolderError> {
     let unusable = |source| FolderError::Unusable { folder: root.to_owned(), source };
     fs::create_dir_all(root).map_err(unusable)?;
     let mut found = Found { mailboxes: Vec::new(), messages: Vec::new() };
     for (name, folder) in entries(root).map_err(unusable)? {
-        if name.starts_with('.') && name != UNROUTED || !folder.is_dir() {
+        let mailbox = name.parse::<MailboxId>().ok();
+        let Some(mailbox) = mailbox.filter(|id| id.as_str() == name && !name.starts_with('.')) else {
+            tracing::warn!(folder = %folder.display(), "not named as a mailbox, in upper case; it is passed over");
             continue;
-        }
-        if name != UNROUTED {
-            match name.parse::<MailboxId>() {
-                Ok(mailbox) if mailbox.as_str() == name => found.mailboxes.push(mailbox),
-                _ => return Err(FolderError::NoMailbox { folder }),
-            }
-        }
+        };
         let inbox = folder.join("in");
-        if !inbox.is_dir() {
-            continue;
+        if inbox.is_dir() {
+            load_inbox(&mailbox, &inbox, &mut found.messages).map_err(unusable)?;
         }
-        for (name, file) in entries(&inbox).map_err(unusable)? {
-            if name.ends_with(".json") && !name.starts_with('.') {
-                found.messages.push(read(&file)?);
+        found.mailboxes.push(mailbox);
+    }
+    Ok(found)
+}
+
+fn load_inbox(mailbox: &MailboxId, inbox: &Path, messages: &mut Vec<Message>) -> io::Result<()> {
+    let (files, folders): (Vec<_>, Vec<_>) =
+        entries(inbox)?.into_iter().partition(|(_, path)| path.is_file());
+    let mut ids = HashSet::new();
+    for (name, file) in files {
+        if name.starts_with(PART_PREFIX) {
+            fs::remove_file(file)?;
+        } else if let Some(id) = name.strip_suffix(".json") {
+            match read(mailbox, id, &file)? {
+                Some(message) => {
+                    ids.insert(id.to_owned());
+                    messages.push(message);
+                }
+                None => tracing::warn!(
+                    mailbox = %mailbox,
+                    "a file is not the metadata of a message of this mailbox; it is passed over"
+                ),
             }
         }
     }
-    Ok(found)
+    for (name, folder) in folders {
+        // Chunks come before their metadata. Only what this server can have left is removed.
+        if !ids.contains(&name) && !inbox.join(format!("{name}.json")).exists() && holds_chunks_only(&folder)?
+        {
+            fs::remove_dir_all(folder)?;
+        }
+    }
+    Ok(())
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
@@ -92,42 +108,53 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
         .collect()
 }
 
-fn read(file: &Path) -> Result<Message, FolderError> {
-    let no_message = || FolderError::NoMessage { file: file.to_owned() };
-    let unusable = |source| FolderError::Unusable { folder: file.to_owned(), source };
-    let text = fs::read(file).map_err(unusable)?;
-    let record: Record = serde_json::from_slice(&text).map_err(|_| no_message())?;
-    let mut message = record.message().ok_or_else(no_message)?;
-    let folder = file.with_extension("");
+fn holds_chunks_only(folder: &Path) -> io::Result<bool> {
+    Ok(entries(folder)?.iter().all(|(name, path)| chunk_number(name, path).is_some()))
+}
+
+fn chunk_number(name: &str, path: &Path) -> Option<u32> {
+    let number = name.parse::<u32>().ok()?;
+    (number.to_string() == name && path.is_file()).then_some(number)
+}
+
+/// `None` for a file that is not the metadata of this message.
+fn read(mailbox: &MailboxId, id: &str, file: &Path) -> io::Result<Option<Message>> {
+    let record = serde_json::from_slice::<Record>(&fs::read(file)?).ok();
+    let message = record.and_then(Record::message);
+    let Some(mut message) =
+        message.filter(|message| message.recipient() == Some(mailbox) && message.id.as_str() == id)
+    else {
+        return Ok(None);
+    };
+    let folder = file.with_file_name(id);
     if folder.is_dir() {
-        for (name, path) in entries(&folder).map_err(unusable)? {
-            if let Ok(index) = name.parse::<u32>() {
-                message.chunks.insert(index, Payload::in_file(path).map_err(unusable)?);
+        for (name, path) in entries(&folder)? {
+            if let Some(number) = chunk_number(&name, &path) {
+                message.chunks.insert(number, Payload::in_file(path)?);
             }
         }
     }
-    Ok(message)
+    Ok(Some(message))
 }
 
 /// Writes a message's metadata; its chunks stand in their files already.
 pub(super) fn save(root: &Path, message: &Message) -> io::Result<()> {
-    let folder = inbox(root, message.recipient());
-    fs::create_dir_all(&folder)?;
-    let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(&folder)?;
+    let Some(recipient) = message.recipient() else { return Ok(()) };
+    let path = inbox(root, recipient).join(format!("{}.json", message.id));
+    let mut file = new_file_in(&inbox(root, recipient))?;
     file.write_all(&serde_json::to_vec(&Record::of(message))?)?;
-    file.persist(folder.join(format!("{}.json", message.id))).map_err(|failed| failed.error)?;
+    file.persist(path).map_err(|failed| failed.error)?;
     Ok(())
 }
 
 /// Removes a message, metadata first: chunks without metadata are nothing.
 pub(super) fn delete(root: &Path, message: &Message) -> io::Result<()> {
-    let base = inbox(root, message.recipient()).join(message.id.as_str());
+    let Some(recipient) = message.recipient() else { return Ok(()) };
     let gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    let mut metadata = base.clone().into_os_string();
-    metadata.push(".json");
-    gone(fs::remove_file(metadata))?;
-    gone(fs::remove_dir_all(base))
+    let inbox = inbox(root, recipient);
+    let metadata = gone(fs::remove_file(inbox.join(format!("{}.json", message.id))));
+    metadata.and(gone(fs::remove_dir_all(inbox.join(message.id.as_str()))))
 }

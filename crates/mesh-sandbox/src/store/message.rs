@@ -77,7 +77,7 @@ pub(crate) struct Sent {
     pub(crate) sender: Arc<Party>,
     /// Without an id for a message that could not be routed.
     pub(crate) recipient: Arc<Party>,
-    /// Why there is no recipient. Not written to disk: after a restart in mid-upload, no mailbox matched.
+    /// Why there is no recipient. Such a message is not written to disk, and ends with the server.
     pub(crate) unroutable: Option<RoutingError>,
     pub(crate) workflow: Text,
     pub(crate) local_id: Text,
@@ -95,6 +95,29 @@ pub(crate) struct Sent {
     pub(crate) chunks: u32,
 }
 
+impl Sent {
+    /// A message of one chunk of which nothing more is said.
+    pub(crate) fn new(kind: Kind, sender: Arc<Party>, recipient: Arc<Party>, workflow: Text) -> Self {
+        Self {
+            kind,
+            sender,
+            recipient,
+            unroutable: None,
+            workflow,
+            local_id: Text::default(),
+            subject: Text::default(),
+            file_name: Text::default(),
+            content_type: Text::default(),
+            partner_id: Text::default(),
+            checksum: Text::default(),
+            encrypted: false,
+            compressed: false,
+            gzip: false,
+            chunks: 1,
+        }
+    }
+}
+
 /// A change of state.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
@@ -110,6 +133,16 @@ pub(crate) struct Event {
 impl Event {
     pub(crate) fn plain(status: Status, at: Timestamp) -> Self {
         Self { status, at, code: None, event: None, description: None, linked: None }
+    }
+
+    /// A failure at MESH's own stage, `SEND`, with a code of `mesh-api.md` section 8.
+    pub(crate) fn failure(code: &str, description: &str, at: Timestamp) -> Self {
+        Self {
+            code: Some(code.to_owned()),
+            event: Some("SEND".to_owned()),
+            description: Some(description.to_owned()),
+            ..Self::plain(Status::Error, at)
+        }
     }
 }
 
@@ -158,6 +191,11 @@ impl Message {
 
     pub(crate) fn chunk(&self, index: u32) -> Option<&Payload> {
         self.chunks.get(&index)
+    }
+
+    /// Whether a chunk before the last is missing.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.chunks.len() < self.sent.chunks as usize
     }
 
     pub(crate) fn is_report(&self) -> bool {

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use mesh_api::{MailboxId, MessageId};
 
 use super::record::after;
-use super::{ChunkError, ChunkNotice, Message, Page, RETENTION, Side, Status};
+use super::{After, ChunkError, ChunkNotice, Message, Page, RETENTION, Side, Status};
+use crate::bodies::Payload;
 use crate::filter::WorkflowFilter;
 
 /// Place of the first message in an inbox. There is room before it for messages that push in.
@@ -63,7 +64,7 @@ impl Default for State {
 }
 
 /// When a message is to be deleted.
-fn deletion(message: &Message) -> Timestamp {
+pub(super) fn deletion(message: &Message) -> Timestamp {
     let accepted = message.events.iter().find(|event| event.status == Status::Accepted);
     after(accepted.map_or(message.created, |event| event.at), RETENTION)
 }
@@ -97,18 +98,25 @@ impl State {
     }
 
     /// A new message, behind all others of its inbox if it is complete.
-    pub(super) fn add(&mut self, mut message: Message) {
+    pub(super) fn add(&mut self, mut message: Message) -> Arc<Message> {
         if *message.status() != Status::Uploading {
             message.place = self.next_place();
         }
-        self.insert(message);
+        self.insert(message)
     }
 
     /// A new, complete message before all others of its inbox.
-    pub(super) fn add_in_front(&mut self, mut message: Message) {
+    pub(super) fn add_in_front(&mut self, mut message: Message) -> Arc<Message> {
         message.place = self.front;
         self.front -= 1;
-        self.insert(message);
+        self.insert(message)
+    }
+
+    /// Everything is forgotten for what is fresh; ids go on where they were, so that none is given twice.
+    pub(super) fn start_anew(&mut self, fresh: Self) {
+        let made = self.made;
+        *self = fresh;
+        self.made = made;
     }
 
     fn next_place(&mut self) -> u64 {
@@ -116,7 +124,7 @@ impl State {
         self.back - 1
     }
 
-    fn insert(&mut self, message: Message) {
+    fn insert(&mut self, message: Message) -> Arc<Message> {
         let key = message.id.as_str().to_owned();
         self.added += 1;
         let number = self.added;
@@ -132,13 +140,19 @@ impl State {
         }
         self.deletions.insert((deletion(&message), key.clone()));
         self.wait(&message);
-        let entry = Entry {
-            number,
-            of_recipient: message.recipient().is_some(),
-            of_sender: message.sender().is_some(),
-            message: Arc::new(message),
-        };
+        let (of_recipient, of_sender) = (message.recipient().is_some(), message.sender().is_some());
+        let message = Arc::new(message);
+        let entry = Entry { number, of_recipient, of_sender, message: Arc::clone(&message) };
         self.messages.insert(key, entry);
+        message
+    }
+
+    /// One more chunk of a message that is uploading, or one again.
+    pub(super) fn add_chunk(&mut self, id: &str, index: u32, chunk: Payload) -> Option<&Arc<Message>> {
+        let entry = self.messages.get_mut(id)?;
+        // Copied only while somebody reads the message: else every chunk would cost as much as all before it.
+        Arc::make_mut(&mut entry.message).chunks.insert(index, chunk);
+        Some(&entry.message)
     }
 
     /// The changed form of a message that is here. A message that has become complete takes its place now.
@@ -229,8 +243,8 @@ impl State {
         }
     }
 
-    pub(super) fn expired(&self, now: Timestamp) -> Vec<Arc<Message>> {
-        let due = self.expiries.iter().take_while(|(expires, _)| *expires <= now);
+    pub(super) fn expired(&self, now: Timestamp, limit: usize) -> Vec<Arc<Message>> {
+        let due = self.expiries.iter().take_while(|(expires, _)| *expires <= now).take(limit);
         due.filter_map(|(_, id)| self.find(id).cloned()).collect()
     }
 
@@ -262,24 +276,36 @@ impl State {
         &self,
         mailbox: &MailboxId,
         filter: &WorkflowFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Page {
+        let mut page = Page { ids: Vec::new(), next: None };
         let Some(inbox) = self.inboxes.get(mailbox) else {
-            return Page { ids: Vec::new(), more: false };
+            return page;
         };
-        let start = after
-            .and_then(|id| self.find(id))
-            .filter(|message| inbox.get(&message.place).is_some_and(|id| id == message.id.as_str()))
-            .filter(|message| filter.keeps(&message.sent.workflow.read()))
-            .map_or(Bound::Unbounded, |message| Bound::Excluded(message.place));
-        let mut kept = inbox
-            .range((start, Bound::Unbounded))
-            .filter_map(|(_, id)| self.find(id))
-            .filter(|message| filter.keeps(&message.sent.workflow.read()))
-            .map(|message| message.id.clone());
-        let ids: Vec<MessageId> = kept.by_ref().take(limit).collect();
-        Page { ids, more: kept.next().is_some() }
+        let keeps =
+            |message: &Arc<Message>| filter.keeps_everything() || filter.keeps(&message.sent.workflow.read());
+        let start = match after {
+            None => None,
+            Some(After::Place(place)) => Some(*place),
+            Some(After::Message(id)) => {
+                let found = self.find(id).filter(|message| keeps(message));
+                let place = found.map(|message| message.place);
+                place.filter(|place| inbox.get(place).is_some_and(|waiting| waiting == id))
+            }
+        };
+        let start = start.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut last = 0;
+        for (place, id) in inbox.range((start, Bound::Unbounded)) {
+            let Some(message) = self.find(id).filter(|message| keeps(message)) else { continue };
+            if page.ids.len() == limit {
+                page.next = Some(last);
+                break;
+            }
+            last = *place;
+            page.ids.push(message.id.clone());
+        }
+        page
     }
 
     pub(super) fn view(

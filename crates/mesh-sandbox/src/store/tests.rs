@@ -20,21 +20,10 @@ fn party(id: &str) -> Arc<Party> {
 
 fn sent(workflow: &str, chunks: u32) -> Sent {
     Sent {
-        kind: Kind::Data,
-        sender: party("A"),
-        recipient: party("B"),
-        unroutable: None,
-        workflow: Text::new(workflow),
         local_id: Text::new("ref"),
         subject: Text::new("canary"),
-        file_name: Text::default(),
-        content_type: Text::default(),
-        partner_id: Text::default(),
-        checksum: Text::default(),
-        encrypted: false,
-        compressed: false,
-        gzip: false,
         chunks,
+        ..Sent::new(Kind::Data, party("A"), party("B"), Text::new(workflow))
     }
 }
 
@@ -50,11 +39,11 @@ fn folder(root: &Path) -> Store {
     Store::open(&StoreKind::Folder(root.to_owned()), now()).expect("a store")
 }
 
-fn payload(store: &Store, id: &MessageId, index: u32, body: &str) -> Payload {
+fn payload(store: &Store, id: &MessageId, index: u32, body: &str) -> Ended {
     let kept = async {
         let mut intake = store.intake(Some(&mailbox("B")), id.as_str(), index);
         intake.take(body.as_bytes()).await?;
-        intake.keep().await
+        intake.end().await
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(kept).expect("room")
@@ -77,8 +66,9 @@ fn refused<T, E>(result: Result<T, ChangeError<E>>) -> Result<(), E> {
 
 fn listed(store: &Store, filter: &str, after: Option<&MessageId>, limit: usize) -> (Vec<MessageId>, bool) {
     let filter = WorkflowFilter::read(filter);
-    let page = store.page(&mailbox("B"), &filter, after.map(MessageId::as_str), limit);
-    (page.ids, page.more)
+    let after = after.map(|id| After::Message(id.to_string()));
+    let page = store.page(&mailbox("B"), &filter, after.as_ref(), limit);
+    (page.ids, page.next.is_some())
 }
 
 #[test]
@@ -172,6 +162,13 @@ fn pages_follow_one_another() {
     refused(store.acknowledge(ids[1].as_str(), &mailbox("B"), now())).expect("acknowledged");
     let again = listed(&store, "", Some(&ids[1]), 1);
     assert_eq!(again, (vec![ids[0].clone()], true), "from the beginning once the mark is gone");
+    let filter = WorkflowFilter::read("");
+    let first = store.page(&mailbox("B"), &filter, None, 2);
+    assert_eq!(first.ids, [ids[0].clone(), ids[2].clone()]);
+    refused(store.acknowledge(ids[2].as_str(), &mailbox("B"), now())).expect("acknowledged");
+    let place = first.next.map(After::Place);
+    let second = store.page(&mailbox("B"), &filter, place.as_ref(), 2);
+    assert_eq!(second.ids, ids[3..], "a place stays good");
 }
 
 #[test]
@@ -205,17 +202,49 @@ fn a_folder_survives_a_restart_with_states_order_and_bodies() {
 }
 
 #[test]
-fn a_folder_that_is_not_ours_is_told() {
+fn what_is_no_message_is_passed_over_and_what_was_left_unfinished_is_removed() {
     let root = tempfile::tempdir().expect("a folder");
-    fs::create_dir_all(root.path().join("lower/in")).expect("a folder");
-    let open = |root: &Path| Store::open(&StoreKind::Folder(root.to_owned()), now()).map(|_| ());
-    assert!(matches!(open(root.path()), Err(FolderError::NoMailbox { .. })));
-    fs::remove_dir_all(root.path().join("lower")).expect("removed");
-    fs::create_dir_all(root.path().join("UPPER/in")).expect("a folder");
-    fs::File::create(root.path().join("UPPER/in/X.json")).expect("a file");
-    assert!(matches!(open(root.path()), Err(FolderError::NoMessage { .. })));
-    let file = root.path().join("UPPER/in/X.json");
-    assert!(matches!(open(&file), Err(FolderError::Unusable { .. })));
+    let store = folder(root.path());
+    let id = send(&store, sent("W", 1), "x");
+    drop(store);
+    let inbox = root.path().join("B/in");
+    fs::create_dir_all(root.path().join("lost+found")).expect("a folder");
+    fs::create_dir_all(root.path().join("C/in")).expect("a folder");
+    let record = fs::read(inbox.join(format!("{id}.json"))).expect("a record");
+    for file in ["X.json", ".part-abc"] {
+        fs::File::create(inbox.join(file)).expect("a file");
+    }
+    // Another mailbox's record, as after a renamed folder.
+    fs::File::create(root.path().join(format!("C/in/{id}.json")))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &record))
+        .expect("a file");
+    fs::create_dir_all(inbox.join("ORPHAN")).expect("a folder");
+    fs::File::create(inbox.join("ORPHAN/1")).expect("a file");
+    fs::create_dir_all(inbox.join("NOTES")).expect("a folder");
+    fs::File::create(inbox.join("NOTES/letter.txt")).expect("a file");
+
+    let store = folder(root.path());
+    assert_eq!(listed(&store, "", None, 10).0, [id]);
+    assert_eq!((store.count(&mailbox("C")), store.mailboxes().len()), (0, 2));
+    assert!(!inbox.join(".part-abc").exists() && !inbox.join("ORPHAN").exists());
+    assert!(inbox.join("NOTES/letter.txt").exists() && inbox.join("X.json").exists());
+    let file = Store::open(&StoreKind::Folder(inbox.join("X.json")), now()).map(|_| ());
+    assert!(matches!(file, Err(FolderError::Unusable { .. })));
+}
+
+#[test]
+fn a_refused_chunk_leaves_what_was_accepted_as_it_is() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = folder(root.path());
+    let (a, id) = (mailbox("A"), send(&store, sent("W", 2), "one "));
+    let late = payload(&store, &id, 2, "too late");
+    let in_time = payload(&store, &id, 2, "two");
+    let second = ChunkNotice { of: 2, ..notice(&id, &a, 2) };
+    assert_eq!(refused(store.put_chunk(&second, in_time, now())), Ok(()));
+    assert_eq!(refused(store.put_chunk(&second, late, now())), Err(ChunkError::Complete));
+    assert_eq!(store.sent_to(&mailbox("B"))[0].body(), b"one two");
+    let files = fs::read_dir(root.path().join("B/in")).expect("a folder").count();
+    assert_eq!(files, 2, "the record and its chunks, nothing beside");
 }
 
 #[test]
@@ -232,17 +261,58 @@ fn what_cannot_be_written_is_not_shown() {
 }
 
 #[test]
+fn what_cannot_be_written_leaves_nothing_behind() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = folder(root.path());
+    let id = store.new_id(now());
+    let chunk = payload(&store, &id, 1, "x");
+    // A folder where the record would stand.
+    fs::create_dir_all(root.path().join(format!("B/in/{id}.json"))).expect("a folder");
+    assert!(store.send(id.clone(), sent("W", 1), chunk, now()).is_err());
+    assert!(!root.path().join(format!("B/in/{id}")).exists() && store.find(id.as_str()).is_none());
+}
+
+#[test]
+fn an_expiry_and_its_report_are_both_there_or_neither() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = folder(root.path());
+    let id = send(&store, sent("W", 1), "x");
+    let end = after(now(), INBOX_EXPIRY);
+    let expire = |at: Timestamp| {
+        let report = Report {
+            recipient: party("A"),
+            workflow: Text::new("W"),
+            local_id: Text::default(),
+            subject: Text::new("NDR"),
+            file_name: Text::default(),
+            event: Event::failure("14", "late", at),
+        };
+        store.expire(id.as_str(), vec![Event::plain(Status::Undeliverable, at)], Some(report), at)
+    };
+    assert!(!expire(end - SignedDuration::from_nanos(1)).expect("nothing to do"), "not yet");
+    // The sender's inbox cannot be written: nothing happens, and it can be tried again.
+    fs::File::create(root.path().join("A")).expect("a file");
+    assert!(expire(end).is_err());
+    assert_eq!((store.count(&mailbox("B")), store.count(&mailbox("A"))), (1, 0));
+    fs::remove_file(root.path().join("A")).expect("removed");
+    assert!(expire(end).expect("room"));
+    assert_eq!((store.count(&mailbox("B")), store.count(&mailbox("A"))), (0, 1));
+    assert!(!expire(end).expect("nothing to do"), "once");
+}
+
+#[test]
 fn expiry_and_deletion_follow_the_clock() {
     let root = tempfile::tempdir().expect("a folder");
     let store = folder(root.path());
     let id = send(&store, sent("W", 1), "x");
     let almost = after(now(), INBOX_EXPIRY - SignedDuration::from_nanos(1));
-    assert!(store.expired(almost).is_empty());
-    let due = store.expired(after(now(), INBOX_EXPIRY));
+    assert!(store.expired(almost, 10).is_empty());
+    let due = store.expired(after(now(), INBOX_EXPIRY), 10);
     assert_eq!(due.iter().map(|message| &message.id).collect::<Vec<_>>(), [&id]);
-    store.delete_old(after(now(), RETENTION - SignedDuration::from_nanos(1))).expect("nothing to do");
-    assert!(store.find(id.as_str()).is_some());
-    store.delete_old(after(now(), RETENTION)).expect("deleted");
+    assert!(
+        !store.delete_one(after(now(), RETENTION - SignedDuration::from_nanos(1))).expect("nothing to do")
+    );
+    assert!(store.delete_one(after(now(), RETENTION)).expect("deleted"));
     assert!(store.find(id.as_str()).is_none() && store.find_by_local_id(&mailbox("A"), "ref").is_empty());
     assert_eq!(fs::read_dir(root.path().join("B/in")).expect("a folder").count(), 0);
     assert!(store.sent_to(&mailbox("B")).is_empty() && store.count(&mailbox("B")) == 0);

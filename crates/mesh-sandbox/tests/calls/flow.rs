@@ -3,7 +3,7 @@
 use mesh_api::MailboxId;
 use serde_json::{Value, json};
 
-use crate::{ONE, Server, THREE, TWO, V1, V2, VERSIONS, expected, gunzip, gzip};
+use crate::{ONE, Server, THREE, TWO, V1, V2, VERSIONS, expected, gunzip, gzip, mailbox};
 
 #[tokio::test]
 async fn a_message_goes_its_way_in_both_versions() {
@@ -86,8 +86,8 @@ async fn a_message_goes_its_way_in_both_versions() {
         assert!(got.header("last-modified").ends_with(" GMT"));
 
         // Metadata alone, for both parties and nobody else.
-        for mailbox in [ONE, TWO] {
-            let got = server.call("HEAD", &format!("{mailbox}/inbox/{id}"), &[v], b"").await;
+        for party in [ONE, TWO] {
+            let got = server.call("HEAD", &format!("{party}/inbox/{id}"), &[v], b"").await;
             let facts = (got.status, got.header("content-length"), got.header("mex-chunk-range"));
             assert_eq!(facts, (200, "0", "1:1"));
         }
@@ -118,13 +118,13 @@ async fn a_message_goes_its_way_in_both_versions() {
         assert_eq!(status, &json!(if v2 { "acknowledged" } else { "Acknowledged" }));
         assert_eq!(server.get(&path, &[v]).await.status, 200, "as from the official emulator");
     }
-    let stored = server.0.messages(&"X26ABC2".parse().expect("a mailbox"));
+    let stored = server.sandbox.messages(&mailbox(TWO));
     let seen: Vec<_> = stored
         .iter()
         .map(|m| (m.status.as_str(), m.sender.as_ref().map(MailboxId::as_str), m.body()))
         .collect();
     assert_eq!(seen, vec![("acknowledged", Some("X26ABC1"), b"a,b\n".to_vec()); 2]);
-    server.0.shutdown().await;
+    server.sandbox.shutdown().await;
 }
 
 #[tokio::test]

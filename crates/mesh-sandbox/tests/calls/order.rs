@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{ONE, Server, TWO, V2, VERSIONS, expected, gzip, token};
+use crate::{ONE, Server, TWO, V2, VERSIONS, expected, gzip, mailbox, token};
 
 #[tokio::test]
 async fn authorisation_comes_first_and_in_order() {
@@ -175,6 +175,6 @@ async fn a_chunk_is_checked_in_order() {
     assert_eq!(server.get(&format!("{download}/4"), &[]).await.refusal(), unknown);
     let got = server.get(&format!("{download}/0"), &[]).await.refusal();
     assert_eq!(got, expected(400, "chunk_number", "greater_than_equal"));
-    let stored = server.0.messages(&"X26ABC2".parse().expect("a mailbox"));
+    let stored = server.sandbox.messages(&mailbox(TWO));
     assert_eq!((stored[0].body(), stored[0].chunk_count), (joined, 3));
 }

@@ -49,7 +49,7 @@ async fn a_message_is_shown_with_all_that_happened_to_it() {
     assert!(words(&page).contains("Base address http://localhost Clock (UTC)"), "{page}");
     let rows = server.rows("/").await;
     let shown = row(&rows, &id);
-    assert!(shown.ends_with("X26ABC1 X26ABC2 FLOW DATA acknowledged 1 of 1 4"), "{shown}");
+    assert!(shown.ends_with("X26ABC1 X26ABC2 TEST_WORKFLOW DATA acknowledged 1 of 1 4"), "{shown}");
     assert!(row(&rows, "3 ").contains(&format!("acknowledge PUT X26ABC2 {id} 200")), "{rows:?}");
 
     let detail = server.page(&format!("/?message={}", id.to_lowercase())).await;
@@ -64,7 +64,7 @@ async fn a_message_is_shown_with_all_that_happened_to_it() {
 
     let gone = server.open("GET", "/?message=20260101000000000000_ABCDEF", &[], b"").await;
     assert_eq!(gone.status, 404);
-    server.0.shutdown().await;
+    server.sandbox.shutdown().await;
 }
 
 #[tokio::test]
@@ -83,11 +83,11 @@ async fn a_mailbox_narrows_messages_and_requests() {
 #[tokio::test]
 async fn faults_and_rules_that_spoke_up_are_marked() {
     let server = Server::start().await;
-    server.0.rules().switch(Rule::PollRate, true);
+    server.sandbox.rules().switch(Rule::PollRate, true);
     let busy: MailboxId = "X26ABC1".parse().expect("a mailbox");
     let status = Effect::Status { status: 503, retry_after_seconds: None, body: mesh_sandbox::Page::Empty };
     let fault = Fault { mailbox: Some(busy), times: Some(1), ..Fault::new("busy gateway", status) };
-    server.0.faults().add(fault).expect("a fault");
+    server.sandbox.faults().add(fault).expect("a fault");
     assert_eq!(server.get(&format!("{ONE}/count"), &[]).await.status, 503);
     for _ in 0..2 {
         assert_eq!(server.get(&format!("{TWO}/inbox"), &[]).await.status, 200);
@@ -165,7 +165,7 @@ async fn the_page_is_closed_to_all_but_its_own_parts() {
         }
     }
     assert_eq!(server.open("GET", "/sandbox/page/page.rs", &[], b"").await.status, 404);
-    let seen = server.0.requests();
+    let seen = server.sandbox.requests();
     assert!(seen.iter().all(|request| request.call == "none"), "looking is not among what is looked at");
 }
 
@@ -203,14 +203,14 @@ async fn pages_of_other_origins_change_nothing() {
         let both = [typed, ("origin", "http://localhost"), ("origin", "http://evil.example")];
         assert_eq!(server.open(method, path, &both, body).await.status, 403, "{method} {path}");
     }
-    let before = server.0.requests().len();
-    assert!(server.0.faults().standing().is_empty() && !server.0.rules().hold(Rule::ReadOnce));
+    let before = server.sandbox.requests().len();
+    assert!(server.sandbox.faults().standing().is_empty() && !server.sandbox.rules().hold(Rule::ReadOnce));
     for (method, path, body) in calls {
         let own = [("content-type", "application/json"), ("origin", "http://LOCALHOST")];
         let got = server.open(method, path, &own, body).await;
         assert_eq!(got.status, 200, "{method} {path}");
     }
-    assert!(server.0.rules().hold(Rule::ReadOnce) && server.0.requests().len() > before);
+    assert!(server.sandbox.rules().hold(Rule::ReadOnce) && server.sandbox.requests().len() > before);
     let reading = server.open("GET", "/sandbox/clock", &[("origin", "http://evil.example")], b"").await;
     assert_eq!(reading.status, 200);
     assert_eq!(reading.header("access-control-allow-origin"), "", "no other page may read it");
