@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod corners;
 mod inboxes;
 mod reports;
 mod scripts;
