@@ -88,6 +88,39 @@ async fn the_sandbox_serves_tls_and_mailboxes_from_a_file() {
     assert!(serving.handshake(Some(root), "X26ABC1", "password").await.is_err(), "no stock mailboxes");
 }
 
+#[tokio::test]
+async fn the_sandbox_takes_a_profile_rules_a_fault_script_and_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/faults.toml");
+    let serving = Serving::start(&[
+        "--profile",
+        "strict",
+        "--rule",
+        "clock-skew=off",
+        "--faults",
+        script,
+        "--store",
+        store.to_str().expect("a path"),
+    ]);
+    assert_eq!(serving.handshake(None, "X26ABC3", "password").await, Ok(()));
+    assert!(store.is_dir());
+}
+
+#[test]
+fn what_the_sandbox_cannot_take_is_told_with_what_it_can() {
+    for (arguments, words) in [
+        (["--rule", "token-repaly=off"], "the rules are token-replay, clock-skew"),
+        (["--rule", "token-replay"], "=on` or `=off`"),
+        (["--faults", "no-such-file"], "name a file that can be read"),
+        (["--store", "/proc/no-such-folder"], "name one that can be written"),
+    ] {
+        let output = command(&[&["sandbox", "--listen", "127.0.0.1:0"], &arguments[..]].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(words), "{arguments:?}: {error}");
+    }
+}
+
 #[test]
 fn plain_http_is_refused_beyond_loopback() {
     let output = command(&["sandbox", "--listen", "0.0.0.0:0"]);

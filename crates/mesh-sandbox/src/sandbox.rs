@@ -176,7 +176,7 @@ impl fmt::Debug for Sandbox {
 mod tests {
     use std::io;
 
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
     use rustls::{ClientConfig, RootCertStore};
@@ -208,7 +208,8 @@ mod tests {
         /// A certificate and its key, in PEM.
         fn issue(&self, name: &str) -> (String, String) {
             let key = KeyPair::generate().expect("a key");
-            let params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+            let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+            params.distinguished_name.push(DnType::CommonName, format!("{name}.Y99.api.mesh-client.nhs.uk"));
             (params.signed_by(&key, &self.issuer).expect("a certificate").pem(), key.serialize_pem())
         }
     }
@@ -288,6 +289,27 @@ mod tests {
         let known = clients.issue("client");
         let answer = health(&sandbox, &servers.pem, Some(known)).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let shown: Vec<_> = sandbox.requests().into_iter().map(|request| request.client_cn).collect();
+        assert_eq!(shown, [Some("client.Y99.api.mesh-client.nhs.uk".into())]);
+        sandbox.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn client_certificates_may_be_asked_for_without_being_required() {
+        let clients = authority();
+        let client = Some(ClientCertificates { authorities: clients.pem.clone(), required: false });
+        let sandbox = Sandbox::start(config(Tls::SelfMade { client })).await.expect("a server");
+        let root = sandbox.root_certificate().expect("a root").to_owned();
+        assert!(
+            health(&sandbox, &root, Some(authority().issue("client"))).await.is_err(),
+            "another authority's"
+        );
+        for identity in [None, Some(clients.issue("client"))] {
+            let answer = health(&sandbox, &root, identity).await.expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        let shown: Vec<_> = sandbox.requests().iter().map(|request| request.client_cn.is_some()).collect();
+        assert_eq!(shown, [false, true]);
         sandbox.shutdown().await;
     }
 
