@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of the house. A crate that is not listed may use nothing of it.
 const MAY_KNOW: [(&str, &[&str]); 10] = [
-    ("mesh-client", &["mesh-api"]),
+    ("mesh-client", &["keystore", "mesh-api"]),
     ("mesh-sandbox", &["mesh-api"]),
     ("relay-core", &["mesh-api"]),
     ("relay-journal", &["mesh-api", "relay-core"]),
@@ -17,6 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
         "mesh-relay",
         &[
             "dts-folder",
+            "keystore",
             "mesh-api",
             "mesh-client",
             "mesh-sandbox",
