@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use mesh_api::SharedKey;
-use mesh_client::{Client, ClientConfig, Timeouts, TlsConfig};
+use mesh_client::{BreakerConfig, Client, ClientConfig, Timeouts, TlsConfig};
 use secrecy::SecretString;
 
 use crate::process::{binary, command};
@@ -40,6 +40,7 @@ impl Serving {
             shared_key: SharedKey::new("TestKey"),
             tls: TlsConfig { roots_pem, identity: None },
             timeouts: Timeouts::default(),
+            breaker: BreakerConfig::default(),
             application: "test==1".to_owned(),
             now: || std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(jiff::Timestamp::UNIX_EPOCH, now),
         })

@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::routing::ROUTING_PREFIX;
+
 /// Longest mailbox id or routing address accepted in `Mex-To`, in characters.
 pub const RECIPIENT_CHARS_MAX: usize = 100;
 /// Longest `Mex-WorkflowID`, in characters.
@@ -17,9 +19,6 @@ pub const WORKFLOW_ID_CHARS_MAX: usize = 300;
 pub const LOCAL_ID_CHARS_MAX: usize = 300;
 /// Longest message id, in characters (`dts-file-interface.md` 2.7: a DTSId has at most 100).
 pub const MESSAGE_ID_CHARS_MAX: usize = 100;
-
-/// What a routing address (`mesh-api.md` section 9) begins with.
-const ROUTING_PREFIX: &str = "GPPROVIDER_";
 
 /// Why a text is not an identifier. Names the kind and the fault, never the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

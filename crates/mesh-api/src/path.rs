@@ -3,7 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::id::{LocalId, MailboxId, MessageId};
+use crate::id::{LocalId, MailboxId, MessageId, WorkflowId};
 
 /// What every path begins with.
 pub const ROOT: &str = "/messageexchange";
@@ -32,9 +32,60 @@ pub fn inbox(mailbox: &MailboxId, max_results: u32) -> String {
     format!("{ROOT}/{}/inbox?max_results={max_results}", segment(mailbox.as_str()))
 }
 
-/// Next page of the inbox after `last` where the server answers in version 1 (4.2).
-pub fn inbox_after(mailbox: &MailboxId, max_results: u32, last: &MessageId) -> String {
-    format!("{}&continue_from={}", inbox(mailbox, max_results), segment(last.as_str()))
+/// Next page of a listing after `last` where the server answers in version 1 (4.2).
+pub fn after(first_page: &str, last: &MessageId) -> String {
+    format!("{first_page}&continue_from={}", segment(last.as_str()))
+}
+
+/// How many messages wait, `GET`, deprecated (4.3).
+pub fn count(mailbox: &MailboxId) -> String {
+    format!("{ROOT}/{}/count", segment(mailbox.as_str()))
+}
+
+/// Mailboxes of an organisation that receive a workflow, `GET` (4.12). Case counts in both.
+pub fn endpoint_lookup(ods_code: &str, workflow: &WorkflowId) -> String {
+    format!("{ROOT}/endpointlookup/{}/{}", segment(ods_code), segment(workflow.as_str()))
+}
+
+/// All mailboxes that receive a workflow, `GET` (4.13).
+pub fn workflow_search(workflow: &WorkflowId) -> String {
+    format!("{ROOT}/workflowsearch/{}", segment(workflow.as_str()))
+}
+
+/// Which workflows a listing keeps (4.2). Case counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkflowFilter {
+    /// This workflow.
+    Is(WorkflowId),
+    /// All others.
+    IsNot(WorkflowId),
+    /// Those that begin so.
+    BeginsWith(WorkflowId),
+    /// Those that do not.
+    BeginsNotWith(WorkflowId),
+    /// Those that hold this.
+    Contains(WorkflowId),
+    /// Those that do not.
+    ContainsNot(WorkflowId),
+}
+
+impl WorkflowFilter {
+    /// The filter in MESH's grammar, such as `!*_ACK*`.
+    pub fn grammar(&self) -> String {
+        match self {
+            Self::Is(id) => id.as_str().to_owned(),
+            Self::IsNot(id) => format!("!{id}"),
+            Self::BeginsWith(id) => format!("{id}*"),
+            Self::BeginsNotWith(id) => format!("!{id}*"),
+            Self::Contains(id) => format!("*{id}*"),
+            Self::ContainsNot(id) => format!("!*{id}*"),
+        }
+    }
+}
+
+/// First page of what a filter keeps of the inbox, `GET` (4.2).
+pub fn inbox_filtered(mailbox: &MailboxId, max_results: u32, filter: &WorkflowFilter) -> String {
+    format!("{}&workflow_filter={}", inbox(mailbox, max_results), segment(&filter.grammar()))
 }
 
 /// A message, `GET` or `HEAD` (4.4, 4.6).
@@ -83,6 +134,11 @@ mod tests {
         assert_eq!(
             tracking_by_local_id(&mailbox, &local_id),
             "/messageexchange/X26ABC1/outbox/tracking/a%2Fb%20%231%3F%C3%A9"
+        );
+        let workflow: WorkflowId = "A B".parse().expect("a workflow");
+        assert_eq!(
+            inbox_filtered(&mailbox, 10, &WorkflowFilter::ContainsNot(workflow)),
+            "/messageexchange/X26ABC1/inbox?max_results=10&workflow_filter=%21%2AA%20B%2A"
         );
     }
 }

@@ -16,7 +16,8 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::client::legacy;
-use mesh_api::{ApiVersion, Effect, Payload};
+use mesh_api::{ApiVersion, Classify, Effect, Payload};
+use rand::Rng;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -28,8 +29,9 @@ use crate::tls_fault::{TlsFault, find_in};
 
 /// Most attempts of one call, the first included. [`Mailbox::send`] has one.
 pub const REPEATS_MAX: u32 = 3;
-/// Wait before the second attempt; each further one waits [`REPEAT_WAIT_FACTOR`] times as long.
-const REPEAT_WAIT_FIRST: Duration = Duration::from_millis(200);
+/// Longest wait before the second attempt; before each further one it is [`REPEAT_WAIT_FACTOR`] times as long. How
+/// much of it is waited is left to chance (full jitter), so that callers who failed together do not return together.
+const REPEAT_WAIT_FIRST: Duration = Duration::from_millis(400);
 const REPEAT_WAIT_FACTOR: u32 = 4;
 /// Longest wait within a call. Where the server asks for more, the caller is told instead.
 const REPEAT_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -93,14 +95,33 @@ impl Mailbox {
         outline: &Outline,
         part: Option<&Part<'_>>,
     ) -> Result<Answer, CallError> {
+        if part.is_some() {
+            // A payload that moves may take as long as it needs.
+            return self.attempts(outline, part).await;
+        }
+        let limit = self.client.shared.timeouts.whole;
+        match timeout(limit, self.attempts(outline, None)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.fail(outline.call, ErrorKind::TimedOut, doubt(outline.call, true))),
+        }
+    }
+
+    async fn attempts(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
         let mut attempt = 1;
+        // Once an attempt may have taken effect, no later failure tells that the call did not.
+        let mut doubted = false;
         loop {
             let error = match self.once(outline, part).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            doubted |= error.effect() == Effect::Unknown;
             let Some(wait) = repeat_wait(&error, attempt) else {
-                return Err(error);
+                let settled = matches!(
+                    error.kind(),
+                    ErrorKind::AlreadyComplete | ErrorKind::NoSuchMessage | ErrorKind::NoLongerAvailable
+                );
+                return Err(if doubted && !settled { error.doubted() } else { error });
             };
             tracing::debug!(attempt, wait_ms = wait.as_millis(), %error, "the call will be repeated");
             sleep(wait).await;
@@ -108,8 +129,15 @@ impl Mailbox {
         }
     }
 
-    /// Makes a call once. An answer that is no success is an error.
+    /// Makes a call once, unless calls rest. An answer that is no success is an error.
     pub(crate) async fn once(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
+        let breakers = self.admit(outline.call)?;
+        let outcome = self.request_once(outline, part).await;
+        breakers.tell(outcome.as_ref().err());
+        outcome
+    }
+
+    async fn request_once(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
         let body = match part {
             Some(part) => self.open_part(outline.call, part).await?,
             None => RequestBody::empty(),
@@ -117,6 +145,7 @@ impl Mailbox {
         let watch = body.watch();
         let request = self.request(outline, body)?;
         let response = self.exchange(outline.call, request, &watch).await?;
+        self.client.note_date(response.headers());
         let body_handed_out = watch.handed_out();
         if response.status().is_success() {
             return Ok(Answer { response, body_handed_out });
@@ -258,7 +287,10 @@ fn repeat_wait(error: &CallError, attempt: u32) -> Option<Duration> {
         | (ErrorKind::ServerTrouble { retry_after }, Some(502..=504)) => *retry_after,
         _ => return None,
     };
-    let wait = asked.unwrap_or(REPEAT_WAIT_FIRST * REPEAT_WAIT_FACTOR.pow(attempt - 1));
+    let wait = asked.unwrap_or_else(|| {
+        let most = REPEAT_WAIT_FIRST * REPEAT_WAIT_FACTOR.pow(attempt - 1);
+        rand::rng().random_range(Duration::ZERO..=most)
+    });
     (wait <= REPEAT_WAIT_MAX).then_some(wait)
 }
 

@@ -1,20 +1,27 @@
 //! The client of an environment and its mailboxes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper::header::HeaderValue;
+use hyper::HeaderMap;
+use hyper::header::{DATE, HeaderValue};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use jiff::Timestamp;
-use mesh_api::{Authorization, MailboxId, SharedKey};
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
+use mesh_api::{Authorization, Effect, MailboxId, SharedKey};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::body::RequestBody;
-use crate::config::{BaseUrl, ClientConfig, ClientConfigError, Timeouts};
+use crate::breaker::Breaker;
+use crate::config::{BaseUrl, BreakerConfig, ClientConfig, ClientConfigError, Timeouts};
 use crate::connect::Connector;
+use crate::error::{Call, CallError, ErrorKind, Resting};
 use crate::tls;
+
+/// Difference between this machine's clock and MESH's that is told in the log.
+pub const CLOCK_SKEW_TOLD: SignedDuration = SignedDuration::from_mins(10);
 
 /// One MESH environment: a pool of connections and what every call needs. Cheap to clone; clones share the pool.
 #[derive(Clone)]
@@ -30,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) os_version: HeaderValue,
     pub(crate) now: fn() -> Timestamp,
     key: SharedKey,
+    environment: Breaker,
+    breaker: BreakerConfig,
+    skew: Mutex<Option<SignedDuration>>,
 }
 
 impl Client {
@@ -66,13 +76,42 @@ impl Client {
                 os_version: os_version(),
                 now: config.now,
                 key: config.shared_key,
+                environment: Breaker::new(config.breaker),
+                breaker: config.breaker,
+                skew: Mutex::default(),
             }),
         })
     }
 
     /// A mailbox of the environment. Makes no call.
     pub fn mailbox(&self, id: MailboxId, password: SecretString) -> Mailbox {
-        Mailbox { client: self.clone(), id, password: Arc::new(password) }
+        let breaker = Arc::new(Breaker::new(self.shared.breaker));
+        Mailbox { client: self.clone(), id, password: Arc::new(password), breaker }
+    }
+
+    /// How far MESH's clock was ahead of this machine's at the last answer that told the time; negative when it was
+    /// behind. MESH tells it to the second, and refuses tokens that are more than two hours off (`mesh-api.md` 2.2).
+    /// `None` before the first such answer.
+    pub fn clock_skew(&self) -> Option<SignedDuration> {
+        *self.shared.skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the time that an answer tells.
+    pub(crate) fn note_date(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let Some(date) = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok()) else {
+            return;
+        };
+        let skew = date.duration_since((self.shared.now)());
+        let before = self.shared.skew.lock().unwrap_or_else(PoisonError::into_inner).replace(skew);
+        let large = |skew: SignedDuration| skew.abs() >= CLOCK_SKEW_TOLD;
+        if large(skew) && !before.is_some_and(large) {
+            tracing::warn!(
+                host = %self.shared.base.host,
+                seconds = skew.as_secs(),
+                "this machine's clock and MESH's are far apart; MESH refuses all calls beyond two hours: set the clock"
+            );
+        }
     }
 }
 
@@ -88,12 +127,71 @@ pub struct Mailbox {
     pub(crate) client: Client,
     pub(crate) id: MailboxId,
     password: Arc<SecretString>,
+    breaker: Arc<Breaker>,
+}
+
+/// The breakers that let one call through, to be told how it ended.
+pub(crate) struct Admitted<'a> {
+    mailbox: &'a Breaker,
+    environment: &'a Breaker,
+    told: bool,
+}
+
+impl Admitted<'_> {
+    /// Tells how the call ended.
+    pub(crate) fn tell(mut self, error: Option<&CallError>) {
+        self.told = true;
+        match error.map(CallError::kind) {
+            Some(ErrorKind::CredentialsRefused) => {
+                self.environment.succeed();
+                self.mailbox.fail();
+            }
+            Some(
+                ErrorKind::Connect(_)
+                | ErrorKind::Broken
+                | ErrorKind::TimedOut
+                | ErrorKind::ServerTrouble { .. }
+                | ErrorKind::NotMesh(_),
+            ) => {
+                self.mailbox.forget();
+                self.environment.fail();
+            }
+            // Our own files say nothing of MESH.
+            Some(ErrorKind::PayloadUnreadable(_) | ErrorKind::Unsendable(_)) => {
+                self.mailbox.forget();
+                self.environment.forget();
+            }
+            _ => {
+                self.mailbox.succeed();
+                self.environment.succeed();
+            }
+        }
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.mailbox.forget();
+            self.environment.forget();
+        }
+    }
 }
 
 impl Mailbox {
     /// Which mailbox.
     pub fn id(&self) -> &MailboxId {
         &self.id
+    }
+
+    /// Whether a call may be made now.
+    pub(crate) fn admit(&self, call: Call) -> Result<Admitted<'_>, CallError> {
+        let resting = |rest, what| self.fail(call, ErrorKind::Resting { rest, what }, Effect::NotApplied);
+        let environment = &self.client.shared.environment;
+        self.breaker.admit().map_err(|rest| resting(rest, Resting::Mailbox))?;
+        let admitted = Admitted { mailbox: &self.breaker, environment, told: false };
+        environment.admit().map_err(|rest| resting(rest, Resting::Environment))?;
+        Ok(admitted)
     }
 
     /// A new token, good for one attempt (`mesh-api.md` 2.2). `None` when it cannot be a header.

@@ -23,6 +23,8 @@ pub struct ClientConfig {
     pub tls: TlsConfig,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// When failing calls rest.
+    pub breaker: BreakerConfig,
     /// Name and version of the calling program, such as `mesh-relay==0.1.0`: printable ASCII. Sent as
     /// `Mex-ClientVersion` and `User-Agent`.
     pub application: String,
@@ -69,6 +71,8 @@ pub struct Timeouts {
     /// may take as long as it needs. 60 seconds by default, because MESH answers a chunk of 100 MB only after it
     /// stored it. A JSON answer has this long as a whole, so that it cannot trickle for ever.
     pub answer: Duration,
+    /// Longest time of a call without a payload, all its attempts and waits together. 3 minutes by default.
+    pub whole: Duration,
     /// How long an unused connection is kept. 10 seconds by default: shorter than servers and firewalls keep
     /// theirs, because a message sent on a connection that just died may be in doubt.
     pub idle: Duration,
@@ -79,8 +83,28 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(15),
             answer: Duration::from_secs(60),
+            whole: Duration::from_secs(180),
             idle: Duration::from_secs(10),
         }
+    }
+}
+
+/// When calls that keep failing are not made for a while. There is one breaker for a whole [`crate::Client`], for
+/// connections that do not come about and servers in trouble, and one for each [`crate::Mailbox`], for refused
+/// credentials. After a rest one call is let through; it ends the resting or begins the next, longer rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerConfig {
+    /// Failures in a row that begin a rest. 5 by default; 0 means that nothing ever rests.
+    pub failures: u32,
+    /// The first rest; each one after it is twice as long. 1 second by default.
+    pub first: Duration,
+    /// The longest rest. 1 minute by default.
+    pub longest: Duration,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self { failures: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) }
     }
 }
 

@@ -105,7 +105,7 @@ impl Mailbox {
         Ok(self.repeat(&outline, None).await?.response)
     }
 
-    fn metadata(
+    pub(crate) fn metadata(
         &self,
         call: Call,
         id: &MessageId,

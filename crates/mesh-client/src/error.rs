@@ -19,6 +19,10 @@ pub enum Call {
     Handshake,
     /// `mesh-api.md` 4.2.
     List,
+    /// `mesh-api.md` 4.3.
+    Count,
+    /// `mesh-api.md` 4.6.
+    Head,
     /// `mesh-api.md` 4.4.
     Open,
     /// `mesh-api.md` 4.5.
@@ -33,6 +37,10 @@ pub enum Call {
     Track,
     /// `mesh-api.md` 4.11.
     TrackByLocalId,
+    /// `mesh-api.md` 4.12.
+    Lookup,
+    /// `mesh-api.md` 4.13.
+    WorkflowSearch,
 }
 
 impl Call {
@@ -41,6 +49,8 @@ impl Call {
         match self {
             Self::Handshake => "handshake",
             Self::List => "list inbox",
+            Self::Count => "count inbox",
+            Self::Head => "message metadata",
             Self::Open => "download",
             Self::OpenChunk => "download chunk",
             Self::Acknowledge => "acknowledge",
@@ -48,6 +58,8 @@ impl Call {
             Self::SendChunk => "send chunk",
             Self::Track => "track",
             Self::TrackByLocalId => "track by local id",
+            Self::Lookup => "endpoint lookup",
+            Self::WorkflowSearch => "workflow search",
         }
     }
 
@@ -58,7 +70,10 @@ impl Call {
 
     /// Whether the call is about a message that MESH must know already.
     pub(crate) fn names_message(self) -> bool {
-        !matches!(self, Self::Handshake | Self::List | Self::Send)
+        !matches!(
+            self,
+            Self::Handshake | Self::List | Self::Count | Self::Send | Self::Lookup | Self::WorkflowSearch
+        )
     }
 }
 
@@ -113,8 +128,17 @@ pub enum ErrorKind {
     Connect(ConnectFault),
     /// The connection broke.
     Broken,
-    /// Silence for longer than [`crate::Timeouts::answer`].
+    /// Silence for longer than [`crate::Timeouts::answer`], or a call without a payload that took longer than
+    /// [`crate::Timeouts::whole`] with all its attempts.
     TimedOut,
+    /// The call was not made: calls of this mailbox, or of the whole environment, failed one after the other and
+    /// rest now ([`crate::BreakerConfig`]).
+    Resting {
+        /// How long still.
+        rest: Duration,
+        /// What rests.
+        what: Resting,
+    },
     /// The answer is not what MESH answers. The text says what is wrong with it.
     Unusable(&'static str),
     /// Something other than MESH answered: the address or what stands before it is wrong.
@@ -123,6 +147,24 @@ pub enum ErrorKind {
     PayloadUnreadable(io::ErrorKind),
     /// The request cannot be made. The text names what cannot be sent, never its value.
     Unsendable(&'static str),
+}
+
+/// What a breaker lets rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resting {
+    /// The calls of one mailbox: MESH refused its credentials several times.
+    Mailbox,
+    /// All calls to this environment: it could not be reached, or was in trouble, several times.
+    Environment,
+}
+
+impl fmt::Display for Resting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mailbox => "MESH refused this mailbox's credentials several times",
+            Self::Environment => "MESH could not be reached or was in trouble several times",
+        })
+    }
 }
 
 /// A call to MESH that failed. Names the call, the mailbox and the host; holds nothing of a message but MESH's
@@ -173,6 +215,12 @@ impl CallError {
         &self.0.kind
     }
 
+    /// The same failure, when an attempt before it may have taken effect.
+    pub(crate) fn doubted(mut self) -> Self {
+        self.0.effect = Effect::Unknown;
+        self
+    }
+
     fn words(&self) -> String {
         let Some(service) = &self.0.service else {
             return String::new();
@@ -203,6 +251,9 @@ impl fmt::Display for CallError {
             ErrorKind::Connect(fault) => write!(f, "{fault}")?,
             ErrorKind::Broken => write!(f, "the connection broke")?,
             ErrorKind::TimedOut => write!(f, "no answer within the time limit")?,
+            ErrorKind::Resting { rest, what } => {
+                write!(f, "not called: {what}; calls go on in {} s", rest.as_secs() + 1)?;
+            }
             ErrorKind::Unusable(why) => write!(f, "the answer cannot be used: {why}")?,
             ErrorKind::NotMesh(why) => write!(f, "the answer is not from MESH: {why}")?,
             ErrorKind::PayloadUnreadable(kind) => write!(f, "the data to send could not be read ({kind})")?,
@@ -245,6 +296,7 @@ impl Classify for CallError {
             ErrorKind::Throttled { retry_after: Some(retry_after) } => {
                 FailureClass::Throttled { retry_after: *retry_after }
             }
+            ErrorKind::Resting { rest, .. } => FailureClass::Throttled { retry_after: *rest },
             // A send in doubt is probed first; a wait would say that it may simply be repeated.
             ErrorKind::ServerTrouble { retry_after: Some(retry_after) }
                 if self.0.effect == Effect::NotApplied =>
@@ -263,6 +315,7 @@ impl Classify for CallError {
         match &self.0.kind {
             ErrorKind::Refused | ErrorKind::PayloadUnreadable(_) => Owner::Organisation,
             ErrorKind::CredentialsRefused
+            | ErrorKind::Resting { what: Resting::Mailbox, .. }
             | ErrorKind::NotMesh(_)
             | ErrorKind::Connect(ConnectFault::Tls(_)) => Owner::Operator,
             ErrorKind::Unsendable(_) => Owner::Relay,

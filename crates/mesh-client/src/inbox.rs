@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use hyper::Method;
+use mesh_api::path::WorkflowFilter;
 use mesh_api::{InboxPage, MessageId, path};
 
 use crate::call::Outline;
@@ -22,11 +23,25 @@ impl Mailbox {
     /// The ids in the inbox, oldest first, each once, at most [`LIST_IDS_MAX`]. Follows the links of version 2
     /// also over empty pages, and continues by the last id where the server answers in version 1.
     ///
+    /// MESH wants an inbox listed at most once in five minutes, unless more is known to wait (`mesh-api.md` 7.2).
+    ///
     /// # Errors
     /// What every call may meet. A page that fails fails the listing.
     pub async fn list(&self) -> Result<Vec<MessageId>, CallError> {
+        self.list_from(path::inbox(&self.id, PAGE)).await
+    }
+
+    /// The same of the workflows that a filter keeps.
+    ///
+    /// # Errors
+    /// As [`Mailbox::list`].
+    pub async fn list_filtered(&self, filter: &WorkflowFilter) -> Result<Vec<MessageId>, CallError> {
+        self.list_from(path::inbox_filtered(&self.id, PAGE, filter)).await
+    }
+
+    async fn list_from(&self, first: String) -> Result<Vec<MessageId>, CallError> {
         let mut listing = Listing::default();
-        let mut next = Some(path::inbox(&self.id, PAGE));
+        let mut next = Some(first.clone());
         while let Some(path) = next {
             if listing.paths.len() >= LIST_PAGES_MAX || !listing.paths.insert(path.clone()) {
                 let pages = listing.paths.len();
@@ -49,7 +64,7 @@ impl Mailbox {
                 (true, Some(link), _) => Some(self.checked(link)?),
                 (true, None, _) => None,
                 (false, _, Some(last)) if listed + page.unusable >= PAGE as usize => {
-                    Some(path::inbox_after(&self.id, PAGE, &last))
+                    Some(path::after(&first, &last))
                 }
                 (false, ..) => None,
             };

@@ -10,10 +10,12 @@
 //! MESH said so.
 
 mod body;
+mod breaker;
 mod call;
 mod client;
 mod config;
 mod connect;
+mod directory;
 mod download;
 mod error;
 mod inbox;
@@ -24,9 +26,9 @@ mod tls;
 mod tls_fault;
 
 pub use call::REPEATS_MAX;
-pub use client::{Client, Mailbox};
-pub use config::{ClientConfig, ClientConfigError, Identity, Timeouts, TlsConfig};
-pub use error::{Call, CallError, ConnectFault, ErrorKind};
+pub use client::{CLOCK_SKEW_TOLD, Client, Mailbox};
+pub use config::{BreakerConfig, ClientConfig, ClientConfigError, Identity, Timeouts, TlsConfig};
+pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting};
 pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
 pub use receive::{LocalIdMatch, OpenMessage};

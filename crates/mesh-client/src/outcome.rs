@@ -31,10 +31,11 @@ pub(crate) fn judge(call: Call, status: u16, headers: &HeaderMap, body: &[u8], n
     let (kind, effect) = match status {
         401 | 403 => sound(ErrorKind::CredentialsRefused),
         // Hosts on HSCN end TLS well and answer 400 without a MESH body to an unknown client certificate (1.2).
-        400 if !from_mesh => sound(ErrorKind::NotMesh(
+        400 if !from_mesh && call != Call::Head => sound(ErrorKind::NotMesh(
             "a bare 400; check that the client certificate is the one issued for this MESH environment",
         )),
-        404 if from_mesh && call.names_message() => sound(ErrorKind::NoSuchMessage),
+        // An answer to HEAD has no body to tell whose it is.
+        404 if (from_mesh || call == Call::Head) && call.names_message() => sound(ErrorKind::NoSuchMessage),
         404 | 405 => sound(ErrorKind::NotMesh("the path is unknown there; check the MESH address")),
         407 => sound(ErrorKind::NotMesh("a proxy asks for a password")),
         410 => sound(ErrorKind::NoLongerAvailable),

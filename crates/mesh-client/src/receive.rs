@@ -49,6 +49,18 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Metadata of a message, without its bytes (`mesh-api.md` 4.6): of one in this inbox, or of one that this
+    /// mailbox sent, in whatever state.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchMessage`], [`ErrorKind::NoLongerAvailable`], or what every call may meet.
+    pub async fn head(&self, id: &MessageId) -> Result<Download, CallError> {
+        const CALL: Call = Call::Head;
+        let outline = Outline::new(CALL, Method::HEAD, path::message(&self.id, id));
+        let answer = self.repeat(&outline, None).await?;
+        self.metadata(CALL, id, &answer.response)
+    }
+
     /// Tells MESH that a message arrived; MESH forgets it (`mesh-api.md` 4.7). To be called only when the
     /// message is safe. May be repeated.
     ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 use mesh_api::{IdError, MailboxId, SharedKey};
-use mesh_client::{Client, ClientConfig, ClientConfigError, Timeouts, TlsConfig};
+use mesh_client::{BreakerConfig, Client, ClientConfig, ClientConfigError, Timeouts, TlsConfig};
 use mesh_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use relay_core::{ReceivePolicy, SendPolicy};
 use secrecy::SecretString;
@@ -136,6 +136,7 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         shared_key: SharedKey::new(SHARED_KEY),
         tls: TlsConfig::default(),
         timeouts: Timeouts::default(),
+        breaker: BreakerConfig::default(),
         application: application(),
         now: system::now,
     })?;

@@ -87,6 +87,7 @@ fn translate(error: CallError) -> MeshError {
             | ErrorKind::Connect(_)
             | ErrorKind::Throttled { .. }
             | ErrorKind::ServerTrouble { .. }
+            | ErrorKind::Resting { .. }
             | ErrorKind::NotMesh(_)
     );
     MeshError {

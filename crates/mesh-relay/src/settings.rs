@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mesh_api::{MailboxId, SharedKey};
-use mesh_client::{Client, ClientConfig, Identity, Timeouts, TlsConfig};
+use mesh_client::{BreakerConfig, Client, ClientConfig, Identity, Timeouts, TlsConfig};
 use relay_config::{AdapterSection, Faults, Loaded, MeshSection, SendSection};
 use relay_core::{ReceivePolicy, SendPolicy};
 use secrecy::{ExposeSecret, SecretString};
@@ -151,6 +151,7 @@ fn client(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Client
         shared_key: SharedKey::new(shared_key.expose_secret()),
         tls: TlsConfig { roots_pem, identity },
         timeouts: Timeouts::default(),
+        breaker: BreakerConfig::default(),
         application: application(),
         now: system::now,
     };

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use mesh_api::code;
+use mesh_api::routing::{NhsNumber, ROUTING_PREFIX};
 use serde::Deserialize;
 
 use crate::directory::{Directory, DirectoryError, DirectoryFile, Mailbox, lines};
@@ -17,8 +18,6 @@ const STOCK_PATIENTS: &str = r#"
 {"nhs_number": "9990548617", "date_of_birth": "19800229", "surname": "O'Example", "ods_code": "X27"}
 {"nhs_number": "9990548625", "date_of_birth": "20120704", "surname": "Nowhere", "ods_code": "Y99"}
 "#;
-
-const PREFIX: &str = "GPPROVIDER_";
 
 /// Why an address leads to nobody. All of them reach the sender as a report (section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl RoutingError {
 
 /// Whether a recipient is a routing address. Case does not count: the server reads recipients in upper case.
 pub(crate) fn is_routing(recipient: &str) -> bool {
-    recipient.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    recipient.get(..ROUTING_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(ROUTING_PREFIX))
 }
 
 /// The one mailbox that an address leads to for a workflow.
@@ -63,7 +62,7 @@ pub(crate) fn resolve<'a>(
     address: &str,
     workflow: &str,
 ) -> Result<&'a Mailbox, RoutingError> {
-    let mut parts = address.get(PREFIX.len()..).unwrap_or_default().splitn(3, '_');
+    let mut parts = address.get(ROUTING_PREFIX.len()..).unwrap_or_default().splitn(3, '_');
     let mut part = || parts.next().unwrap_or_default().trim();
     let (number, born, surname) = (part(), part(), part());
     if !is_nhs_number(number) {
@@ -82,18 +81,9 @@ pub(crate) fn resolve<'a>(
     }
 }
 
-/// Ten digits, the last one the check of the others (modulus 11).
+/// Ten digits in a row, as an address has them, with the right check digit.
 fn is_nhs_number(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    if digits.len() != 10 || text.len() != 10 {
-        return false;
-    }
-    let sum: u32 = digits[..9].iter().zip((2..=10).rev()).map(|(digit, weight)| digit * weight).sum();
-    match 11 - sum % 11 {
-        10 => false,
-        11 => digits[9] == 0,
-        check => digits[9] == check,
-    }
+    text.parse::<NhsNumber>().is_ok_and(|number| number.as_str() == text)
 }
 
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mesh_api::SharedKey;
-use mesh_client::{Client, ClientConfig, Mailbox, Timeouts, TlsConfig};
+use mesh_client::{BreakerConfig, Client, ClientConfig, Mailbox, Timeouts, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -87,6 +87,8 @@ pub(crate) fn mailbox(base_url: &str, tls: TlsConfig) -> Mailbox {
             answer: Duration::from_millis(800),
             ..Timeouts::default()
         },
+        // Tests that are about a breaker bring their own.
+        breaker: BreakerConfig { failures: 0, ..BreakerConfig::default() },
         application: "mesh-relay==0.1.0".to_owned(),
         now: || Timestamp::UNIX_EPOCH,
     })
