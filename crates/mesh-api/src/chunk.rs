@@ -113,6 +113,21 @@ impl ChunkPlan {
         Ok(Self { length, chunk_bytes, of })
     }
 
+    /// Two chunks or more, so that sending has two steps: MESH delivers nothing before the last chunk, and a lost
+    /// answer to the first leaves no message that anybody receives (`queue-bridging.md` 4.4). A payload of one byte
+    /// cannot be cut and goes in one request. The recipient must be able to receive chunks.
+    ///
+    /// # Errors
+    /// As [`ChunkPlan::chunked`].
+    pub fn two_step(length: u64, chunk_bytes: u64) -> Result<Self, ChunkPlanError> {
+        Self::chunked(length, chunk_bytes.min(length.div_ceil(2).max(1)))
+    }
+
+    /// Size of all chunks but the last, in bytes before compression.
+    pub fn chunk_bytes(&self) -> u64 {
+        self.chunk_bytes
+    }
+
     /// How many chunks.
     pub fn of(&self) -> u32 {
         self.of
@@ -132,6 +147,18 @@ impl ChunkPlan {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn two_steps_need_two_bytes() {
+        for (length, chunk_bytes, of, first) in
+            [(1, 10, 1, 0..1), (2, 10, 2, 0..1), (3, 10, 2, 0..2), (15, 10, 2, 0..8), (30, 10, 3, 0..10)]
+        {
+            let plan = ChunkPlan::two_step(length, chunk_bytes).expect("a plan");
+            assert_eq!((plan.of(), plan.bytes(1)), (of, first), "{length}");
+        }
+        assert_eq!(ChunkPlan::two_step(0, 10), Err(ChunkPlanError::Empty));
+        assert_eq!(ChunkPlan::two_step(10, 0), Err(ChunkPlanError::ChunkSize { chunk_bytes: 0 }));
+    }
 
     #[test]
     fn ranges_are_read_and_written() {

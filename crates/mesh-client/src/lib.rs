@@ -24,6 +24,7 @@ mod receive;
 mod send;
 mod tls;
 mod tls_fault;
+mod transfer;
 
 pub use call::REPEATS_MAX;
 pub use client::{CLOCK_SKEW_TOLD, Client, Mailbox};
@@ -33,3 +34,4 @@ pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
 pub use receive::{LocalIdMatch, OpenMessage};
 pub use tls_fault::TlsFault;
+pub use transfer::{SendFailure, SendOptions, Upload};

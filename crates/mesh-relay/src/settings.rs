@@ -174,6 +174,7 @@ fn send_policy(section: &SendSection, chunk_bytes: u64) -> SendPolicy {
         retry_max: section.retry_max.unwrap_or(usual.retry_max),
         give_up_after: section.give_up_after.unwrap_or(usual.give_up_after),
         doubt_wait: section.doubt_wait.unwrap_or(usual.doubt_wait),
+        two_step: section.two_step,
         ..usual
     }
 }

@@ -22,6 +22,9 @@ pub struct SendSection {
     pub give_up_after: Option<Duration>,
     /// `doubt_wait`: wait before MESH is asked about a doubtful attempt. Default 2 min.
     pub doubt_wait: Option<Duration>,
+    /// `two_step`: cut every message that may be chunked in two at least, so that a lost answer leaves no doubt.
+    /// Recipients must be able to receive chunks. Default false.
+    pub two_step: bool,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +34,7 @@ struct Entries {
     retry_max: Option<Interval>,
     give_up_after: Option<Interval>,
     doubt_wait: Option<Interval>,
+    two_step: Option<bool>,
 }
 
 impl SendSection {
@@ -64,6 +68,7 @@ impl SendSection {
             retry_max: entries.retry_max.map(Interval::get),
             give_up_after: entries.give_up_after.map(Interval::get),
             doubt_wait: entries.doubt_wait.map(Interval::get),
+            two_step: entries.two_step.unwrap_or_default(),
         })
     }
 }

@@ -258,9 +258,9 @@ impl Engine {
         outbound: &mut Outbound,
     ) -> Result<Ended, Deferral> {
         let relay_id = outbound.record().relay_id;
-        let plan = message.plan(self.policy.chunk_bytes);
+        let plan = message.plan(&self.policy);
         let mut event = match &plan {
-            Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: self.policy.chunk_bytes },
+            Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: plan.chunk_bytes() },
             Err(rejection) => OutboundEvent::Unusable(rejection.clone()),
         };
         let mut last_error = None;
@@ -376,7 +376,7 @@ impl Engine {
             _ => 1,
         };
         match lane.mesh.begin_send(outgoing(message, plan)).await {
-            Ok(id) => OutboundEvent::Taken { id, chunk_bytes: self.policy.chunk_bytes },
+            Ok(id) => OutboundEvent::Taken { id, chunk_bytes: plan.chunk_bytes() },
             Err(error) => {
                 let event = match (&error.answer, error.effect) {
                     (MeshAnswer::Refused(rejection), Effect::NotApplied) => {

@@ -15,6 +15,9 @@ pub struct SendPolicy {
     pub in_flight_bytes_max: u64,
     /// Chunk size in bytes, before compression.
     pub chunk_bytes: u64,
+    /// Whether a message that may be chunked is always cut in two at least, so that a lost answer leaves no doubt
+    /// (`queue-bridging.md` 4.4).
+    pub two_step: bool,
     /// Wait after the first attempt that certainly failed; doubles from there.
     pub retry_first: Duration,
     /// Longest wait between attempts.
@@ -37,6 +40,7 @@ impl Default for SendPolicy {
             in_flight_max: 16,
             in_flight_bytes_max: 256_000_000,
             chunk_bytes: CHUNK_BYTES_DEFAULT,
+            two_step: false,
             retry_first: Duration::from_secs(30),
             retry_max: Duration::from_secs(30 * 60),
             give_up_after: Duration::from_secs(72 * 60 * 60),

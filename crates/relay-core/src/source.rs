@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::journal::JournalError;
 use crate::mesh::MeshError;
 use crate::outbound::RelayHandle;
+use crate::policy::SendPolicy;
 use crate::shutdown::Shutdown;
 use crate::state::{OutboundState, Rejection};
 
@@ -161,15 +162,15 @@ impl SourceMessage {
     ///
     /// # Errors
     /// A rejection when it is empty or larger than may be sent.
-    pub(crate) fn plan(&self, chunk_bytes: u64) -> Result<ChunkPlan, Rejection> {
+    pub(crate) fn plan(&self, policy: &SendPolicy) -> Result<ChunkPlan, Rejection> {
         use mesh_api::chunk::ChunkPlanError;
         use mesh_api::code::{DATA_MISSING, MALFORMED, StatusEvent};
 
         let length = self.payload.length();
-        let plan = if self.allow_chunking {
-            ChunkPlan::chunked(length, chunk_bytes)
-        } else {
-            ChunkPlan::whole(length)
+        let plan = match (self.allow_chunking, policy.two_step) {
+            (true, true) => ChunkPlan::two_step(length, policy.chunk_bytes),
+            (true, false) => ChunkPlan::chunked(length, policy.chunk_bytes),
+            (false, _) => ChunkPlan::whole(length),
         };
         plan.map_err(|error| {
             let (event, code, description) = match error {

@@ -1,0 +1,153 @@
+//! A whole message up, however many chunks it takes, and on from where it broke off (`mesh-api.md` 5.2).
+
+use std::fmt;
+
+use mesh_api::chunk::CHUNK_BYTES_DEFAULT;
+use mesh_api::{ChunkPlan, Classify, Effect, Envelope, FailureClass, MessageId, Owner, Payload};
+use thiserror::Error;
+
+use crate::client::Mailbox;
+use crate::error::{CallError, ErrorKind};
+
+/// How a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Largest chunk in bytes, before compression: 1 to 100,000,000 (`mesh-api.md` 5.1). 20,000,000 by default, which
+    /// every network and every document agrees on. A payload that fits goes in one request.
+    pub chunk_bytes: u64,
+    /// Whether each chunk is gzipped on the way. Off by default.
+    pub gzip: bool,
+    /// Whether even a small message is cut in two, so that a lost answer never leaves a doubt
+    /// ([`ChunkPlan::two_step`]). Off by default: the recipient must be able to receive chunks.
+    pub two_step: bool,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self { chunk_bytes: CHUNK_BYTES_DEFAULT, gzip: false, two_step: false }
+    }
+}
+
+impl SendOptions {
+    fn plan(&self, length: u64) -> Result<ChunkPlan, mesh_api::chunk::ChunkPlanError> {
+        match self.two_step {
+            true => ChunkPlan::two_step(length, self.chunk_bytes),
+            false => ChunkPlan::chunked(length, self.chunk_bytes),
+        }
+    }
+}
+
+/// How far an upload got. Worth keeping on disk: with it, the same payload and the same options, an upload goes on
+/// after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The id that MESH gave with the first chunk.
+    pub message_id: MessageId,
+    /// The chunk that comes next, counted from 1.
+    pub next: u32,
+}
+
+/// A message that was not sent whole.
+#[derive(Clone, Error)]
+pub enum SendFailure {
+    /// Nothing can be resumed: the first request failed, or the message was refused.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A later chunk failed. The message is not delivered; [`Mailbox::resume`] goes on.
+    #[error("the upload of {} stopped at chunk {}: {error}", .upload.message_id, .upload.next)]
+    Interrupted {
+        /// Where it stopped.
+        upload: Upload,
+        /// Why.
+        error: CallError,
+    },
+    /// The payload cannot be cut as asked.
+    #[error(transparent)]
+    Plan(#[from] mesh_api::chunk::ChunkPlanError),
+}
+
+impl fmt::Debug for SendFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendFailure({self})")
+    }
+}
+
+impl SendFailure {
+    /// Where the upload stopped, if it can be resumed.
+    pub fn upload(&self) -> Option<&Upload> {
+        match self {
+            Self::Interrupted { upload, .. } => Some(upload),
+            _ => None,
+        }
+    }
+}
+
+impl Classify for SendFailure {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Call(error) | Self::Interrupted { error, .. } => error.class(),
+            Self::Plan(_) => FailureClass::Permanent,
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Call(error) | Self::Interrupted { error, .. } => error.effect(),
+            Self::Plan(_) => Effect::NotApplied,
+        }
+    }
+
+    fn owner(&self) -> Owner {
+        match self {
+            Self::Call(error) | Self::Interrupted { error, .. } => error.owner(),
+            Self::Plan(_) => Owner::Organisation,
+        }
+    }
+}
+
+impl Mailbox {
+    /// Sends a message with all its chunks and returns the id that MESH gave it. The first request is made once,
+    /// later chunks are repeated within bounds.
+    ///
+    /// # Errors
+    /// [`SendFailure::Call`] with [`Effect::Unknown`] when MESH may have the message; a message of several chunks is
+    /// never delivered then, and can be sent anew. [`SendFailure::Interrupted`] tells where to go on.
+    pub async fn send_message(
+        &self,
+        envelope: &Envelope,
+        payload: &Payload,
+        options: &SendOptions,
+    ) -> Result<MessageId, SendFailure> {
+        let plan = options.plan(payload.length())?;
+        let message_id = self.send(envelope, payload, &plan, options.gzip).await?;
+        self.resume(Upload { message_id, next: 2 }, payload, options).await
+    }
+
+    /// Goes on with an upload. Chunks that MESH has already may be sent again without harm; a message that is
+    /// complete already counts as sent.
+    ///
+    /// # Errors
+    /// [`SendFailure::Interrupted`], from where it can be resumed again, or [`SendFailure::Call`] when MESH knows no
+    /// such upload any more.
+    pub async fn resume(
+        &self,
+        upload: Upload,
+        payload: &Payload,
+        options: &SendOptions,
+    ) -> Result<MessageId, SendFailure> {
+        let plan = options.plan(payload.length())?;
+        let Upload { message_id, next } = upload;
+        for index in next..=plan.of() {
+            match self.send_chunk(&message_id, payload, &plan, options.gzip, index).await {
+                Ok(()) => {}
+                Err(error) if *error.kind() == ErrorKind::AlreadyComplete => break,
+                Err(error) if *error.kind() == ErrorKind::NoSuchMessage => return Err(error.into()),
+                Err(error) => {
+                    let upload = Upload { message_id, next: index };
+                    return Err(SendFailure::Interrupted { upload, error });
+                }
+            }
+        }
+        Ok(message_id)
+    }
+}
