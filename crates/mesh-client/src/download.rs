@@ -28,6 +28,9 @@ const EXPANSION_FREE_BYTES: u64 = REQUEST_BYTES_MAX;
 /// Beyond that, most decoded bytes per encoded one. Text of one word over and over stays below it.
 const EXPANSION_RATIO_MAX: u64 = 200;
 
+/// Times in a row that a chunk is fetched again after its connection broke, without a byte more than before.
+const RESUMES_MAX: u32 = 3;
+
 /// How much an answer may become.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
@@ -62,11 +65,16 @@ struct Joined {
     chunk: Chunk,
     decoded: u64,
     bounds: Bounds,
+    /// Bytes of this chunk that were handed on before its connection broke, and are passed over now.
+    passing_over: u64,
+    /// Resumes in a row that brought nothing new.
+    resumes: u32,
 }
 
 impl Mailbox {
     /// Opens a message: its metadata, and its bytes as a stream that goes on over all chunks by itself
-    /// (`mesh-api.md` 4.4 and 4.5). Changes nothing at MESH.
+    /// (`mesh-api.md` 4.4 and 4.5). Changes nothing at MESH. Where the connection breaks, the stream fetches that chunk
+    /// again and goes on behind what it gave already; chunks before it are not fetched again.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchMessage`], [`ErrorKind::NoLongerAvailable`], or what every call may meet. The stream
@@ -93,6 +101,8 @@ impl Mailbox {
             range,
             decoded: 0,
             bounds: BOUNDS,
+            passing_over: 0,
+            resumes: 0,
         };
         let body =
             stream::try_unfold(joined, |joined| async { joined.next().await.map_err(io::Error::from) });
@@ -190,27 +200,63 @@ impl Joined {
         loop {
             let call = if self.range.index == 1 { Call::Open } else { Call::OpenChunk };
             match self.chunk.bytes.next().await {
-                Some(Ok(piece)) => {
+                Some(Ok(mut piece)) => {
                     let length = piece.len() as u64;
                     self.chunk.decoded += length;
-                    self.decoded += length;
                     let encoded = self.chunk.encoded.load(Ordering::Relaxed);
+                    let known = self.passing_over.min(length);
+                    self.decoded += length - known;
                     if !self.bounds.hold(encoded, self.chunk.decoded, self.decoded) {
                         return Err(self.mailbox.unusable(call, "it expands beyond what is believable"));
                     }
+                    self.passing_over -= known;
+                    // Never longer than the piece, which is in memory.
+                    let _ = piece.split_to(usize::try_from(known).unwrap_or(piece.len()));
+                    if piece.is_empty() {
+                        continue;
+                    }
+                    self.resumes = 0;
                     return Ok(Some((piece, self)));
                 }
-                Some(Err(error)) => return Err(self.failed(call, &error)),
+                Some(Err(error)) => {
+                    let error = self.failed(call, &error);
+                    if !self.may_resume(&error) {
+                        return Err(error);
+                    }
+                    tracing::debug!(chunk = self.range.index, %error, "the chunk is fetched again");
+                    self.resume().await?;
+                }
+                None if self.passing_over > 0 => {
+                    return Err(self.mailbox.unusable(call, "the chunk is shorter than it was before"));
+                }
                 None if self.range.index >= self.range.of => return Ok(None),
-                None => self.advance().await?,
+                None => {
+                    let next = self.range.index + 1;
+                    self.fetch_chunk(next).await?;
+                    self.passing_over = 0;
+                }
             }
         }
     }
 
-    /// Fetches the next chunk and checks that it is the one.
-    async fn advance(&mut self) -> Result<(), CallError> {
+    /// Whether a chunk is worth fetching again: its connection broke or fell silent, and not too often in a row.
+    fn may_resume(&self, error: &CallError) -> bool {
+        matches!(error.kind(), ErrorKind::Broken | ErrorKind::TimedOut) && self.resumes < RESUMES_MAX
+    }
+
+    /// Fetches the chunk again, to go on behind what was handed on.
+    async fn resume(&mut self) -> Result<(), CallError> {
+        self.resumes += 1;
+        // Also what was still to be passed over had been handed on.
+        let handed_on = self.chunk.decoded + self.passing_over;
+        self.fetch_chunk(self.range.index).await?;
+        self.passing_over = handed_on;
+        Ok(())
+    }
+
+    /// Fetches a chunk and checks that it is the one.
+    async fn fetch_chunk(&mut self, index: u32) -> Result<(), CallError> {
         const CALL: Call = Call::OpenChunk;
-        let index = self.range.index + 1;
         let expected = ChunkRange { index, of: self.range.of };
         let path = path::message_chunk(&self.mailbox.id, &self.id, index);
         let response = self.mailbox.fetch(CALL, path).await?;

@@ -120,7 +120,9 @@ async fn cut_bodies_are_errors() {
     let short = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec();
     assert_eq!(fails(vec![Step::AnswerAndClose(short)]).await.kind(), &ErrorKind::Broken);
     let silent = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec();
-    assert_eq!(fails(vec![Step::Answer(silent)]).await.kind(), &ErrorKind::TimedOut);
+    // It is asked again, three times in a row.
+    let silences = (0..4).map(|_| Step::Answer(silent.clone())).collect();
+    assert_eq!(fails(silences).await.kind(), &ErrorKind::TimedOut);
     let whole = gzip(&[b'a'; 1000]);
     for damaged in [whole[..whole.len() - 4].to_vec(), [&whole[..], b"rest"].concat()] {
         let error = fails(vec![say("200 OK", &["content-encoding: gzip"], damaged)]).await;
@@ -128,6 +130,75 @@ async fn cut_bodies_are_errors() {
     }
     let endless = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello".to_vec();
     assert!(matches!(fails(vec![Step::AnswerAndClose(endless)]).await.kind(), ErrorKind::Unusable(_)));
+}
+
+#[tokio::test]
+async fn a_broken_chunk_is_fetched_again_and_goes_on_where_it_broke() {
+    let cut = |range: &str, status: &str, body: &str| {
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\nmex-chunk-range: {range}\r\n\r\n{body}");
+        Step::AnswerAndClose(head.into_bytes())
+    };
+    let partial = "206 Partial Content";
+    let server = Server::start(vec![
+        cut("1:2", partial, "one "),
+        // Breaks off before it comes to anything new, then behind that.
+        cut("1:2", partial, "on"),
+        cut("1:2", partial, "one two"),
+        say(partial, &["mex-chunk-range: 1:2"], b"one two 3"),
+        cut("2:2", "200 OK", ""),
+        say("200 OK", &["mex-chunk-range: 2:2", "content-encoding: gzip"], gzip(b" and more")),
+    ])
+    .await;
+    assert_eq!(read(&server.mailbox()).await.expect("bytes"), b"one two 3 and more");
+    let lines: Vec<_> = server.seen().iter().map(|seen| seen.line().to_owned()).collect();
+    assert_eq!(lines[1], "GET /messageexchange/X26ABC1/inbox/ID1/1 HTTP/1.1");
+    assert_eq!(lines.iter().filter(|line| line.contains("/ID1/2 ")).count(), 2);
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_another_one_when_fetched_again_is_an_error() {
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfive5".to_vec();
+    let error =
+        fails(vec![Step::AnswerAndClose(cut), say("200 OK", &["mex-chunk-range: 1:1"], b"four")]).await;
+    assert!(error.to_string().contains("shorter than it was before"), "{error}");
+}
+
+#[tokio::test]
+async fn metadata_counts_and_mailboxes_are_read_in_both_versions() {
+    let code20 = br#"{"detail":[{"event":"RECEIVE","code":"20","msg":"Message does not exist"}]}"#;
+    let v1 =
+        br#"{"query_id":"q","results":[{"address":"X26ABC2","description":"TWO","endpoint_type":"MESH"}]}"#;
+    let v2 = br#"{"results":[{"mailbox_id":"X26ABC2","mailbox_name":"TWO"}]}"#;
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nmex-from: X26ABC2\r\nmex-chunk-range: 1:3\r\n\r\n";
+    let server = Server::start(vec![
+        Step::Answer(head.to_vec()),
+        Step::Answer(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec()),
+        say("200 OK", &[], br#"{"count":3,"internalID":"x","allResultsIncluded":true}"#),
+        say("200 OK", &[], v1),
+        say("200 OK", &[], v2),
+        say("404 Not Found", &[], code20),
+        say("200 OK", &[], b"null"),
+    ])
+    .await;
+    let mailbox = server.mailbox();
+    let id = "ID1".parse().expect("an id");
+    let workflow = "FLOW".parse().expect("a workflow");
+    assert_eq!(mailbox.head(&id).await.expect("metadata").chunk.of, 3);
+    assert_eq!(mailbox.head(&id).await.expect_err("none").kind(), &ErrorKind::NoSuchMessage);
+    assert_eq!(mailbox.count().await.expect("a count"), 3);
+    let one = mailbox.lookup("X26", &workflow).await.expect("mailboxes");
+    assert_eq!(mailbox.workflow_search(&workflow).await.expect("mailboxes"), one);
+    let nowhere = mailbox.lookup("X26", &workflow).await.expect_err("a path that is not there");
+    assert!(matches!(nowhere.kind(), ErrorKind::NotMesh(_)));
+    let error = mailbox.workflow_search(&workflow).await.expect_err("no answer");
+    assert!(matches!(error.kind(), ErrorKind::Unusable(_)));
+    let error = mailbox.lookup("X26/..", &workflow).await.expect_err("no code");
+    assert!(matches!(error.kind(), ErrorKind::Unsendable(_)));
+    let seen = server.seen();
+    assert_eq!(seen[0].line(), "HEAD /messageexchange/X26ABC1/inbox/ID1 HTTP/1.1");
+    assert_eq!(seen[3].line(), "GET /messageexchange/endpointlookup/X26/FLOW HTTP/1.1");
+    assert_eq!(seen.len(), 7, "what cannot be sent is not");
 }
 
 #[tokio::test]
