@@ -1,7 +1,7 @@
-# Two commands to start: `make demo` and `make test`; `make bench` measures. Each does its own set-up on Debian or
-# Ubuntu with a Rust toolchain, says what it does, and can be run again.
+# Two commands to start: `make demo` and `make test`; `make prove` runs for long, and `make bench` measures. Each does its
+# own set-up on Debian or Ubuntu with a Rust toolchain, says what it does, and can be run again.
 
-.PHONY: bench demo test tools
+.PHONY: bench demo prove test tools
 
 demo: tools
 	@echo "==> building the relay"
@@ -11,6 +11,12 @@ demo: tools
 
 test: tools
 	./tests/run.sh
+
+prove: tools
+	@echo "==> building the relay and its proofs"
+	cargo build --locked --release --package mesh-relay
+	@echo "==> long runs, one after the other; they need 20 GiB of disk"
+	cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
 
 bench: tools
 	@echo "==> building the relay and its measurements"

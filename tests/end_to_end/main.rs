@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod carrying;
+mod client_conformance;
 mod crashes;
 mod emulator_tests;
 mod load;

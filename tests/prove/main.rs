@@ -1,0 +1,9 @@
+//! Long runs that say how well a promise is kept, with figures: `make prove`. Not part of `make test`.
+
+#![expect(clippy::expect_used, reason = "a run ends at what it cannot go on from")]
+
+mod huge;
+mod lost_answers;
+#[path = "../end_to_end/process.rs"]
+#[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
+mod process;
