@@ -179,6 +179,11 @@ impl Drop for Admitted<'_> {
 }
 
 impl Mailbox {
+    /// The environment that it belongs to.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Which mailbox.
     pub fn id(&self) -> &MailboxId {
         &self.id

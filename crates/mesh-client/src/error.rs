@@ -167,6 +167,19 @@ impl fmt::Display for Resting {
     }
 }
 
+/// What a sender does with a message whose send failed (`queue-bridging.md` 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// It was not sent, or not taken: try it again later, with a new token.
+    NotTaken,
+    /// MESH refuses the caller, whatever the message: let the whole mailbox pause.
+    PauseMailbox,
+    /// MESH refuses this message for good: tell whoever made it.
+    Rejected,
+    /// MESH may have it: find out before anything else is done with it.
+    InDoubt,
+}
+
 /// A call to MESH that failed. Names the call, the mailbox and the host; holds nothing of a message but MESH's
 /// own words about it.
 #[derive(Clone)]
@@ -208,6 +221,21 @@ impl CallError {
     /// MESH's own words, when an answer came that was an error.
     pub fn service(&self) -> Option<&ServiceError> {
         self.0.service.as_ref()
+    }
+
+    /// What follows for a message, when the call was a send.
+    pub fn send_outcome(&self) -> SendOutcome {
+        match (&self.0.kind, self.0.effect) {
+            (_, Effect::Unknown | Effect::Applied) => SendOutcome::InDoubt,
+            (
+                ErrorKind::CredentialsRefused
+                | ErrorKind::NotMesh(_)
+                | ErrorKind::Resting { what: Resting::Mailbox, .. },
+                _,
+            ) => SendOutcome::PauseMailbox,
+            _ if self.class() == FailureClass::Permanent => SendOutcome::Rejected,
+            _ => SendOutcome::NotTaken,
+        }
     }
 
     /// What went wrong.

@@ -29,9 +29,13 @@ mod transfer;
 pub use call::REPEATS_MAX;
 pub use client::{CLOCK_SKEW_TOLD, Client, Mailbox};
 pub use config::{BreakerConfig, ClientConfig, ClientConfigError, Identity, Timeouts, TlsConfig};
-pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting};
+pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting, SendOutcome};
 pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
 pub use receive::{LocalIdMatch, OpenMessage};
 pub use tls_fault::TlsFault;
 pub use transfer::{SendFailure, SendOptions, Upload};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,7 +11,7 @@ use mesh_api::{
     ChunkPlan, Classify, Effect, Envelope, FailureClass, MessageId, OpenPayload, Owner, Payload,
     PayloadStream,
 };
-use mesh_client::{CallError, ConnectFault, ErrorKind, TlsConfig};
+use mesh_client::{CallError, ConnectFault, ErrorKind, SendOutcome, TlsConfig};
 
 use crate::server::{Server, Step, mailbox, say};
 
@@ -179,4 +179,40 @@ async fn a_payload_that_fails_at_its_very_end_was_not_applied() {
         assert_eq!(error.kind(), &ErrorKind::PayloadUnreadable(io::ErrorKind::InvalidData));
         assert_eq!((error.effect(), error.owner()), (Effect::NotApplied, Owner::Organisation));
     }
+}
+
+/// The rows of `queue-bridging.md` 4.2, in its order.
+#[tokio::test]
+async fn the_table_of_outcomes_holds_row_by_row() {
+    let bad_headers: &[u8] = br#"{"detail":[{"event":"TRANSFER","code":"06","msg":"MalformedControlFile"}]}"#;
+    for (step, outcome) in [
+        (Step::CutInBody, SendOutcome::InDoubt),
+        (say("202 Accepted", &[], b"{}"), SendOutcome::InDoubt),
+        (say("200 OK", &[], b"<html>"), SendOutcome::InDoubt),
+        (say("400 Bad Request", &[], b"<html>"), SendOutcome::PauseMailbox),
+        (say("403 Forbidden", &[], BUSY), SendOutcome::PauseMailbox),
+        (say("400 Bad Request", &[], bad_headers), SendOutcome::Rejected),
+        (say("417 Expectation Failed", &[], REFUSED), SendOutcome::Rejected),
+        (say("413 Payload Too Large", &[], b""), SendOutcome::Rejected),
+        (say("415 Unsupported Media Type", &[], b""), SendOutcome::Rejected),
+        (say("422 Unprocessable Entity", &[], REFUSED), SendOutcome::Rejected),
+        (say("408 Request Timeout", &[], b""), SendOutcome::NotTaken),
+        (say("425 Too Early", &[], b""), SendOutcome::NotTaken),
+        (say("429 Too Many Requests", &["retry-after: 5"], b""), SendOutcome::NotTaken),
+        (say("503 Service Unavailable", &[], BUSY), SendOutcome::NotTaken),
+        (say("500 Internal Server Error", &[], BUSY), SendOutcome::InDoubt),
+        (say("502 Bad Gateway", &[], b"<html>"), SendOutcome::InDoubt),
+        (say("504 Gateway Timeout", &[], b"<html>"), SendOutcome::InDoubt),
+        (say("503 Service Unavailable", &[], b"<html>"), SendOutcome::InDoubt),
+        (Step::Cut, SendOutcome::InDoubt),
+        (Step::Hang, SendOutcome::InDoubt),
+    ] {
+        let (error, _) = fails(step).await;
+        assert_eq!(error.send_outcome(), outcome, "{error}");
+    }
+    let nowhere = mailbox("http://127.0.0.1:1", TlsConfig::default());
+    let plan = ChunkPlan::whole(1).expect("a plan");
+    let error =
+        nowhere.send(&envelope(), &Payload::from_bytes("x"), &plan, false).await.expect_err("no connection");
+    assert_eq!(error.send_outcome(), SendOutcome::NotTaken);
 }

@@ -68,8 +68,12 @@ impl Server {
         Self { port, seen }
     }
 
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn mailbox(&self) -> Mailbox {
-        mailbox(&format!("http://127.0.0.1:{}", self.port), TlsConfig::default())
+        mailbox(&self.base_url(), TlsConfig::default())
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
