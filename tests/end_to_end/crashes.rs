@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mesh_sandbox::{Sandbox, SandboxConfig, StoredMessage};
+use mesh_sandbox::{Call, Effect, Fault, Sandbox, SandboxConfig, StoredMessage};
 use relay_testkit::pairs::{Control, Root, element};
 use relay_testkit::proxy::{Meddling, Proxy};
 use relay_testkit::wait::eventually;
@@ -234,4 +234,44 @@ async fn a_pair_taken_away_while_it_waits_ends() {
         let (status, log) = relay.stop().await;
         assert!(status.success() && log.contains("was taken out of OUT"), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_mid_download_it_goes_on_at_the_chunk_it_was_at() {
+    const CHUNKS: usize = 10;
+    let sandbox = sandbox().await;
+    let site = Site::new(&sandbox.base_url(), "");
+    let data: Vec<u8> = (0..CHUNKS as u32 * 64_000 / 4).flat_map(u32::to_le_bytes).collect();
+    let control = Control { allow_chunking: true, ..Control::new(ALICE, BOB) };
+    // The fifth chunk never comes to its end.
+    let slow = Fault {
+        mailbox: Some(BOB.parse().expect("a mailbox")),
+        calls: vec![Call::Download],
+        skip: 4,
+        ..Fault::new("slow", Effect::SlowBody { bytes_per_second: 100 })
+    };
+    sandbox.faults().add(slow).expect("a fault");
+    let mut relay = site.run().await;
+    site.alice.drop_pair("huge", &control.local_id("L1"), &data);
+    let fetched = || {
+        let requests = sandbox.requests();
+        requests.iter().filter(|request| matches!(request.call, "download" | "download-chunk")).count()
+    };
+    eventually("the fifth chunk is on its way", || fetched() == 5).await;
+    eventually("four chunks are recorded", || {
+        let temp = site.bob.folder("TEMP");
+        let open = fs::read_dir(temp).expect("TEMP").filter_map(Result::ok).map(|entry| entry.path());
+        open.filter_map(|open| fs::read_to_string(open.join("progress")).ok())
+            .any(|text| text.starts_with("4 "))
+    })
+    .await;
+    relay.kill();
+    assert!(sandbox.faults().remove("slow"));
+
+    let relay = site.run().await;
+    eventually("it has arrived", || site.bob.controls("IN") == 1).await;
+    assert_eq!(site.bob.received(), [data]);
+    assert_eq!(fetched(), CHUNKS + 1, "one chunk was fetched twice, the others once");
+    eventually("nothing is left in TEMP", || site.bob.names("TEMP").is_empty()).await;
+    assert!(relay.stop().await.0.success());
 }

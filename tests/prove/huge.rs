@@ -68,6 +68,12 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Chunks that were asked for so far, those asked for again included.
+fn chunks_given(sandbox: &Sandbox) -> usize {
+    let requests = sandbox.requests();
+    requests.iter().filter(|request| matches!(request.call, "download" | "download-chunk")).count()
+}
+
 /// Chunks that the sandbox took so far, those sent again included.
 fn chunks_taken(sandbox: &Sandbox) -> usize {
     let requests = sandbox.requests();
@@ -110,8 +116,16 @@ async fn there_and_back(gzip: bool) {
     let up = began.elapsed();
     let sent_again = chunks_taken(&sandbox).saturating_sub(chunks);
 
+    for kill in 1..=KILLS {
+        let at = chunks * kill / (KILLS + 1);
+        until("the download moves", || chunks_given(&sandbox) >= at).await;
+        peak = peak.max(relay.peak_kib());
+        relay.kill();
+        relay = site.run().await;
+    }
     until("the download is done", || site.bob.controls("IN") == 1).await;
     let down = began.elapsed() - up;
+    let fetched_again = chunks_given(&sandbox).saturating_sub(chunks);
     peak = peak.max(relay.peak_kib());
     let data = site.bob.names("IN").into_iter().find(|name| name.ends_with(".dat")).expect("the data");
     let arrived = hash_of(&site.bob.folder("IN").join(data));
@@ -119,7 +133,8 @@ async fn there_and_back(gzip: bool) {
     let peak = peak as f64 / 1024.0;
     println!(
         "{} GiB {}: up in {:.0} s ({:.0} MiB/s, {KILLS} kills included), {sent_again} of {chunks} chunks sent again, \
-         down {:.0} s after that ({:.0} MiB/s), peak memory {peak:.1} MiB",
+         down in {:.0} s ({:.0} MiB/s, {KILLS} kills included), {fetched_again} fetched again, \
+         peak memory {peak:.1} MiB",
         BYTES >> 30,
         if gzip { "gzipped" } else { "plain" },
         up.as_secs_f64(),
@@ -129,6 +144,7 @@ async fn there_and_back(gzip: bool) {
     );
     assert_eq!(arrived, hash, "the content changed");
     assert!(sent_again <= KILLS, "more than one chunk was sent again for each kill");
+    assert!(fetched_again <= KILLS, "more than one chunk was fetched again for each kill");
     assert!(peak <= MEMORY_MAX, "the relay used more than {MEMORY_MAX} MiB");
     assert!(relay.stop().await.0.success());
 }

@@ -1,7 +1,6 @@
 //! Messages from MESH to IN (`dts-file-interface.md` 2.3, 3.6, 4.5, checks 33 to 42).
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,10 +11,10 @@ use dts_control::{
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use relay_core::{
-    Clock, DeliveryError, Download, FailureClass, Inbound, MessageKind, Owner, PayloadStream, Receipt, Sink,
-    SinkHealth,
+    Clock, DeliveryError, Download, FailureClass, Held, Inbound, MessageId, MessageKind, Owner,
+    PayloadStream, ReadProgress, Receipt, Sink, SinkHealth,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::folders::Folders;
 use crate::stage::{Sealed, Stage};
@@ -40,12 +39,18 @@ impl FolderSink {
 
     /// Writes data and control file where no reader looks, durably.
     async fn stage(&self, message: Inbound<'_>) -> io::Result<Sealed> {
-        let Inbound { download, body, mailbox, .. } = message;
+        let Inbound { download, body, mailbox, held, progress, .. } = message;
         let id = download.message_id.to_string();
         let temp = self.folders.temp.clone();
-        let stage = blocking(move || Stage::begin(&temp, &id)).await?;
+        let mut stage = blocking(move || match Stage::go_on(&temp, &id, held) {
+            Some(stage) => Ok(stage),
+            None if held.chunks == 0 => Stage::begin(&temp, &id),
+            // The next attempt begins again.
+            None => Err(io::Error::other("the beginning of the message is no longer in TEMP")),
+        })
+        .await?;
         if download.kind == MessageKind::Data {
-            write_body(&stage.path(DATA), body).await?;
+            stage = write_body(stage, body, held, progress).await?;
         }
         let control = control_file(download, mailbox.as_str(), self.clock.now());
         let text = control.write(LineEnd::platform());
@@ -89,6 +94,12 @@ impl FolderSink {
 
 #[async_trait]
 impl Sink for FolderSink {
+    async fn held(&self, message_id: &MessageId) -> Held {
+        let (temp, id) = (self.folders.temp.clone(), message_id.to_string());
+        // What cannot be read is not held: the message is fetched from its beginning.
+        blocking(move || Ok(Stage::held(&temp, &id))).await.unwrap_or_default()
+    }
+
     async fn deliver(&self, message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
         let folder = self.folders.inbox.clone();
         self.put(message).await.map_err(|error| DeliveryError {
@@ -123,13 +134,38 @@ impl Sink for FolderSink {
     }
 }
 
-async fn write_body(path: &Path, mut body: PayloadStream) -> io::Result<()> {
-    let mut file = tokio::fs::File::create(path).await?;
+/// Writes the data behind what is held of it. At the end of each chunk, what is there is synced and recorded, so that
+/// an attempt after a crash goes on there.
+async fn write_body(
+    mut stage: Stage,
+    mut body: PayloadStream,
+    held: Held,
+    progress: ReadProgress,
+) -> io::Result<Stage> {
+    let path = stage.path(DATA);
+    let mut file = match held.chunks {
+        0 => tokio::fs::File::create(&path).await?,
+        _ => {
+            let mut file = tokio::fs::OpenOptions::new().write(true).open(&path).await?;
+            file.set_len(held.bytes).await?;
+            file.seek(io::SeekFrom::End(0)).await?;
+            file
+        }
+    };
+    let mut recorded = held;
     while let Some(bytes) = body.try_next().await? {
+        let whole = progress();
+        if whole.chunks > recorded.chunks {
+            file.flush().await?;
+            file.sync_data().await?;
+            stage = blocking(move || stage.record(whole).map(|()| stage)).await?;
+            recorded = whole;
+        }
         file.write_all(&bytes).await?;
     }
     file.flush().await?;
-    file.sync_all().await
+    file.sync_all().await?;
+    Ok(stage)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -8,16 +8,25 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use relay_core::Held;
+
+/// File of an open folder that says how much of its data is whole chunks.
+const PROGRESS: &str = "progress";
+/// How long a beginning is kept for an attempt that goes on with it: as long as MESH keeps a message.
+const BEGINNING_KEPT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 const OPEN_SUFFIX: &str = ".relay-new";
 const SEALED_SUFFIX: &str = ".relay-ready";
 
-/// A folder that is being filled. What is not sealed is thrown away by the next attempt.
+/// A folder that is being filled. What is not sealed is thrown away by the next attempt, unless it recorded how much
+/// of it is good.
 #[derive(Debug)]
 pub struct Stage {
     open: PathBuf,
     sealed: PathBuf,
-    is_sealed: bool,
+    is_kept: bool,
 }
 
 /// A folder that is complete and durable.
@@ -30,12 +39,39 @@ impl Stage {
     /// # Errors
     /// When the folder cannot be made.
     pub fn begin(temp: &Path, id: &str) -> io::Result<Self> {
-        let open = temp.join(format!("{id}{OPEN_SUFFIX}"));
+        let open = open_path(temp, id);
         if open.exists() {
             fs::remove_dir_all(&open)?;
         }
         fs::create_dir(&open)?;
-        Ok(Self { open, sealed: sealed_path(temp, id), is_sealed: false })
+        Ok(Self { open, sealed: sealed_path(temp, id), is_kept: false })
+    }
+
+    /// How much of `id` an earlier attempt recorded as good.
+    pub fn held(temp: &Path, id: &str) -> Held {
+        read_progress(&open_path(temp, id)).unwrap_or_default()
+    }
+
+    /// Goes on with what an earlier attempt recorded as good. `None` when that is not this much.
+    pub fn go_on(temp: &Path, id: &str, held: Held) -> Option<Self> {
+        let open = open_path(temp, id);
+        let is_there = held.chunks > 0 && read_progress(&open) == Some(held);
+        is_there.then(|| Self { open, sealed: sealed_path(temp, id), is_kept: true })
+    }
+
+    /// Records how much of the data is good; it must be synced. From now on the folder stays, for an attempt that goes
+    /// on.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn record(&mut self, held: Held) -> io::Result<()> {
+        let new = self.path("progress.new");
+        let mut file = File::create(&new)?;
+        writeln!(file, "{} {}", held.chunks, held.bytes)?;
+        file.sync_all()?;
+        move_durably(&new, &self.path(PROGRESS))?;
+        self.is_kept = true;
+        Ok(())
     }
 
     /// Where the file `name` is to be written. Whoever writes it syncs it.
@@ -58,9 +94,12 @@ impl Stage {
     /// # Errors
     /// When syncing or renaming fails.
     pub fn seal(mut self) -> io::Result<Sealed> {
+        if self.path(PROGRESS).exists() {
+            fs::remove_file(self.path(PROGRESS))?;
+        }
         sync_folder(&self.open)?;
         move_durably(&self.open, &self.sealed)?;
-        self.is_sealed = true;
+        self.is_kept = true;
         Ok(Sealed(self.sealed.clone()))
     }
 }
@@ -68,7 +107,7 @@ impl Stage {
 /// What was not sealed would only take up room, on a disk that may just have become full.
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.is_sealed
+        if !self.is_kept
             && let Err(error) = fs::remove_dir_all(&self.open)
         {
             tracing::warn!(%error, "an unfinished work folder stays in TEMP until the next try or start");
@@ -118,18 +157,37 @@ impl Sealed {
     }
 }
 
+fn open_path(temp: &Path, id: &str) -> PathBuf {
+    temp.join(format!("{id}{OPEN_SUFFIX}"))
+}
+
+fn read_progress(open: &Path) -> Option<Held> {
+    let text = fs::read_to_string(open.join(PROGRESS)).ok()?;
+    let (chunks, bytes) = text.trim().split_once(' ')?;
+    Some(Held { chunks: chunks.parse().ok()?, bytes: bytes.parse().ok()? })
+}
+
+/// Whether a folder holds a beginning that is worth going on with.
+fn is_beginning(open: &Path) -> bool {
+    let age = fs::metadata(open.join(PROGRESS)).and_then(|file| file.modified()).ok();
+    let young = age.and_then(|at| at.elapsed().ok()).is_none_or(|age| age < BEGINNING_KEPT_MAX);
+    young && read_progress(open).is_some()
+}
+
 fn sealed_path(temp: &Path, id: &str) -> PathBuf {
     temp.join(format!("{id}{SEALED_SUFFIX}"))
 }
 
-/// Throws away what earlier runs began and did not seal. Leaves everything else in TEMP alone.
+/// Throws away what earlier runs began and did not seal, but for beginnings of large messages that an attempt can go on
+/// with. Leaves everything else in TEMP alone.
 ///
 /// # Errors
 /// When TEMP cannot be listed or a leftover not removed.
 pub fn sweep(temp: &Path) -> io::Result<()> {
     for entry in fs::read_dir(temp)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().ends_with(OPEN_SUFFIX) && entry.file_type()?.is_dir() {
+        let is_open = entry.file_name().to_string_lossy().ends_with(OPEN_SUFFIX);
+        if is_open && entry.file_type()?.is_dir() && !is_beginning(&entry.path()) {
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -213,6 +271,25 @@ mod tests {
         again.release("control", &temp.path().join("data.ctl")).expect("moved");
         again.clear().expect("cleared");
         assert!(Sealed::find(temp.path(), "ID1").is_none());
+    }
+
+    #[test]
+    fn a_recorded_beginning_is_gone_on_with_and_not_swept() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let held = Held { chunks: 2, bytes: 40 };
+        let mut stage = Stage::begin(temp.path(), "ID1").expect("a stage");
+        stage.write("data", &[7; 50]).expect("a file");
+        assert!(Stage::go_on(temp.path(), "ID1", held).is_none(), "nothing is recorded yet");
+        stage.record(held).expect("recorded");
+        drop(stage);
+        sweep(temp.path()).expect("swept");
+        assert_eq!(Stage::held(temp.path(), "ID1"), held);
+        assert!(Stage::go_on(temp.path(), "ID1", Held { chunks: 1, bytes: 40 }).is_none(), "something else");
+        let stage = Stage::go_on(temp.path(), "ID1", held).expect("the beginning");
+        stage.seal().expect("sealed");
+        let sealed = Sealed::find(temp.path(), "ID1").expect("sealed");
+        assert!(sealed.holds("data") && !sealed.holds(PROGRESS));
+        assert_eq!(Stage::held(temp.path(), "ID1"), Held::default());
     }
 
     #[test]

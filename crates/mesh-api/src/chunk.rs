@@ -50,6 +50,16 @@ impl fmt::Display for ChunkRange {
     }
 }
 
+/// How much of a message somebody has already: whole chunks from the first on, and how many bytes they were once
+/// decompressed. Nothing by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Chunks 1 to this one.
+    pub chunks: u32,
+    /// Their bytes, decompressed and joined.
+    pub bytes: u64,
+}
+
 /// How a payload is cut: `of` chunks of `chunk_bytes` before compression, the last one shorter. Cut first,
 /// compress each piece after (`mesh-api.md` 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub mod version;
 
 pub use authorization::{Authorization, AuthorizationError, SharedKey};
 pub use body::{InboxPage, ServiceError};
-pub use chunk::{ChunkPlan, ChunkRange};
+pub use chunk::{ChunkPlan, ChunkRange, Held};
 pub use code::StatusEvent;
 pub use endpoint::Endpoint;
 pub use envelope::{Download, Envelope, EnvelopeError, MessageKind, StatusHeaders};

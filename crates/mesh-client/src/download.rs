@@ -12,14 +12,14 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_ENCODING, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Response};
 use mesh_api::chunk::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX};
-use mesh_api::{ChunkRange, Download, Effect, MessageId, PayloadStream, header, path};
+use mesh_api::{ChunkRange, Download, Effect, Held, MessageId, PayloadStream, header, path};
 use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::call::{Coding, Outline, coding, text};
 use crate::client::Mailbox;
 use crate::error::{Call, CallError, ErrorKind};
-use crate::receive::OpenMessage;
+use crate::receive::{OpenMessage, Progress};
 
 /// Pieces in which decoded bytes are handed on.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -69,6 +69,7 @@ struct Joined {
     passing_over: u64,
     /// Resumes in a row that brought nothing new.
     resumes: u32,
+    progress: Progress,
 }
 
 impl Mailbox {
@@ -94,19 +95,69 @@ impl Mailbox {
         }
         let range = download.chunk;
         self.agree(CALL, response.status().as_u16(), range, 1)?;
+        self.joined(CALL, download, response, range, Held::default())
+    }
+
+    /// The same for somebody who has the first chunks already: the stream begins behind them. What is held must come
+    /// from [`OpenMessage::progress`] of the same message.
+    ///
+    /// # Errors
+    /// As [`Mailbox::open`].
+    pub async fn open_behind(&self, id: &MessageId, held: Held) -> Result<OpenMessage, CallError> {
+        const CALL: Call = Call::OpenChunk;
+        if held.chunks == 0 {
+            return self.open(id).await;
+        }
+        // Later chunks need not repeat what the first one says of the message.
+        let download = self.head(id).await?;
+        let range = ChunkRange { index: held.chunks + 1, of: download.chunk.of };
+        if range.index > range.of {
+            return Err(self.unusable(CALL, "the message has fewer chunks than it had before"));
+        }
+        let response = self.fetch_chunk(id, range).await?;
+        self.joined(CALL, download, response, range, held)
+    }
+
+    fn joined(
+        &self,
+        call: Call,
+        download: Download,
+        response: Response<Incoming>,
+        range: ChunkRange,
+        held: Held,
+    ) -> Result<OpenMessage, CallError> {
+        let progress = Progress::default();
+        progress.set(held);
         let joined = Joined {
-            chunk: self.chunk(CALL, response)?,
+            chunk: self.chunk(call, response)?,
             mailbox: self.clone(),
-            id: id.clone(),
+            id: download.message_id.clone(),
             range,
-            decoded: 0,
+            decoded: held.bytes,
             bounds: BOUNDS,
             passing_over: 0,
             resumes: 0,
+            progress: progress.clone(),
         };
         let body =
             stream::try_unfold(joined, |joined| async { joined.next().await.map_err(io::Error::from) });
-        Ok(OpenMessage { download, body: Box::pin(body) })
+        Ok(OpenMessage { download, body: Box::pin(body), progress })
+    }
+
+    /// Fetches a chunk and checks that it is the one.
+    async fn fetch_chunk(
+        &self,
+        id: &MessageId,
+        expected: ChunkRange,
+    ) -> Result<Response<Incoming>, CallError> {
+        const CALL: Call = Call::OpenChunk;
+        let response = self.fetch(CALL, path::message_chunk(&self.id, id, expected.index)).await?;
+        let stated = self.metadata(CALL, id, &response)?.chunk;
+        if response.headers().contains_key(header::CHUNK_RANGE) && stated != expected {
+            return Err(self.unusable(CALL, "it holds another chunk than was asked for"));
+        }
+        self.agree(CALL, response.status().as_u16(), expected, expected.index)?;
+        Ok(response)
     }
 
     async fn fetch(&self, call: Call, path: String) -> Result<Response<Incoming>, CallError> {
@@ -231,9 +282,9 @@ impl Joined {
                 }
                 None if self.range.index >= self.range.of => return Ok(None),
                 None => {
-                    let next = self.range.index + 1;
-                    self.fetch_chunk(next).await?;
-                    self.passing_over = 0;
+                    let whole = self.range.index;
+                    self.turn_to(whole + 1).await?;
+                    self.progress.set(Held { chunks: whole, bytes: self.decoded });
                 }
             }
         }
@@ -249,24 +300,16 @@ impl Joined {
         self.resumes += 1;
         // Also what was still to be passed over had been handed on.
         let handed_on = self.chunk.decoded + self.passing_over;
-        self.fetch_chunk(self.range.index).await?;
+        self.turn_to(self.range.index).await?;
         self.passing_over = handed_on;
         Ok(())
     }
 
-    /// Fetches a chunk and checks that it is the one.
-    async fn fetch_chunk(&mut self, index: u32) -> Result<(), CallError> {
-        const CALL: Call = Call::OpenChunk;
-        let expected = ChunkRange { index, of: self.range.of };
-        let path = path::message_chunk(&self.mailbox.id, &self.id, index);
-        let response = self.mailbox.fetch(CALL, path).await?;
-        let stated = self.mailbox.metadata(CALL, &self.id, &response)?.chunk;
-        if response.headers().contains_key(header::CHUNK_RANGE) && stated != expected {
-            return Err(self.mailbox.unusable(CALL, "it holds another chunk than was asked for"));
-        }
-        self.mailbox.agree(CALL, response.status().as_u16(), expected, index)?;
-        self.range = expected;
-        self.chunk = self.mailbox.chunk(CALL, response)?;
+    async fn turn_to(&mut self, index: u32) -> Result<(), CallError> {
+        let range = ChunkRange { index, of: self.range.of };
+        let response = self.mailbox.fetch_chunk(&self.id, range).await?;
+        self.range = range;
+        self.chunk = self.mailbox.chunk(Call::OpenChunk, response)?;
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub use config::{BreakerConfig, ClientConfig, ClientConfigError, Identity, Timeo
 pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting, SendOutcome};
 pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
-pub use receive::{LocalIdMatch, OpenMessage};
+pub use receive::{LocalIdMatch, OpenMessage, Progress};
 pub use tls_fault::TlsFault;
 pub use transfer::{SendFailure, SendOptions, Upload};
 

@@ -1,9 +1,11 @@
 //! Handshake, acknowledging, tracking (`mesh-api.md` 4.1, 4.7, 4.10, 4.11), and opening a message.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Response};
-use mesh_api::{Download, LocalId, MessageId, PayloadStream, Tracking, header, path};
+use mesh_api::{Download, Held, LocalId, MessageId, PayloadStream, Tracking, header, path};
 
 use crate::call::Outline;
 use crate::client::Mailbox;
@@ -16,6 +18,25 @@ pub struct OpenMessage {
     /// Its bytes: chunks joined, transport compression undone. An error of the stream holds a [`CallError`],
     /// found by [`std::io::Error::get_ref`]. Dropping the stream ends the download.
     pub body: PayloadStream,
+    /// How much of the message is whole chunks, as the stream goes: worth keeping beside the bytes, because
+    /// [`Mailbox::open_behind`] goes on there.
+    pub progress: Progress,
+}
+
+/// How many whole chunks a download has given. Moves as its stream is read: before the first byte of a chunk comes, it
+/// counts all chunks before that one.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Mutex<Held>>);
+
+impl Progress {
+    /// Whole chunks so far.
+    pub fn held(&self) -> Held {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, held: Held) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
 }
 
 /// What MESH knows of a local id.

@@ -1,8 +1,8 @@
 //! The MESH client as the core's port: translation, no decisions.
 
 use async_trait::async_trait;
-use mesh_api::{Classify, LocalId, MailboxId, MessageId, Tracking, TrackingStatus};
-use mesh_client::{CallError, ErrorKind, LocalIdMatch, Mailbox};
+use mesh_api::{Classify, Held, LocalId, MailboxId, MessageId, Tracking, TrackingStatus};
+use mesh_client::{CallError, ErrorKind, LocalIdMatch, Mailbox, OpenMessage};
 use relay_core::{
     DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
@@ -62,9 +62,10 @@ impl MeshMailbox for MeshPort {
         self.0.list().await.map_err(translate)
     }
 
-    async fn open(&self, id: &MessageId) -> Result<Incoming, MeshError> {
-        let message = self.0.open(id).await.map_err(translate)?;
-        Ok(Incoming { download: message.download, body: message.body })
+    async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError> {
+        let OpenMessage { download, body, progress } =
+            self.0.open_behind(id, held).await.map_err(translate)?;
+        Ok(Incoming { download, body, progress: Box::new(move || progress.held()) })
     }
 
     async fn acknowledge(&self, delivered: &DeliveryRecorded) -> Result<(), MeshError> {

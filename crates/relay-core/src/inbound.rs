@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use mesh_api::{FailureClass, MailboxId, MessageId};
+use mesh_api::{FailureClass, Held, MailboxId, MessageId};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::clock::{Chance, RelayId};
 use crate::journal::{Begin, JournalError, NewInbound};
 use crate::ledger::{InboundEntry, Ledger};
-use crate::mesh::{MeshAnswer, MeshError, MeshMailbox};
+use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
 use crate::outbound::Surroundings;
 use crate::policy::{ReceivePolicy, backoff};
 use crate::shutdown::Shutdown;
@@ -189,7 +189,16 @@ impl Poller {
         entry: &mut InboundEntry,
     ) -> Result<Option<Receipt>, ReceiveError> {
         let mailbox = self.mesh.mailbox();
-        let incoming = match self.mesh.open(id).await {
+        let mut held = self.sink.held(id).await;
+        let mut opened = self.mesh.open(id, held).await;
+        if held.chunks > 0
+            && opened.as_ref().is_err_and(|error| error.answer == MeshAnswer::Nothing && !error.mailbox_wide)
+        {
+            // Whatever is wrong with going on, beginning again can do without it.
+            held = Held::default();
+            opened = self.mesh.open(id, held).await;
+        }
+        let incoming = match opened {
             Ok(incoming) => incoming,
             Err(error)
                 if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) =>
@@ -201,8 +210,8 @@ impl Poller {
             }
             Err(error) => return Err(error.into()),
         };
-        let message =
-            Inbound { relay_id, mailbox, download: &incoming.download, body: incoming.body, attempt };
+        let Incoming { download, body, progress } = incoming;
+        let message = Inbound { relay_id, mailbox, download: &download, body, held, progress, attempt };
         match self.sink.deliver(message).await {
             Ok(receipt) => Ok(Some(receipt)),
             Err(error) if error.class == FailureClass::Permanent => {

@@ -32,10 +32,10 @@ pub use clock::{Chance, Clock, RelayId};
 pub use inbound::Poller;
 pub use journal::{Begin, InboundRecord, Journal, JournalError, NewInbound, NewOutbound, OutboundRecord};
 pub use ledger::{DeliveryRecorded, Ended};
-pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing};
+pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, ReadProgress};
 pub use mesh_api::envelope::{HeaderText, checksum};
 pub use mesh_api::{
-    Classify, Download, Effect, Envelope, FailureClass, LocalId, MailboxId, MessageId, MessageKind,
+    Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
     OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
 pub use outbound::{RelayHandle, Surroundings};

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mesh_api::{
-    ChunkPlan, Classify, Download, Effect, Envelope, FailureClass, LocalId, MailboxId, MessageId, Owner,
-    Payload, PayloadStream, Tracking,
+    ChunkPlan, Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId,
+    Owner, Payload, PayloadStream, Tracking,
 };
 use thiserror::Error;
 
@@ -28,9 +28,15 @@ pub struct Outgoing<'a> {
 pub struct Incoming {
     /// Its metadata.
     pub download: Download,
-    /// Its bytes, chunks joined and transport compression undone.
+    /// Its bytes, chunks joined and transport compression undone; without those that were held already.
     pub body: PayloadStream,
+    /// How much of the message is whole chunks, as the body is read.
+    pub progress: ReadProgress,
 }
+
+/// Tells how much of a message is whole chunks so far. Before the first byte of a chunk comes, it counts all chunks
+/// before that one.
+pub type ReadProgress = Box<dyn Fn() -> Held + Send + Sync>;
 
 /// What a probe by local id found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +86,8 @@ pub trait MeshMailbox: Send + Sync {
     /// The ids in the inbox, oldest first, all pages.
     async fn list(&self) -> Result<Vec<MessageId>, MeshError>;
 
-    /// Opens a message. Changes nothing at MESH.
-    async fn open(&self, id: &MessageId) -> Result<Incoming, MeshError>;
+    /// Opens a message, behind the chunks that are held already. Changes nothing at MESH.
+    async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError>;
 
     /// Tells MESH that the message arrived; MESH forgets it. Takes the proof that it did (INV-3).
     async fn acknowledge(&self, delivered: &DeliveryRecorded) -> Result<(), MeshError>;

@@ -1,10 +1,11 @@
 //! The organisation's side, inbound: where messages go.
 
 use async_trait::async_trait;
-use mesh_api::{Classify, Download, Effect, FailureClass, MailboxId, Owner, PayloadStream};
+use mesh_api::{Classify, Download, Effect, FailureClass, Held, MailboxId, MessageId, Owner, PayloadStream};
 use thiserror::Error;
 
 use crate::clock::RelayId;
+use crate::mesh::ReadProgress;
 
 /// A message on its way from MESH to the organisation.
 pub struct Inbound<'a> {
@@ -14,8 +15,12 @@ pub struct Inbound<'a> {
     pub mailbox: &'a MailboxId,
     /// Its metadata.
     pub download: &'a Download,
-    /// Its bytes, chunks joined and transport compression undone. Empty on a report.
+    /// Its bytes, chunks joined and transport compression undone, behind those that the sink held. Empty on a report.
     pub body: PayloadStream,
+    /// Where the body begins: what [`Sink::held`] said, or nothing when that could not be had.
+    pub held: Held,
+    /// How much of the message is whole chunks, as the body is read: what a sink may keep for the next attempt.
+    pub progress: ReadProgress,
     /// Which attempt this is, from 1. Above 1 the sink may hold some or all of it already.
     pub attempt: u32,
 }
@@ -23,6 +28,12 @@ pub struct Inbound<'a> {
 /// The organisation's side, inbound.
 #[async_trait]
 pub trait Sink: Send + Sync {
+    /// How much of a message an earlier attempt left here, in whole chunks and durably. Nothing, unless the sink keeps
+    /// such a beginning.
+    async fn held(&self, _message_id: &MessageId) -> Held {
+        Held::default()
+    }
+
     /// Hands the message over. Returns only when the far side has made it durable. A message that comes again
     /// under the same id must not be doubled where the far side can tell.
     ///

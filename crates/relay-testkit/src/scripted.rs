@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use mesh_api::{Effect, FailureClass, LocalId, MailboxId, MessageId, Owner, Tracking, TrackingStatus};
 use relay_core::{
-    Clock, DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
+    Clock, DeliveryRecorded, Found, Held, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
 
 /// What the port does with the next send or chunk. With none left it does as asked.
@@ -240,7 +240,7 @@ impl MeshMailbox for ScriptedMesh {
         Ok(Vec::new())
     }
 
-    async fn open(&self, _: &MessageId) -> Result<Incoming, MeshError> {
+    async fn open(&self, _: &MessageId, _: Held) -> Result<Incoming, MeshError> {
         Err(error(&Fault::UploadLost))
     }
 
