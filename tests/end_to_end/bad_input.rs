@@ -7,7 +7,7 @@ use mesh_sandbox::{Sandbox, SandboxConfig};
 use relay_testkit::pairs::{Control, element};
 use relay_testkit::wait::eventually;
 
-use crate::process::{ALICE, BOB, Relay, Site, command};
+use crate::process::{ALICE, BOB, Relay, Site, command, fixture};
 
 /// A pair that can never be sent: what is dropped, and what the report says.
 struct Bad {
@@ -221,7 +221,7 @@ fn a_sound_configuration_passes_and_things_it_refers_to_are_looked_at() {
     fs::remove_file(site.path("mailbox.pass")).expect("removed");
     let adapter =
         "[[adapter]]\nname = \"third\"\nkind = \"dts-folder\"\nmailbox = \"X26ABC9\"\nroot = \"X26ABC1\"\n";
-    site.write("relay.toml", &format!("{}{adapter}", site.configuration("http://127.0.0.1:9", "")));
+    site.write("relay.toml", format!("{}{adapter}", site.configuration("http://127.0.0.1:9", "")));
     let output = command(&["check", "--config", path]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     for part in ["mailbox.pass", "mailbox X26ABC9 is not configured", "works on folder"] {
@@ -255,18 +255,24 @@ fn the_example_configurations_pass() {
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let authority = relay_testkit::certificates::Authority::new("An authority");
     let identity = authority.client("MAILHOST1.X26.api.mesh-client.nhs.uk");
-    for (name, adapters) in [("sandbox.toml", 2), ("dts-folder.toml", 1)] {
+    for (name, adapters) in [("sandbox.toml", 2), ("dts-folder.toml", 1), ("keystore-and-proxy.toml", 1)] {
         let site = Site::new("http://127.0.0.1:9", "");
-        site.write("relay.toml", &fs::read_to_string(examples.join(name)).expect("an example"));
+        site.write("relay.toml", fs::read_to_string(examples.join(name)).expect("an example"));
         // What the examples refer to.
         site.write("client.pem", &identity.certificate);
         site.write("client.key", &identity.key);
         site.write("nhs-int.pem", authority.pem());
         site.write("x26hc005.pass", "password");
+        site.write("mesh.keystore", fixture("ec.jks"));
+        site.write("keystore.pass", "changeit");
         let output = std::process::Command::new(crate::process::binary())
             .args(["check", "--config"])
             .arg(site.path("relay.toml"))
-            .envs([("MESH_SHARED_KEY", "TestKey"), ("MAILBOX_PASSWORD", "password")])
+            .envs([
+                ("MESH_SHARED_KEY", "TestKey"),
+                ("MAILBOX_PASSWORD", "password"),
+                ("PROXY_PASSWORD", "password"),
+            ])
             .output()
             .expect("the relay's program");
         let (text, error) =

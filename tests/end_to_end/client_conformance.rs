@@ -42,6 +42,7 @@ fn client(url: &str, key: &str) -> Client {
         base_url: url.to_owned(),
         shared_key: SharedKey::new(key),
         tls: TlsConfig::default(),
+        proxy: None,
         timeouts: Timeouts::default(),
         // Refused credentials are cases here; they must not keep the others from being tried.
         breaker: BreakerConfig { failures: 0, ..BreakerConfig::default() },

@@ -5,6 +5,7 @@ mod carrying;
 mod client_conformance;
 mod crashes;
 mod emulator_tests;
+mod identities;
 mod load;
 mod official;
 mod process;

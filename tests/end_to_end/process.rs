@@ -25,6 +25,12 @@ pub fn binary() -> PathBuf {
     binary
 }
 
+/// An identity file of the keystore crate's tests. "changeit" opens them all.
+pub fn fixture(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/keystore/tests/fixtures");
+    fs::read(folder.join(name)).expect("a fixture")
+}
+
 /// A command of the relay, run to its end.
 pub fn command(arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).stdin(Stdio::null()).output().expect("the relay's program")
@@ -45,7 +51,7 @@ impl Site {
         let site = Self { alice: root(ALICE), bob: root(BOB), folder };
         site.write("mailbox.pass", "password\n");
         site.write("shared.key", "TestKey\n");
-        site.write("relay.toml", &site.configuration(mesh_url, more));
+        site.write("relay.toml", site.configuration(mesh_url, more));
         site
     }
 
@@ -66,7 +72,7 @@ impl Site {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
-    pub fn write(&self, name: &str, content: &str) {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.folder.path().join(name), content).expect("a file written");
     }
 

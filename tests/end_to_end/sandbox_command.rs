@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use mesh_api::SharedKey;
-use mesh_client::{BreakerConfig, Client, ClientConfig, Timeouts, TlsConfig};
+use mesh_client::{BreakerConfig, Client, ClientConfig, RootCertificate, Timeouts, TlsConfig, keystore};
 use secrecy::SecretString;
 
 use crate::process::{binary, command};
@@ -31,14 +31,15 @@ impl Serving {
 
     async fn handshake(
         &self,
-        roots_pem: Option<Vec<u8>>,
+        roots: Vec<RootCertificate>,
         mailbox: &str,
         password: &str,
     ) -> Result<(), String> {
         let client = Client::new(ClientConfig {
             base_url: self.1.clone(),
             shared_key: SharedKey::new("TestKey"),
-            tls: TlsConfig { roots_pem, identity: None },
+            tls: TlsConfig { roots, identity: None },
+            proxy: None,
             timeouts: Timeouts::default(),
             breaker: BreakerConfig::default(),
             application: "test==1".to_owned(),
@@ -64,8 +65,8 @@ impl Drop for Serving {
 #[tokio::test]
 async fn the_sandbox_serves_plain_http_and_its_stock_mailboxes() {
     let serving = Serving::start(&[]);
-    assert_eq!(serving.handshake(None, "X26ABC1", "password").await, Ok(()));
-    let refused = serving.handshake(None, "X26ABC1", "wrong").await.expect_err("a wrong password");
+    assert_eq!(serving.handshake(Vec::new(), "X26ABC1", "password").await, Ok(()));
+    let refused = serving.handshake(Vec::new(), "X26ABC1", "wrong").await.expect_err("a wrong password");
     assert!(refused.contains("credentials"), "{refused}");
 }
 
@@ -85,8 +86,9 @@ async fn the_sandbox_serves_tls_and_mailboxes_from_a_file() {
     ]);
     assert!(serving.1.starts_with("https://"));
     let root = std::fs::read(file("root.pem")).expect("the root");
-    assert_eq!(serving.handshake(Some(root.clone()), "Y99EX001", "own-password").await, Ok(()));
-    assert!(serving.handshake(Some(root), "X26ABC1", "password").await.is_err(), "no stock mailboxes");
+    let root = keystore::read_authorities(&root, None).expect("a root");
+    assert_eq!(serving.handshake(root.clone(), "Y99EX001", "own-password").await, Ok(()));
+    assert!(serving.handshake(root, "X26ABC1", "password").await.is_err(), "no stock mailboxes");
 }
 
 #[tokio::test]
@@ -104,7 +106,7 @@ async fn the_sandbox_takes_a_profile_rules_a_fault_script_and_a_folder() {
         "--store",
         store.to_str().expect("a path"),
     ]);
-    assert_eq!(serving.handshake(None, "X26ABC3", "password").await, Ok(()));
+    assert_eq!(serving.handshake(Vec::new(), "X26ABC3", "password").await, Ok(()));
     assert!(store.is_dir());
 }
 

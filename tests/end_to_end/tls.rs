@@ -102,5 +102,5 @@ fn an_identity_that_cannot_be_read_is_a_fault_of_the_configuration() {
     let output = crate::process::command(&["check", "--config", path.to_str().expect("a path")]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("certificate"), "{error}");
+    assert!(error.contains("client.pem") && error.contains("neither PEM"), "{error}");
 }

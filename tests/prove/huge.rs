@@ -92,7 +92,7 @@ async fn there_and_back(gzip: bool) {
     let site = Site::new(&sandbox.base_url(), "roots = \"roots.pem\"\n");
     site.write("roots.pem", sandbox.root_certificate().expect("a root"));
     let config = std::fs::read_to_string(site.path("relay.toml")).expect("a configuration");
-    site.write("relay.toml", &config.replace("64KB", &format!("{}MB", CHUNK_BYTES / 1_000_000)));
+    site.write("relay.toml", config.replace("64KB", &format!("{}MB", CHUNK_BYTES / 1_000_000)));
 
     let mut relay: Relay = site.run().await;
     let out = site.alice.folder("OUT");

@@ -33,7 +33,7 @@ async fn batch(more: &str, control: &Control, calls_at_best: usize, cost: &mut C
     sandbox.faults().add(lost).expect("a fault");
     let site = Site::new(&sandbox.base_url(), "");
     let config = std::fs::read_to_string(site.path("relay.toml")).expect("a configuration");
-    site.write("relay.toml", &config.replace("[send]\n", &format!("[send]\nin_flight = {BATCH}\n{more}")));
+    site.write("relay.toml", config.replace("[send]\n", &format!("[send]\nin_flight = {BATCH}\n{more}")));
     for number in 0..BATCH {
         let control = control.clone().local_id(&format!("L{number}"));
         site.alice.drop_pair(&format!("P{number:03}"), &control, format!("payload {number}").as_bytes());

@@ -38,6 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         base_url: "http://127.0.0.1:8700".to_owned(),
         shared_key: SharedKey::new("TestKey"),
         tls: TlsConfig::default(),
+        proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
         application: "send-file==1.0".to_owned(),

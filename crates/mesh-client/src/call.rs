@@ -25,6 +25,7 @@ use crate::body::{RequestBody, Watch};
 use crate::client::Mailbox;
 use crate::error::{Call, CallError, ConnectFault, Details, ErrorKind};
 use crate::outcome::{Verdict, judge};
+use crate::proxy::ProxyFault;
 use crate::tls_fault::{TlsFault, find_in};
 
 /// Most attempts of one call, the first included. [`Mailbox::send`] has one.
@@ -283,6 +284,7 @@ fn repeat_wait(error: &CallError, attempt: u32) -> Option<Duration> {
     let asked = match (error.kind(), error.status()) {
         (ErrorKind::Broken, _) => None,
         (ErrorKind::Connect(ConnectFault::Name | ConnectFault::Network(_)), _) => None,
+        (ErrorKind::Connect(ConnectFault::Proxy(ProxyFault::Name | ProxyFault::Unreachable(_))), _) => None,
         (ErrorKind::Throttled { retry_after }, Some(425 | 429 | 503))
         | (ErrorKind::ServerTrouble { retry_after }, Some(502..=504)) => *retry_after,
         _ => return None,
@@ -294,7 +296,10 @@ fn repeat_wait(error: &CallError, attempt: u32) -> Option<Duration> {
     (wait <= REPEAT_WAIT_MAX).then_some(wait)
 }
 
-fn connect_fault(error: &(dyn Error + 'static)) -> ConnectFault {
+pub(crate) fn connect_fault(error: &(dyn Error + 'static)) -> ConnectFault {
+    if let Some(fault) = find_in::<ProxyFault>(error) {
+        return ConnectFault::Proxy(fault.clone());
+    }
     if let Some(fault) = TlsFault::find(error) {
         return ConnectFault::Tls(fault);
     }

@@ -5,19 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
 use hyper::header::{DATE, HeaderValue};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::{Authorization, Effect, MailboxId, SharedKey};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::body::RequestBody;
 use crate::breaker::Breaker;
 use crate::config::{BaseUrl, BreakerConfig, ClientConfig, ClientConfigError, Timeouts};
 use crate::connect::Connector;
 use crate::error::{Call, CallError, ErrorKind, Resting};
+use crate::pool::Pool;
+use crate::proxy::Tunnel;
 use crate::tls;
 
 /// Difference between this machine's clock and MESH's that is told in the log.
@@ -30,7 +29,7 @@ pub struct Client {
 }
 
 pub(crate) struct Shared {
-    pub(crate) http: legacy::Client<Connector, RequestBody>,
+    pub(crate) http: Pool,
     pub(crate) base: BaseUrl,
     pub(crate) timeouts: Timeouts,
     pub(crate) application: HeaderValue,
@@ -61,12 +60,9 @@ impl Client {
         }
         let application =
             HeaderValue::from_str(config.application.trim()).map_err(|_| ClientConfigError::Application)?;
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(timeouts.idle)
-            // A repeat down there would carry a used token, and a send must never be repeated at all.
-            .retry_canceled_requests(false)
-            .build(Connector::new(tls, timeouts.connect));
+        let tunnel = config.proxy.as_ref().map(Tunnel::new).transpose()?;
+        let connector = Connector::new(tls, config.tls.identity, tunnel, timeouts.connect);
+        let http = Pool::new(connector, timeouts.idle);
         Ok(Self {
             shared: Arc::new(Shared {
                 http,

@@ -1,15 +1,18 @@
 //! What a client is built from, and why it could not be.
 
-use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
 use jiff::Timestamp;
+use keystore::SwappableIdentity;
 use mesh_api::SharedKey;
 use mesh_api::path::ROOT;
-use secrecy::SecretSlice;
+use rustls::pki_types::CertificateDer;
 use thiserror::Error;
+
+use crate::proxy::{Proxy, ProxyConfigError};
 
 /// What a [`crate::Client`] is built from: one MESH environment and the ways to reach it.
 pub struct ClientConfig {
@@ -21,6 +24,8 @@ pub struct ClientConfig {
     pub shared_key: SharedKey,
     /// Whom to trust and who we are.
     pub tls: TlsConfig,
+    /// The HTTP proxy on the way. Calls over plain `http` stay on this machine and go directly.
+    pub proxy: Option<Proxy>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// When failing calls rest.
@@ -32,40 +37,37 @@ pub struct ClientConfig {
     pub now: fn() -> Timestamp,
 }
 
-/// Trust and identity, both in PEM.
+/// A certificate to trust, as [`read_authorities`](keystore::read_authorities) gives it.
+pub type RootCertificate = CertificateDer<'static>;
+
+/// Trust and identity. [`keystore`](crate::keystore) reads both from PEM, PKCS#12 and Java keystores:
+///
+/// ```
+/// use mesh_client::{TlsConfig, keystore};
+///
+/// # fn tls(roots: &[u8], mine: &[u8]) -> Result<TlsConfig, keystore::KeystoreError> {
+/// let key = keystore::certified_key(&keystore::read(mine, None)?)?;
+/// Ok(TlsConfig {
+///     roots: keystore::read_authorities(roots, None)?,
+///     identity: Some(keystore::SwappableIdentity::new(Some(key)).into()),
+/// })
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct TlsConfig {
     /// Certificates that may have signed the server's. There is no default, because the NHS roots are in no
     /// public trust store (`mesh-api.md` 1.3): needed with `https`.
-    pub roots_pem: Option<Vec<u8>>,
-    /// Our own certificate and key. Every live host asks for them (`mesh-api.md` 1.2).
-    pub identity: Option<Identity>,
-}
-
-/// A client certificate with its key. The key does not print.
-pub struct Identity {
-    /// Our certificate, then the intermediates that lead to the root.
-    pub certificate_pem: Vec<u8>,
-    /// The private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
-    pub key_pem: SecretSlice<u8>,
-}
-
-impl Clone for Identity {
-    fn clone(&self) -> Self {
-        Self { certificate_pem: self.certificate_pem.clone(), key_pem: self.key_pem.clone() }
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identity(…)")
-    }
+    pub roots: Vec<RootCertificate>,
+    /// Our own certificate and key. Every live host asks for them (`mesh-api.md` 1.2). Whoever holds on to it may
+    /// swap it while the client is at work. New connections then show the new one; a pooled connection keeps the
+    /// one it was made with, carries at most one more request, and is closed. No request fails for it.
+    pub identity: Option<Arc<SwappableIdentity>>,
 }
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection to stand: name, TCP and TLS together. 15 seconds by default.
+    /// For a connection to stand: name, TCP, proxy and TLS together. 15 seconds by default.
     pub connect: Duration,
     /// Longest silence: nothing of our body could be written, and nothing came back. A large body that moves
     /// may take as long as it needs. 60 seconds by default, because MESH answers a chunk of 100 MB only after it
@@ -131,37 +133,24 @@ pub enum ClientConfigError {
     },
     /// No roots with `https`.
     #[error(
-        "no root certificates are configured; configure the roots of the MESH environment as PEM (the NHS roots \
-         are in no public trust store)"
+        "no root certificates are configured; configure the roots of the MESH environment (the NHS roots are in \
+         no public trust store)"
     )]
     NoRoots,
-    /// A part of the TLS configuration has nothing to read in it.
-    #[error("the {what} holds no {item} in PEM form")]
-    PemMissing {
-        /// Which part.
-        what: &'static str,
-        /// What was looked for.
-        item: &'static str,
-    },
-    /// A part of the TLS configuration is damaged.
-    #[error("the {what} is damaged or not PEM: {why}")]
-    PemDamaged {
-        /// Which part.
-        what: &'static str,
+    /// A root is no certificate that can be trusted.
+    #[error("root certificate number {number} cannot be used: {why}; take it out or get it anew")]
+    BadRoot {
+        /// Its place among the roots, from 1.
+        number: usize,
         /// What is wrong with it.
         why: String,
     },
-    /// The key needs a password.
-    #[error("the client key is encrypted; store it decrypted, readable by the service's account only")]
-    KeyEncrypted,
-    /// The key is not that of the certificate.
-    #[error(
-        "the client key does not belong to the client certificate (the first one of its file must be ours)"
-    )]
-    KeyMismatch,
     /// The TLS library refuses what was given.
     #[error("the TLS configuration is refused: {0}")]
     Tls(String),
+    /// The proxy cannot be used as it is configured.
+    #[error(transparent)]
+    Proxy(#[from] ProxyConfigError),
     /// The application's name cannot be a header.
     #[error("the application name must be printable ASCII and not empty")]
     Application,

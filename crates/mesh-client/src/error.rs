@@ -7,6 +7,7 @@ use std::time::Duration;
 use mesh_api::{Classify, Effect, FailureClass, MailboxId, Owner, ServiceError};
 use thiserror::Error;
 
+use crate::proxy::ProxyFault;
 use crate::tls_fault::TlsFault;
 
 /// Most characters of MESH's own words that an error shows.
@@ -98,6 +99,9 @@ pub enum ConnectFault {
     /// The two sides do not trust each other.
     #[error(transparent)]
     Tls(#[from] TlsFault),
+    /// The HTTP proxy gives no way through.
+    #[error(transparent)]
+    Proxy(#[from] ProxyFault),
 }
 
 /// What went wrong, as far as a caller acts on it.
@@ -345,7 +349,7 @@ impl Classify for CallError {
             ErrorKind::CredentialsRefused
             | ErrorKind::Resting { what: Resting::Mailbox, .. }
             | ErrorKind::NotMesh(_)
-            | ErrorKind::Connect(ConnectFault::Tls(_)) => Owner::Operator,
+            | ErrorKind::Connect(ConnectFault::Tls(_) | ConnectFault::Proxy(_)) => Owner::Operator,
             ErrorKind::Unsendable(_) => Owner::Relay,
             _ => Owner::Mesh,
         }

@@ -20,21 +20,28 @@ mod download;
 mod error;
 mod inbox;
 mod outcome;
+mod pool;
+mod proxy;
 mod receive;
 mod send;
 mod tls;
 mod tls_fault;
 mod transfer;
+mod wire;
 
 pub use call::REPEATS_MAX;
 pub use client::{CLOCK_SKEW_TOLD, Client, Mailbox};
-pub use config::{BreakerConfig, ClientConfig, ClientConfigError, Identity, Timeouts, TlsConfig};
+pub use config::{BreakerConfig, ClientConfig, ClientConfigError, RootCertificate, Timeouts, TlsConfig};
 pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting, SendOutcome};
 pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
+pub use proxy::{PROXY_ANSWER_BYTES_MAX, Proxy, ProxyConfigError, ProxyFault, ProxyLogin};
 pub use receive::{LocalIdMatch, OpenMessage, Progress};
 pub use tls_fault::TlsFault;
 pub use transfer::{SendFailure, SendOptions, Upload};
+
+/// Reads identities and roots from files. Here so that a user needs no other dependency for [`TlsConfig`].
+pub use keystore;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

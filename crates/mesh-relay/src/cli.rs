@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use relay_config::Faults;
+use keystore::Severity;
+use relay_config::{Fault, Faults};
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
-use crate::{demo, sandbox, stop};
+use crate::{demo, identity, sandbox, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -64,7 +65,7 @@ pub struct ConfigArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Print the faults as one JSON array
+    /// Print faults, warnings and hints as one JSON array
     #[arg(long)]
     json: bool,
 }
@@ -113,27 +114,30 @@ fn check(args: &CheckArgs) -> ExitCode {
     match (Settings::load(&args.config.config), args.json) {
         (Ok(settings), false) => {
             println!("{}: {settings}", args.config.config.display());
+            for note in &settings.notes {
+                println!("{}: {note}", identity::word(note.severity));
+            }
             ExitCode::from(EXIT_OK)
         }
-        (Ok(_), true) => {
-            println!("[]");
+        (Ok(settings), true) => {
+            let list = settings.notes.iter().map(|note| as_json(note.severity, &note.fault));
+            println!("{}", list.collect::<serde_json::Value>());
             ExitCode::from(EXIT_OK)
         }
         (Err(faults), false) => refused(&faults),
         (Err(faults), true) => {
-            let list: Vec<_> = faults
-                .iter()
-                .map(|fault| {
-                    serde_json::json!({
-                        "file": fault.file, "line": fault.line, "column": fault.column,
-                        "message": fault.message, "hint": fault.hint,
-                    })
-                })
-                .collect();
-            println!("{}", serde_json::Value::from(list));
+            let list = faults.iter().map(|fault| as_json(Severity::Error, fault));
+            println!("{}", list.collect::<serde_json::Value>());
             ExitCode::from(EXIT_USAGE)
         }
     }
+}
+
+fn as_json(severity: Severity, fault: &Fault) -> serde_json::Value {
+    serde_json::json!({
+        "severity": identity::word(severity), "file": fault.file, "line": fault.line,
+        "column": fault.column, "message": fault.message, "hint": fault.hint,
+    })
 }
 
 async fn relay(config: &Path) -> ExitCode {
@@ -142,6 +146,9 @@ async fn relay(config: &Path) -> ExitCode {
         Err(faults) => return refused(&faults),
     };
     tracing::info!("{settings}");
+    for note in &settings.notes {
+        identity::log(note.severity, &note.to_string());
+    }
     let mut relay = match Relay::start(settings).await {
         Ok(relay) => relay,
         Err(error) => return failed(&error.to_string()),

@@ -135,6 +135,7 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         base_url: sandbox.base_url(),
         shared_key: SharedKey::new(SHARED_KEY),
         tls: TlsConfig::default(),
+        proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
         application: application(),
@@ -143,6 +144,8 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
     Ok(Settings {
         mesh_url: sandbox.base_url(),
         client,
+        identity: None,
+        notes: Vec::new(),
         mailboxes,
         journal: root.join("journal.db"),
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },

@@ -5,6 +5,7 @@
 //! | commands, exit codes | [`cli`] |
 //! | configuration to settings | [`settings`] |
 //! | the list of adapters | [`adapters`] |
+//! | the client certificate and its reload | [`identity`] |
 //! | settings to a running relay | [`relay`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
@@ -12,6 +13,7 @@
 pub mod adapters;
 pub mod cli;
 pub mod demo;
+pub mod identity;
 pub mod mesh_port;
 pub mod relay;
 pub mod sandbox;

@@ -90,6 +90,13 @@ impl Relay {
                 Ok(())
             });
         }
+        if let Some((watch, every)) = settings.identity {
+            let stop = shutdown.clone();
+            tasks.spawn(async move {
+                watch.run(every, stop).await;
+                Ok(())
+            });
+        }
         let relay = RelayHandle::new(surroundings, ports, settings.send, shutdown.clone());
         for (_, adapter) in adapters {
             tasks.spawn(adapter.source.run(relay.clone(), shutdown.clone()));

@@ -4,13 +4,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keystore::{Finding, Severity, read_authorities};
 use mesh_api::{MailboxId, SharedKey};
-use mesh_client::{BreakerConfig, Client, ClientConfig, Identity, Timeouts, TlsConfig};
-use relay_config::{AdapterSection, Faults, Loaded, MeshSection, SendSection};
+use mesh_client::{
+    BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
+};
+use relay_config::{AdapterSection, Fault, Faults, Identity, Loaded, MeshSection, SecretRef, SendSection};
 use relay_core::{ReceivePolicy, SendPolicy};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
+use crate::identity::{self, IdentityError, IdentityWatch};
 use crate::system;
 
 /// What a relay is started with: everything resolved, no connection and no folder opened.
@@ -19,6 +23,10 @@ pub struct Settings {
     pub mesh_url: String,
     /// How MESH is reached.
     pub client: Client,
+    /// What keeps the client's identity as its files are, and the pause between two looks at them.
+    pub identity: Option<(IdentityWatch, Duration)>,
+    /// What is to be known and keeps nothing from starting.
+    pub notes: Vec<Note>,
     /// Its mailboxes.
     pub mailboxes: Vec<MailboxSettings>,
     /// Where the journal is.
@@ -29,6 +37,24 @@ pub struct Settings {
     pub receive: ReceivePolicy,
     /// Adapters by name.
     pub adapters: Vec<(String, AdapterConfig)>,
+}
+
+/// Something to know about a configuration without a fault.
+pub struct Note {
+    /// How bad it is; no error.
+    pub severity: Severity,
+    /// What it is, where, and what to do.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fault.message)?;
+        match &self.fault.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One mailbox.
@@ -70,11 +96,18 @@ impl Settings {
                 }
             }
         }
-        let client = client(&loaded.mesh, base, &mut faults);
+        let before = faults.len();
+        let roots = roots(&loaded.mesh, base, &mut faults);
+        let mut notes = Vec::new();
+        let watch = watch(&loaded.mesh, base, &roots, &mut notes, &mut faults);
+        let identity = watch.as_ref().map(IdentityWatch::shown);
+        let client = client(&loaded.mesh, base, TlsConfig { roots, identity }, before, &mut faults);
         match client {
             Some(client) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
                 client,
+                identity: watch.map(|watch| (watch, loaded.mesh.identity_look)),
+                notes,
                 mailboxes,
                 journal: loaded.journal.path,
                 send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
@@ -124,38 +157,114 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
     }
 }
 
-fn client(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Client> {
-    let mut read = |key: &str, path: &Path| match std::fs::read(path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            let hint = Some("name a PEM file that the relay's account may read".to_owned());
-            faults.push(mesh.section.fault(Some(key), format!("{}: {error}", path.display()), hint));
+/// The authorities to trust. Where they are the keystore of the identity, its password opens it.
+fn roots(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Vec<RootCertificate> {
+    let Some(path) = &mesh.roots else {
+        return Vec::new();
+    };
+    let password = match &mesh.identity {
+        Some(Identity::Keystore { keystore, password, .. }) if keystore == path => password.as_ref(),
+        _ => None,
+    };
+    // One that cannot be had is told where the identity is read.
+    let password = password.and_then(|password| password.resolve(base).ok());
+    let mut fault = |what: &dyn fmt::Display, hint: Option<&str>| {
+        let message = format!("{}: {what}", path.display());
+        faults.push(mesh.section.fault(Some("roots"), message, hint.map(str::to_owned)));
+        Vec::new()
+    };
+    match std::fs::read(path) {
+        Ok(bytes) => match read_authorities(&bytes, password.as_ref()) {
+            Ok(roots) => roots,
+            Err(error) => fault(&error, Some("name a PEM file, or the keystore of the identity")),
+        },
+        Err(error) => fault(&error, Some("name a file that the relay's account may read")),
+    }
+}
+
+/// The identity and what is to be known of it.
+fn watch(
+    mesh: &MeshSection,
+    base: &Path,
+    roots: &[RootCertificate],
+    notes: &mut Vec<Note>,
+    faults: &mut Faults,
+) -> Option<IdentityWatch> {
+    let files = identity::files(mesh.identity.as_ref()?, base);
+    let fault = |finding: &Finding| {
+        let hint = Some(finding.advice.to_owned());
+        mesh.section.fault(Some("identity"), finding.sentence.clone(), hint)
+    };
+    match IdentityWatch::start(files, roots.to_vec(), system::now()) {
+        Ok((watch, findings)) => {
+            let note = |finding: &Finding| Note { severity: finding.severity, fault: fault(finding) };
+            notes.extend(findings.iter().map(note));
+            Some(watch)
+        }
+        Err(IdentityError::Unfit(finding)) => {
+            faults.push(fault(&finding));
             None
         }
-    };
-    let roots_pem = mesh.roots.as_deref().and_then(|path| read("roots", path));
-    let identity = mesh.identity.as_ref().and_then(|identity| {
-        let certificate_pem = read("identity", &identity.cert);
-        let key_pem = read("identity", &identity.key);
-        Some(Identity { certificate_pem: certificate_pem?, key_pem: key_pem?.into() })
-    });
-    let shared_key = match mesh.shared_key.resolve(base) {
-        Ok(key) => key,
-        Err(error) => {
-            faults.push(mesh.section.fault(Some("shared_key"), error.to_string(), None));
-            return None;
+        Err(IdentityError::Load(error)) => {
+            faults.push(mesh.section.fault(Some("identity"), error.to_string(), None));
+            None
         }
+    }
+}
+
+fn proxy(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Proxy> {
+    let configured = mesh.proxy.as_ref()?;
+    let login = match &configured.login {
+        Some(login) => Some(ProxyLogin {
+            user: login.user.clone(),
+            password: secret(mesh, "proxy.password", &login.password, base, faults)?,
+        }),
+        None => None,
     };
+    Some(Proxy { url: configured.url.clone(), login })
+}
+
+fn secret(
+    mesh: &MeshSection,
+    key: &str,
+    secret: &SecretRef,
+    base: &Path,
+    faults: &mut Faults,
+) -> Option<SecretString> {
+    match secret.resolve(base) {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            faults.push(mesh.section.fault(Some(key), error.to_string(), None));
+            None
+        }
+    }
+}
+
+/// `None` comes with a fault. `before` is how many there were before `tls` was read.
+fn client(
+    mesh: &MeshSection,
+    base: &Path,
+    tls: TlsConfig,
+    before: usize,
+    faults: &mut Faults,
+) -> Option<Client> {
+    let proxy = proxy(mesh, base, faults);
+    let shared_key = secret(mesh, "shared_key", &mesh.shared_key, base, faults)?;
+    // Faults of the parts are told; one of the whole would repeat them.
+    if faults.len() > before {
+        return None;
+    }
     let config = ClientConfig {
         base_url: mesh.environment.base_url().to_owned(),
         shared_key: SharedKey::new(shared_key.expose_secret()),
-        tls: TlsConfig { roots_pem, identity },
+        tls,
+        proxy,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
         application: application(),
         now: system::now,
     };
-    // Files that could be read may still not hold what they should.
+    // What could be read may still not be what it should.
     match Client::new(config) {
         Ok(client) => Some(client),
         Err(error) => {

@@ -108,7 +108,7 @@ impl Environment {
 }
 
 /// The host of an address, without port; an IPv6 address keeps its brackets.
-fn host(url: &str) -> &str {
+pub(crate) fn host(url: &str) -> &str {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     match authority.rfind(']') {
         Some(end) => &authority[..=end],

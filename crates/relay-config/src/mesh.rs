@@ -1,15 +1,22 @@
-//! `[mesh]`: the server, the relay's identity there, and the shared key.
+//! `[mesh]`: the server, the relay's identity there, the shared key, and the proxy on the way.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mesh_api::chunk::{CHUNK_BYTES_DEFAULT, REQUEST_BYTES_MAX};
 use serde::Deserialize;
 
 use crate::environment::Environment;
 use crate::fault::Faults;
-use crate::quantity::Size;
+use crate::identity::{FORMS as IDENTITY_FORMS, Identity, IdentityEntries};
+use crate::proxy::{Proxy, ProxyEntries};
+use crate::quantity::{Interval, Size};
 use crate::secret::SecretRef;
 use crate::section::Section;
+
+/// The pause between two looks at the files of the identity unless configured: short beside the days that a change
+/// of certificates takes, long beside the milliseconds that a look costs.
+pub const IDENTITY_LOOK: Duration = Duration::from_secs(30);
 
 /// The section `[mesh]`.
 #[derive(Debug, Clone)]
@@ -18,42 +25,31 @@ pub struct MeshSection {
     pub environment: Environment,
     /// `identity`: client certificate and key. Required for NHS England's servers.
     pub identity: Option<Identity>,
+    /// `identity_look`: pause between two looks whether the files of the identity changed. Default
+    /// [`IDENTITY_LOOK`]; there to make tests short.
+    pub identity_look: Duration,
     /// `shared_key`: the key of the environment, with which requests are signed. Required.
     pub shared_key: SecretRef,
-    /// `roots`: PEM file of the certificates to trust. Required over TLS: NHS roots are in no public store.
-    /// Relative to the folder of the configuration file.
+    /// `roots`: file of the certificates to trust: PEM, or the keystore of the identity. Required over TLS: NHS roots
+    /// are in no public store. Relative to the folder of the configuration file.
     pub roots: Option<PathBuf>,
+    /// `proxy`: the HTTP proxy on the way. Not used for plain HTTP, which stays on this machine.
+    pub proxy: Option<Proxy>,
     /// `chunk_size`: bytes of one chunk before compression, 1 to 100 MB. Default 20 MB.
     pub chunk_bytes: u64,
     /// The section, for faults that are found later.
     pub section: Section,
 }
 
-/// A client certificate with its key. Paths are relative to the folder of the configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// `cert`: PEM file of the certificate, followed by those that issued it.
-    pub cert: PathBuf,
-    /// `key`: PEM file of the private key.
-    pub key: PathBuf,
-}
-
 #[derive(Deserialize)]
 struct Entries {
     environment: Option<Environment>,
     identity: Option<IdentityEntries>,
+    identity_look: Option<Interval>,
     shared_key: Option<SecretRef>,
     roots: Option<PathBuf>,
+    proxy: Option<ProxyEntries>,
     chunk_size: Option<Size>,
-}
-
-/// `keystore` and `password` are known so that the answer to them is better than that they are not.
-#[derive(Deserialize)]
-struct IdentityEntries {
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-    keystore: Option<PathBuf>,
-    password: Option<SecretRef>,
 }
 
 impl MeshSection {
@@ -67,10 +63,9 @@ impl MeshSection {
         let environment = section.require("environment", entries.environment, hint, faults);
         let hint = "such as shared_key = { env = \"MESH_SHARED_KEY\" } or { file = \"path\" }";
         let shared_key = section.require("shared_key", entries.shared_key, hint, faults);
-        let identity = entries.identity.and_then(|entries| read_identity(&section, entries, faults));
+        let identity = entries.identity.and_then(|entries| entries.read(&section, faults));
         if environment.as_ref().is_some_and(Environment::is_nhs) && identity.is_none() {
-            let hint = "such as identity = { cert = \"client.pem\", key = \"client.key\" }";
-            section.require("identity", None::<Identity>, hint, faults);
+            section.require("identity", None::<Identity>, IDENTITY_FORMS, faults);
         }
         if environment.as_ref().is_some_and(Environment::is_tls) && entries.roots.is_none() {
             let hint = "such as roots = \"nhs-roots.pem\"; the NHS roots are in no public store";
@@ -82,31 +77,27 @@ impl MeshSection {
             let hint = Some("leave it out for the default of 20MB".to_owned());
             faults.push(section.fault(Some("chunk_size"), message, hint));
         }
+        let identity_look = entries.identity_look.map_or(IDENTITY_LOOK, Interval::get);
+        if identity_look.is_zero() {
+            let hint = Some("leave it out for the default".to_owned());
+            let message = "`identity_look` must be longer than nothing";
+            faults.push(section.fault(Some("identity_look"), message, hint));
+        }
+        let proxy = entries.proxy.and_then(|entries| entries.read(&section, faults));
         let roots = entries.roots.map(|path| section.file(path));
         let mesh = match (environment.clone(), shared_key) {
-            (Some(environment), Some(shared_key)) => {
-                Some(Self { environment, identity, shared_key, roots, chunk_bytes, section })
-            }
+            (Some(environment), Some(shared_key)) => Some(Self {
+                environment,
+                identity,
+                identity_look,
+                shared_key,
+                roots,
+                proxy,
+                chunk_bytes,
+                section,
+            }),
             _ => None,
         };
         (mesh, environment)
     }
-}
-
-fn read_identity(section: &Section, entries: IdentityEntries, faults: &mut Faults) -> Option<Identity> {
-    if entries.keystore.is_some() {
-        let hint = "convert it to PEM: keytool -importkeystore -srckeystore mesh.keystore -destkeystore mesh.p12 \
-                    -deststoretype PKCS12, then openssl pkcs12 -in mesh.p12 -nodes; give the parts as cert and key";
-        let message = "`keystore` is not supported yet";
-        faults.push(section.fault(Some("identity.keystore"), message, Some(hint.to_owned())));
-        return None;
-    }
-    if entries.password.is_some() {
-        let hint = "PEM keys are read without one; openssl pkey removes it";
-        let message = "`password` belongs to a keystore, which is not supported yet";
-        faults.push(section.fault(Some("identity.password"), message, Some(hint.to_owned())));
-    }
-    let cert = section.require("identity.cert", entries.cert, "such as cert = \"client.pem\"", faults);
-    let key = section.require("identity.key", entries.key, "such as key = \"client.key\"", faults);
-    Some(Identity { cert: section.file(cert?), key: section.file(key?) })
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 pub mod certificates;
+pub mod connect_proxy;
 pub mod pairs;
 pub mod proxy;
 pub mod scripted;

@@ -76,6 +76,7 @@ fn resting(server: &Server, failures: u32) -> Mailbox {
         base_url: server.base_url(),
         shared_key: SharedKey::new("TestKey"),
         tls: TlsConfig::default(),
+        proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig { failures, first: Duration::from_secs(60), longest: Duration::from_secs(60) },
         application: "test==1".to_owned(),

@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod cuts;
+mod proxy;
 mod receive;
 mod repeat;
 mod send;
 mod server;
+mod swap;
 mod tls;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mesh_api::SharedKey;
-use mesh_client::{BreakerConfig, Client, ClientConfig, Mailbox, Timeouts, TlsConfig};
+use mesh_client::{BreakerConfig, Client, ClientConfig, Mailbox, Proxy, Timeouts, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -82,15 +82,22 @@ impl Server {
 }
 
 pub(crate) fn mailbox(base_url: &str, tls: TlsConfig) -> Mailbox {
+    mailbox_through(None, base_url, tls, Duration::from_secs(5))
+}
+
+/// [`mailbox`] behind a proxy, with a limit for connecting.
+pub(crate) fn mailbox_through(
+    proxy: Option<Proxy>,
+    base_url: &str,
+    tls: TlsConfig,
+    connect: Duration,
+) -> Mailbox {
     let client = Client::new(ClientConfig {
         base_url: base_url.to_owned(),
         shared_key: SharedKey::new("TestKey"),
         tls,
-        timeouts: Timeouts {
-            connect: Duration::from_secs(5),
-            answer: Duration::from_millis(800),
-            ..Timeouts::default()
-        },
+        proxy,
+        timeouts: Timeouts { connect, answer: Duration::from_millis(800), ..Timeouts::default() },
         // Tests that are about a breaker bring their own.
         breaker: BreakerConfig { failures: 0, ..BreakerConfig::default() },
         application: "mesh-relay==0.1.0".to_owned(),

@@ -2,66 +2,73 @@
 
 use std::sync::Arc;
 
-use mesh_client::{CallError, ConnectFault, ErrorKind, Identity, TlsConfig, TlsFault};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use mesh_client::keystore::{KeyMaterial, SwappableIdentity, certified_key, read_pem};
+use mesh_client::{CallError, ConnectFault, ErrorKind, TlsConfig, TlsFault};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::server::{answer, mailbox, read_head};
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("a root"))
     }
 
-    fn pem(&self) -> Vec<u8> {
-        self.0.pem().into_bytes()
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
     }
 
-    fn issue(&self, name: &str, expired: bool) -> Identity {
+    pub(crate) fn issue(&self, name: &str, expired: bool) -> KeyMaterial {
         let mut params = CertificateParams::new([name.to_owned()]).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, name);
         if expired {
             params.not_after = rcgen::date_time_ymd(2001, 1, 1);
         }
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Identity {
-            certificate_pem: certificate.pem().into_bytes(),
-            key_pem: key.serialize_pem().into_bytes().into(),
-        }
+        read_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes(), None).expect("an identity")
     }
 }
 
-/// A server that says yes to one request on each connection, and asks for certificates of `clients`.
-async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
-    use secrecy::ExposeSecret;
+/// As the client holds an identity.
+pub(crate) fn held(identity: &KeyMaterial) -> Arc<SwappableIdentity> {
+    Arc::new(SwappableIdentity::new(Some(certified_key(identity).expect("a sound identity"))))
+}
+
+/// The server's side of TLS, which asks for certificates of `clients`.
+pub(crate) fn acceptor(identity: KeyMaterial, clients: Option<&Authority>) -> TlsAcceptor {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("versions");
-    let chain = vec![CertificateDer::from_pem_slice(&identity.certificate_pem).expect("a certificate")];
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.expose_secret()).expect("a key");
     let builder = match clients {
         Some(authority) => {
             let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(&authority.pem()).expect("a root")).expect("a root");
+            roots.add(authority.root()).expect("a root");
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         }
         None => builder.with_no_client_auth(),
     };
-    let acceptor = TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).expect("a server")));
+    let config = builder.with_single_cert(identity.chain, identity.key).expect("a server");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A server that says yes to one request on each connection, and asks for certificates of `clients`.
+pub(crate) async fn serve(identity: KeyMaterial, clients: Option<&Authority>) -> u16 {
+    let acceptor = acceptor(identity, clients);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
@@ -69,8 +76,7 @@ async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
             let Ok(mut stream) = acceptor.accept(stream).await else {
                 continue;
             };
-            if read_head(&mut stream).await.is_some() {
-                stream.write_all(&answer("200 OK", &[], b"")).await.expect("a reader");
+            if say_yes(&mut stream).await {
                 stream.shutdown().await.expect("an end");
             }
         }
@@ -78,8 +84,17 @@ async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
     port
 }
 
-async fn call(port: u16, roots: &Authority, identity: Option<Identity>) -> Result<(), CallError> {
-    let tls = TlsConfig { roots_pem: Some(roots.pem()), identity };
+/// Answers one request. `false` at the end of the connection.
+pub(crate) async fn say_yes(stream: &mut TlsStream<TcpStream>) -> bool {
+    if read_head(stream).await.is_none() {
+        return false;
+    }
+    stream.write_all(&answer("200 OK", &[], b"")).await.expect("a reader");
+    true
+}
+
+async fn call(port: u16, roots: &Authority, identity: Option<KeyMaterial>) -> Result<(), CallError> {
+    let tls = TlsConfig { roots: vec![roots.root()], identity: identity.as_ref().map(held) };
     mailbox(&format!("https://localhost:{port}"), tls).handshake().await
 }
 

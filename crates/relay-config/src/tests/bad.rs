@@ -16,6 +16,7 @@ fn told(text: &str, expected: &[Told]) {
     }
 }
 
+const PROXY_TYPE: &str = "wrong type for `proxy`: expected a table in { }, found a string";
 const POLL: &str = "password = { file = \"x26hc005.pass\" }";
 
 #[test]
@@ -40,9 +41,80 @@ fn one_fault_has_its_place_and_its_hint() {
         ),
         (
             identity,
-            "identity = { keystore = \"mesh.keystore\", password = { file = \"p\" } }",
-            ("`keystore` is not supported yet", 3, 14, "convert it to PEM: keytool"),
+            "identity = { }",
+            ("missing key `keystore` in `identity`", 3, 1, "such as identity = { cert"),
         ),
+        (
+            identity,
+            "identity = { keystore = \"a.jks\", cert = \"client.pem\" }",
+            ("`cert` stands beside `keystore`", 3, 34, "a keystore holds certificate and key"),
+        ),
+        (
+            identity,
+            "identity = { cert = \"a\", key = \"b\", alias = \"mesh\" }",
+            ("`alias` belongs to a keystore", 3, 37, "PEM files hold one key"),
+        ),
+        (
+            identity,
+            "identity = { cert = \"a\", key = \"b\", key_password = { env = \"P\" } }",
+            ("`key_password` belongs to a keystore", 3, 37, "PEM files hold one key"),
+        ),
+        (
+            identity,
+            "identity = { keystore = \"a.jks\", alias = \" \" }",
+            ("`alias` is empty", 3, 34, "leave it out"),
+        ),
+        (
+            identity,
+            "identity = { keystore = \"a.jks\", pasword = { env = \"P\" } }",
+            ("unknown key `pasword`", 3, 34, "did you mean `password`?"),
+        ),
+        (
+            identity,
+            "identity = { keystore = \"a.jks\", password = \"hunter2\" }",
+            (
+                "`identity.password`: a secret does not stand in the configuration itself",
+                3,
+                45,
+                "write { file = \"path\" } or { env = \"NAME\" }",
+            ),
+        ),
+        (
+            "roots",
+            "identity_look = \"0s\"\nroots",
+            ("`identity_look` must be longer than nothing", 5, 1, "leave it out"),
+        ),
+        (
+            "roots",
+            "proxy = { user = \"a\", password = { env = \"P\" } }\nroots",
+            ("missing key `url` in `proxy`", 5, 1, "such as url = \"http://proxy.example.nhs.uk:8080\""),
+        ),
+        (
+            "roots",
+            "proxy = { url = \"http://proxy\" }\nroots",
+            ("`proxy.url`: the url has no port", 5, 17, "such as url"),
+        ),
+        (
+            "roots",
+            "proxy = { url = \"http://proxy:8080\", usr = \"me\" }\nroots",
+            ("unknown key `usr`", 5, 38, "did you mean `user`?"),
+        ),
+        (
+            "roots",
+            "proxy = { url = \"http://proxy:8080\", user = \"me\" }\nroots",
+            ("missing key `password` in `proxy`", 5, 1, "such as password"),
+        ),
+        (
+            "roots",
+            "proxy = { url = \"http://proxy:8080\", password = { env = \"P\" } }\nroots",
+            ("missing key `user` in `proxy`", 5, 1, "such as user"),
+        ),
+        (
+            "roots",
+            "proxy = { url = \"http://proxy:8080\", user = \"a:b\", password = { env = \"P\" } }\nroots",
+            ("`user` is empty or holds a colon", 5, 38, "leave user and password out"),
+        ),
+        ("roots", "proxy = \"http://proxy:8080\"\nroots", (PROXY_TYPE, 5, 9, "")),
         ("roots = \"nhs-int.pem\"\n", "", ("missing key `roots` in [mesh]", 1, 1, "such as roots")),
         (
             "\"integration\"",

@@ -2,7 +2,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{Environment, Size, UrlError};
+use crate::{Environment, IDENTITY_LOOK, Identity, Proxy, ProxyLogin, Size, UrlError};
+
+/// The good file with another identity.
+fn with_identity(identity: &str) -> String {
+    with("{ cert = \"client.pem\", key = \"client.key\" }", identity)
+}
 
 #[test]
 fn a_good_file_is_read_with_its_defaults() {
@@ -12,8 +17,9 @@ fn a_good_file_is_read_with_its_defaults() {
     assert_eq!(loaded.folder, folder);
     assert_eq!(loaded.mesh.environment, Environment::Integration);
     assert_eq!(loaded.mesh.environment.base_url(), "https://msg.intspineservices.nhs.uk");
-    let identity = loaded.mesh.identity.expect("an identity");
-    assert_eq!((identity.cert, identity.key), (folder.join("client.pem"), folder.join("client.key")));
+    let (cert, key) = (folder.join("client.pem"), folder.join("client.key"));
+    assert_eq!(loaded.mesh.identity, Some(Identity::Pem { cert, key, password: None }));
+    assert_eq!((loaded.mesh.identity_look, loaded.mesh.proxy), (IDENTITY_LOOK, None));
     assert_eq!(loaded.mesh.shared_key, SecretRef::Env("MESH_SHARED_KEY".to_owned()));
     assert_eq!(loaded.mesh.roots, Some(folder.join("nhs-int.pem")));
     assert_eq!(loaded.mesh.chunk_bytes, 20_000_000);
@@ -29,6 +35,40 @@ fn a_good_file_is_read_with_its_defaults() {
     );
     assert_eq!(adapter.grace.map(Interval::get), Some(Duration::from_secs(2)));
     assert!(adapter.outbound.is_none() && adapter.token.is_none() && adapter.queues.is_empty());
+}
+
+#[test]
+fn identities_come_from_pem_and_from_keystores() {
+    let config =
+        Config::new(with_identity("{ cert = \"a.pem\", key = \"/b.key\", password = { env = \"P\" } }"));
+    let password = Some(SecretRef::Env("P".to_owned()));
+    let (cert, key) = (config.folder.path().join("a.pem"), PathBuf::from("/b.key"));
+    let loaded = config.load().expect("no faults");
+    assert_eq!(loaded.mesh.identity, Some(Identity::Pem { cert, key, password }));
+    let config = Config::new(with_identity(
+        "{ keystore = \"mesh.keystore\", password = { file = \"p\" }, alias = \"mesh\", key_password = { env = \"K\" } }",
+    ));
+    let identity = Identity::Keystore {
+        keystore: config.folder.path().join("mesh.keystore"),
+        password: Some(SecretRef::File("p".into())),
+        alias: Some("mesh".to_owned()),
+        key_password: Some(SecretRef::Env("K".to_owned())),
+    };
+    assert_eq!(config.load().expect("no faults").mesh.identity, Some(identity));
+}
+
+#[test]
+fn a_proxy_has_an_address_and_perhaps_a_login() {
+    let proxy = |text: &str| {
+        let config = Config::new(with("roots", &format!("proxy = {text}\nroots")));
+        config.load().expect("no faults").mesh.proxy
+    };
+    let url = "http://proxy.example.nhs.uk:8080".to_owned();
+    let open = proxy("{ url = \"http://proxy.example.nhs.uk:8080/\" }");
+    assert_eq!(open, Some(Proxy { url: url.clone(), login: None }));
+    let login = ProxyLogin { user: "mesh".to_owned(), password: SecretRef::File("proxy.pass".into()) };
+    let text = format!("{{ url = \"{url}\", user = \"mesh\", password = {{ file = \"proxy.pass\" }} }}");
+    assert_eq!(proxy(&text), Some(Proxy { url, login: Some(login) }));
 }
 
 #[test]

@@ -29,6 +29,9 @@ fn a_secret_in_the_file_never_shows() {
         (password, "password = { file = \"a\", env = \"b\", text = \"canary-7f3a\" }"),
         (password, "password = \"canary-7f3a\"\npassword = \"canary-7f3a\""),
         ("identity = { cert", "identity = { keystore = \"a.jks\", password = \"canary-7f3a\", cert"),
+        ("identity = { cert", "identity = { key_password = \"canary-7f3a\", cert"),
+        ("roots", "proxy = { url = \"http://me:canary-7f3a@proxy:8080\" }\nroots"),
+        ("roots", "proxy = { url = \"http://proxy:8080\", user = 5, password = \"canary-7f3a\" }\nroots"),
         (
             "environment = \"integration\"",
             "environment = { url = \"https://user:canary-7f3a@mesh.example\" }",
