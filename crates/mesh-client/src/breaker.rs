@@ -15,10 +15,21 @@ pub(crate) struct Breaker {
     state: Mutex<State>,
 }
 
+/// Why a call may not be made now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// How long the rest still is.
+    pub(crate) left: Duration,
+    /// The last failure before it, in words.
+    pub(crate) why: String,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Failures in a row.
     failures: u32,
+    /// The last of them.
+    why: String,
     /// Rests in a row.
     rests: u32,
     until: Option<Instant>,
@@ -31,17 +42,17 @@ impl Breaker {
         Self { config, state: Mutex::default() }
     }
 
-    /// Whether a call may be made now; if not, how long the rest still is.
-    pub(crate) fn admit(&self) -> Result<(), Duration> {
+    /// Whether a call may be made now.
+    pub(crate) fn admit(&self) -> Result<(), Rest> {
         let mut state = self.lock();
         let Some(until) = state.until else { return Ok(()) };
         let rest = until.saturating_duration_since(Instant::now());
         if !rest.is_zero() {
-            return Err(rest);
+            return Err(Rest { left: rest, why: state.why.clone() });
         }
         if state.trying {
             // Whoever tries tells soon; nobody has to wait longer than the first rest for that.
-            return Err(self.config.first);
+            return Err(Rest { left: self.config.first, why: state.why.clone() });
         }
         state.trying = true;
         Ok(())
@@ -53,8 +64,9 @@ impl Breaker {
     }
 
     /// A call failed in the way that this breaker watches. Gives the rest that begins with it.
-    pub(crate) fn fail(&self) -> Option<Duration> {
+    pub(crate) fn fail(&self, why: &str) -> Option<Duration> {
         let mut state = self.lock();
+        why.clone_into(&mut state.why);
         state.trying = false;
         state.failures = state.failures.saturating_add(1);
         // Calls that were under way when a rest began do not make it longer.
@@ -96,13 +108,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn failures_in_a_row_begin_a_rest_and_one_call_ends_it() {
         let breaker = breaker(3);
-        assert_eq!((breaker.fail(), breaker.fail()), (None, None));
+        assert_eq!((breaker.fail("x"), breaker.fail("x")), (None, None));
         breaker.succeed();
-        assert_eq!((breaker.fail(), breaker.fail()), (None, None), "in a row");
-        let rest = breaker.fail().expect("a rest");
+        assert_eq!((breaker.fail("x"), breaker.fail("x")), (None, None), "in a row");
+        let rest = breaker.fail("the third").expect("a rest");
         assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&rest), "{rest:?}");
-        assert_eq!(breaker.admit(), Err(rest));
-        assert_eq!(breaker.fail(), None, "a call that was under way changes nothing");
+        assert_eq!(breaker.admit(), Err(Rest { left: rest, why: "the third".to_owned() }));
+        assert_eq!(breaker.fail("x"), None, "a call that was under way changes nothing");
         advance(rest).await;
         assert_eq!(breaker.admit(), Ok(()));
         assert!(breaker.admit().is_err(), "one call tries");
@@ -115,7 +127,7 @@ mod tests {
         let breaker = breaker(1);
         let mut rests = Vec::new();
         for _ in 0..4 {
-            let rest = breaker.fail().expect("a rest");
+            let rest = breaker.fail("x").expect("a rest");
             advance(rest).await;
             assert_eq!(breaker.admit(), Ok(()));
             breaker.forget();
@@ -128,6 +140,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_breaker_without_a_bound_never_rests() {
         let breaker = breaker(0);
-        assert!((0..100).all(|_| breaker.fail().is_none()) && breaker.admit().is_ok());
+        assert!((0..100).all(|_| breaker.fail("x").is_none()) && breaker.admit().is_ok());
     }
 }

@@ -11,7 +11,7 @@ use mesh_api::{Authorization, Effect, MailboxId, SharedKey};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Rest};
 use crate::config::{BaseUrl, BreakerConfig, ClientConfig, ClientConfigError, Timeouts};
 use crate::connect::Connector;
 use crate::error::{Call, CallError, ErrorKind, Resting};
@@ -137,30 +137,30 @@ impl Admitted<'_> {
     /// Tells how the call ended.
     pub(crate) fn tell(mut self, error: Option<&CallError>) {
         self.told = true;
-        match error.map(CallError::kind) {
-            Some(ErrorKind::CredentialsRefused) => {
+        let succeed = |this: &Self| {
+            this.mailbox.succeed();
+            this.environment.succeed();
+        };
+        let Some(error) = error else { return succeed(&self) };
+        match error.kind() {
+            ErrorKind::CredentialsRefused => {
                 self.environment.succeed();
-                self.mailbox.fail();
+                self.mailbox.fail(&error.reason());
             }
-            Some(
-                ErrorKind::Connect(_)
-                | ErrorKind::Broken
-                | ErrorKind::TimedOut
-                | ErrorKind::ServerTrouble { .. }
-                | ErrorKind::NotMesh(_),
-            ) => {
+            ErrorKind::Connect(_)
+            | ErrorKind::Broken
+            | ErrorKind::TimedOut
+            | ErrorKind::ServerTrouble { .. }
+            | ErrorKind::NotMesh(_) => {
                 self.mailbox.forget();
-                self.environment.fail();
+                self.environment.fail(&error.reason());
             }
             // Our own files say nothing of MESH.
-            Some(ErrorKind::PayloadUnreadable(_) | ErrorKind::Unsendable(_)) => {
+            ErrorKind::PayloadUnreadable(_) | ErrorKind::Unsendable(_) => {
                 self.mailbox.forget();
                 self.environment.forget();
             }
-            _ => {
-                self.mailbox.succeed();
-                self.environment.succeed();
-            }
+            _ => succeed(&self),
         }
     }
 }
@@ -187,7 +187,9 @@ impl Mailbox {
 
     /// Whether a call may be made now.
     pub(crate) fn admit(&self, call: Call) -> Result<Admitted<'_>, CallError> {
-        let resting = |rest, what| self.fail(call, ErrorKind::Resting { rest, what }, Effect::NotApplied);
+        let resting = |Rest { left: rest, why }, what| {
+            self.fail(call, ErrorKind::Resting { rest, what, why }, Effect::NotApplied)
+        };
         let environment = &self.client.shared.environment;
         self.breaker.admit().map_err(|rest| resting(rest, Resting::Mailbox))?;
         let admitted = Admitted { mailbox: &self.breaker, environment, told: false };

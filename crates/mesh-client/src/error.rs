@@ -142,6 +142,8 @@ pub enum ErrorKind {
         rest: Duration,
         /// What rests.
         what: Resting,
+        /// The last failure before the rest, in words.
+        why: String,
     },
     /// The answer is not what MESH answers. The text says what is wrong with it.
     Unusable(&'static str),
@@ -160,15 +162,6 @@ pub enum Resting {
     Mailbox,
     /// All calls to this environment: it could not be reached, or was in trouble, several times.
     Environment,
-}
-
-impl fmt::Display for Resting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mailbox => "MESH refused this mailbox's credentials several times",
-            Self::Environment => "MESH could not be reached or was in trouble several times",
-        })
-    }
 }
 
 /// What a sender does with a message whose send failed (`queue-bridging.md` 4.2).
@@ -253,6 +246,38 @@ impl CallError {
         self
     }
 
+    /// What went wrong, without the call that it happened to.
+    pub(crate) fn reason(&self) -> String {
+        let kind = match &self.0.kind {
+            ErrorKind::Refused => "MESH refuses the message".to_owned(),
+            ErrorKind::CredentialsRefused => {
+                "MESH refuses the credentials; check mailbox id, password, shared key and this machine's clock"
+                    .to_owned()
+            }
+            ErrorKind::NoSuchMessage => "MESH knows no such message".to_owned(),
+            ErrorKind::NoLongerAvailable => "the message can no longer be downloaded".to_owned(),
+            ErrorKind::AlreadyComplete => "the upload is complete already".to_owned(),
+            ErrorKind::Throttled { .. } => "MESH takes no request for now".to_owned(),
+            ErrorKind::ServerTrouble { .. } => "the server is in trouble".to_owned(),
+            ErrorKind::Connect(fault) => fault.to_string(),
+            ErrorKind::Broken => "the connection broke".to_owned(),
+            ErrorKind::TimedOut => "no answer within the time limit".to_owned(),
+            // Without the time, so that the same rest always reads the same and a log need tell it only once.
+            ErrorKind::Resting { why, .. } => {
+                format!("not called for a while, because calls failed several times: {why}")
+            }
+            ErrorKind::Unusable(why) => format!("the answer cannot be used: {why}"),
+            ErrorKind::NotMesh(why) => format!("the answer is not from MESH: {why}"),
+            ErrorKind::PayloadUnreadable(kind) => format!("the data to send could not be read ({kind})"),
+            ErrorKind::Unsendable(what) => format!("the {what} cannot be sent"),
+        };
+        match (self.0.status, self.words()) {
+            (Some(status), words) if words.is_empty() => format!("{kind} (HTTP {status})"),
+            (Some(status), words) => format!("{kind} (HTTP {status}, {words})"),
+            (None, _) => kind,
+        }
+    }
+
     fn words(&self) -> String {
         let Some(service) = &self.0.service else {
             return String::new();
@@ -268,34 +293,7 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details { call, mailbox, host, .. } = &*self.0;
-        write!(f, "{call} for mailbox {mailbox} at {host}: ")?;
-        match &self.0.kind {
-            ErrorKind::Refused => write!(f, "MESH refuses the message")?,
-            ErrorKind::CredentialsRefused => write!(
-                f,
-                "MESH refuses the credentials; check mailbox id, password, shared key and this machine's clock"
-            )?,
-            ErrorKind::NoSuchMessage => write!(f, "MESH knows no such message")?,
-            ErrorKind::NoLongerAvailable => write!(f, "the message can no longer be downloaded")?,
-            ErrorKind::AlreadyComplete => write!(f, "the upload is complete already")?,
-            ErrorKind::Throttled { .. } => write!(f, "MESH takes no request for now")?,
-            ErrorKind::ServerTrouble { .. } => write!(f, "the server is in trouble")?,
-            ErrorKind::Connect(fault) => write!(f, "{fault}")?,
-            ErrorKind::Broken => write!(f, "the connection broke")?,
-            ErrorKind::TimedOut => write!(f, "no answer within the time limit")?,
-            ErrorKind::Resting { rest, what } => {
-                write!(f, "not called: {what}; calls go on in {} s", rest.as_secs() + 1)?;
-            }
-            ErrorKind::Unusable(why) => write!(f, "the answer cannot be used: {why}")?,
-            ErrorKind::NotMesh(why) => write!(f, "the answer is not from MESH: {why}")?,
-            ErrorKind::PayloadUnreadable(kind) => write!(f, "the data to send could not be read ({kind})")?,
-            ErrorKind::Unsendable(what) => write!(f, "the {what} cannot be sent")?,
-        }
-        match (self.0.status, self.words()) {
-            (Some(status), words) if words.is_empty() => write!(f, " (HTTP {status})"),
-            (Some(status), words) => write!(f, " (HTTP {status}, {words})"),
-            (None, _) => Ok(()),
-        }
+        write!(f, "{call} for mailbox {mailbox} at {host}: {}", self.reason())
     }
 }
 

@@ -98,6 +98,7 @@ async fn refused_credentials_rest_the_mailbox_alone() {
     let error = mailbox.handshake().await.expect_err("resting");
     assert!(matches!(error.kind(), ErrorKind::Resting { what: Resting::Mailbox, .. }), "{error}");
     assert!(matches!(error.class(), FailureClass::Throttled { .. }));
+    assert!(error.to_string().contains("check mailbox id, password"), "the cause is told: {error}");
     assert_eq!((error.effect(), server.seen().len()), (Effect::NotApplied, 2), "it was not made");
 }
 
