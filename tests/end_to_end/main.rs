@@ -1,6 +1,7 @@
 //! The binary, run as a user runs it: folders on one side, a MESH server on the other.
 
 mod bad_input;
+mod by_hand;
 mod carrying;
 mod client_conformance;
 mod crashes;

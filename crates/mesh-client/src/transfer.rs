@@ -29,7 +29,11 @@ impl Default for SendOptions {
 }
 
 impl SendOptions {
-    fn plan(&self, length: u64) -> Result<ChunkPlan, mesh_api::chunk::ChunkPlanError> {
+    /// How a payload of `length` bytes is cut.
+    ///
+    /// # Errors
+    /// When MESH takes no payload of that length, or no chunks of that size.
+    pub fn plan(&self, length: u64) -> Result<ChunkPlan, mesh_api::chunk::ChunkPlanError> {
         match self.two_step {
             true => ChunkPlan::two_step(length, self.chunk_bytes),
             false => ChunkPlan::chunked(length, self.chunk_bytes),

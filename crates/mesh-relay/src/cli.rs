@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
-use crate::{demo, identity, sandbox, stop};
+use crate::{demo, hand, identity, sandbox, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -21,6 +21,14 @@ pub const EXIT_OK: u8 = 0;
 pub const EXIT_FAILED: u8 = 1;
 /// The command line or the configuration is wrong; nothing was begun.
 pub const EXIT_USAGE: u8 = 2;
+/// By hand: MESH may have done what was asked, and no answer tells.
+pub const EXIT_UNKNOWN: u8 = 3;
+/// By hand: refused for good; the same again fails the same way.
+pub const EXIT_REFUSED: u8 = 4;
+/// By hand: MESH refuses the credentials, or one side the other's certificate.
+pub const EXIT_CREDENTIALS: u8 = 5;
+/// By hand: there is no such message, or it can no longer be had.
+pub const EXIT_GONE: u8 = 6;
 
 /// Names the variable that sets how much is logged, in the usual filter syntax.
 const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
@@ -31,6 +39,8 @@ const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
+                  Of send, inbox, get, ack, track and lookup also: 3 unknown whether it took effect, 4 refused for \
+                  good, 5 credentials or certificate, 6 no such message or no longer available.\n\
                   MESH_RELAY_LOG sets how much is logged, for instance MESH_RELAY_LOG=debug."
 )]
 pub struct Cli {
@@ -50,6 +60,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Run the MESH server alone, for tests and rehearsals
     Sandbox(Box<SandboxArgs>),
+    /// MESH by hand
+    #[command(flatten)]
+    Hand(Box<hand::Command>),
 }
 
 /// Which configuration.
@@ -72,7 +85,13 @@ pub struct CheckArgs {
 
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
-    let usual = if matches!(cli.command, Command::Demo(_)) { "warn" } else { "info" };
+    let usual = match &cli.command {
+        Command::Demo(_) => "warn",
+        // There stderr holds nothing but the error, as one JSON document.
+        Command::Hand(command) if command.json() => "off",
+        Command::Hand(_) => "warn",
+        _ => "info",
+    };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
     let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
@@ -90,6 +109,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args.config)),
         Command::Check(args) => check(&args),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
+        Command::Hand(command) => runtime.block_on(hand::run(*command)),
     }
 }
 

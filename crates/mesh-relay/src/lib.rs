@@ -3,6 +3,7 @@
 //! | subject | where |
 //! |---|---|
 //! | commands, exit codes | [`cli`] |
+//! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
 //! | configuration to settings | [`settings`] |
 //! | the list of adapters | [`adapters`] |
 //! | the client certificate and its reload | [`identity`] |
@@ -13,6 +14,7 @@
 pub mod adapters;
 pub mod cli;
 pub mod demo;
+pub mod hand;
 pub mod identity;
 pub mod mesh_port;
 pub mod relay;

@@ -96,14 +96,8 @@ impl Settings {
                 }
             }
         }
-        let before = faults.len();
-        let roots = roots(&loaded.mesh, base, &mut faults);
-        let mut notes = Vec::new();
-        let watch = watch(&loaded.mesh, base, &roots, &mut notes, &mut faults);
-        let identity = watch.as_ref().map(IdentityWatch::shown);
-        let client = client(&loaded.mesh, base, TlsConfig { roots, identity }, before, &mut faults);
-        match client {
-            Some(client) if faults.is_empty() => Ok(Self {
+        match reach(&loaded.mesh, base, &mut faults) {
+            Some(Reach { client, watch, notes }) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
                 client,
                 identity: watch.map(|watch| (watch, loaded.mesh.identity_look)),
@@ -240,14 +234,22 @@ fn secret(
     }
 }
 
-/// `None` comes with a fault. `before` is how many there were before `tls` was read.
-fn client(
-    mesh: &MeshSection,
-    base: &Path,
-    tls: TlsConfig,
-    before: usize,
-    faults: &mut Faults,
-) -> Option<Client> {
+/// MESH as a configuration says to reach it.
+pub(crate) struct Reach {
+    /// The client.
+    pub(crate) client: Client,
+    /// What keeps its identity as the files are.
+    watch: Option<IdentityWatch>,
+    notes: Vec<Note>,
+}
+
+/// Reads what `mesh` refers to. `None` comes with a fault.
+pub(crate) fn reach(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Reach> {
+    let before = faults.len();
+    let mut notes = Vec::new();
+    let roots = roots(mesh, base, faults);
+    let watch = watch(mesh, base, &roots, &mut notes, faults);
+    let identity = watch.as_ref().map(IdentityWatch::shown);
     let proxy = proxy(mesh, base, faults);
     let shared_key = secret(mesh, "shared_key", &mesh.shared_key, base, faults)?;
     // Faults of the parts are told; one of the whole would repeat them.
@@ -257,7 +259,7 @@ fn client(
     let config = ClientConfig {
         base_url: mesh.environment.base_url().to_owned(),
         shared_key: SharedKey::new(shared_key.expose_secret()),
-        tls,
+        tls: TlsConfig { roots, identity },
         proxy,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
@@ -266,7 +268,7 @@ fn client(
     };
     // What could be read may still not be what it should.
     match Client::new(config) {
-        Ok(client) => Some(client),
+        Ok(client) => Some(Reach { client, watch, notes }),
         Err(error) => {
             faults.push(mesh.section.fault(None, error.to_string(), None));
             None
