@@ -14,6 +14,13 @@ pub const CHUNK_BYTES_DEFAULT: u64 = 20_000_000;
 /// Largest chunked message, in bytes (`mesh-api.md` 5.1).
 pub const MESSAGE_BYTES_MAX: u64 = 100_000_000_000;
 
+/// Largest chunk in bytes before compression. Of one that is gzipped, the thousandth part is kept free: what cannot be
+/// compressed becomes longer by five bytes for each stored block (RFC 1951, 3.2.4), of 16 KiB or more in practice, and
+/// must still fit in a request.
+pub const fn chunk_bytes_max(gzip: bool) -> u64 {
+    if gzip { REQUEST_BYTES_MAX - REQUEST_BYTES_MAX / 1_000 } else { REQUEST_BYTES_MAX }
+}
+
 /// `Mex-Chunk-Range`: chunk `index` of `of`, counted from 1. Reports carry `1:0`, read as nothing to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkRange {

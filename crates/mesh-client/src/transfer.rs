@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mesh_api::chunk::CHUNK_BYTES_DEFAULT;
+use mesh_api::chunk::{CHUNK_BYTES_DEFAULT, chunk_bytes_max};
 use mesh_api::{ChunkPlan, Classify, Effect, Envelope, FailureClass, MessageId, Owner, Payload};
 use thiserror::Error;
 
@@ -12,8 +12,9 @@ use crate::error::{CallError, ErrorKind};
 /// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendOptions {
-    /// Largest chunk in bytes, before compression: 1 to 100,000,000 (`mesh-api.md` 5.1). 20,000,000 by default, which
-    /// every network and every document agrees on. A payload that fits goes in one request.
+    /// Largest chunk in bytes, before compression: at least 1; more than [`chunk_bytes_max`] counts as that
+    /// (`mesh-api.md` 5.1). 20,000,000 by default, which every network and every document agrees on. A payload that
+    /// fits goes in one request.
     pub chunk_bytes: u64,
     /// Whether each chunk is gzipped on the way. Off by default.
     pub gzip: bool,
@@ -34,9 +35,10 @@ impl SendOptions {
     /// # Errors
     /// When MESH takes no payload of that length, or no chunks of that size.
     pub fn plan(&self, length: u64) -> Result<ChunkPlan, mesh_api::chunk::ChunkPlanError> {
+        let chunk_bytes = self.chunk_bytes.min(chunk_bytes_max(self.gzip));
         match self.two_step {
-            true => ChunkPlan::two_step(length, self.chunk_bytes),
-            false => ChunkPlan::chunked(length, self.chunk_bytes),
+            true => ChunkPlan::two_step(length, chunk_bytes),
+            false => ChunkPlan::chunked(length, chunk_bytes),
         }
     }
 }

@@ -163,13 +163,14 @@ impl SourceMessage {
     /// # Errors
     /// A rejection when it is empty or larger than may be sent.
     pub(crate) fn plan(&self, policy: &SendPolicy) -> Result<ChunkPlan, Rejection> {
-        use mesh_api::chunk::ChunkPlanError;
+        use mesh_api::chunk::{ChunkPlanError, chunk_bytes_max};
         use mesh_api::code::{DATA_MISSING, MALFORMED, StatusEvent};
 
         let length = self.payload.length();
+        let chunk_bytes = policy.chunk_bytes.min(chunk_bytes_max(self.gzip));
         let plan = match (self.allow_chunking, policy.two_step) {
-            (true, true) => ChunkPlan::two_step(length, policy.chunk_bytes),
-            (true, false) => ChunkPlan::chunked(length, policy.chunk_bytes),
+            (true, true) => ChunkPlan::two_step(length, chunk_bytes),
+            (true, false) => ChunkPlan::chunked(length, chunk_bytes),
             (false, _) => ChunkPlan::whole(length),
         };
         plan.map_err(|error| {

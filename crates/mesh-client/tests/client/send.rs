@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use futures_util::future::BoxFuture;
+use mesh_api::chunk::REQUEST_BYTES_MAX;
 use mesh_api::{
     ChunkPlan, Classify, Effect, Envelope, FailureClass, MessageId, OpenPayload, Owner, Payload,
     PayloadStream,
 };
-use mesh_client::{CallError, ConnectFault, ErrorKind, SendOutcome, TlsConfig};
+use mesh_client::{CallError, ConnectFault, ErrorKind, SendOptions, SendOutcome, TlsConfig};
 
 use crate::server::{Server, Step, mailbox, say};
 
@@ -215,4 +216,14 @@ async fn the_table_of_outcomes_holds_row_by_row() {
     let error =
         nowhere.send(&envelope(), &Payload::from_bytes("x"), &plan, false).await.expect_err("no connection");
     assert_eq!(error.send_outcome(), SendOutcome::NotTaken);
+}
+
+/// Gzip makes noise a little longer, and the request must not outgrow what MESH takes.
+#[test]
+fn a_chunk_that_will_be_gzipped_leaves_room_in_its_request() {
+    let chunks = |gzip| {
+        let options = SendOptions { chunk_bytes: REQUEST_BYTES_MAX, gzip, two_step: false };
+        options.plan(REQUEST_BYTES_MAX).expect("a plan").of()
+    };
+    assert_eq!((chunks(false), chunks(true)), (1, 2));
 }
