@@ -25,6 +25,8 @@ bench: tools
 	@echo "==> comparing the sandbox with the official emulator"
 	MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
+	@echo "==> uploading through the client, and past it"
+	cargo run --locked --release --quiet --package mesh-relay-benches --bin client-upload
 
 # What the build needs besides Rust.
 tools:

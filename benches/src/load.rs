@@ -24,11 +24,13 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 pub const MESSAGE_BYTES: usize = 1024;
 
 /// Sends.
-const ALICE: &str = "X26ABC1";
+pub const ALICE: &str = "X26ABC1";
 /// Receives.
-const BOB: &str = "X26ABC2";
+pub const BOB: &str = "X26ABC2";
 /// Of both, and of every stock mailbox.
-const PASSWORD: &str = "password";
+pub const PASSWORD: &str = "password";
+/// Of the environment.
+pub const SHARED_KEY: &str = "TestKey";
 
 /// One connection to a server, one call at a time. Each call has a token of its own and ends the program when the
 /// status is not what it should be.
@@ -57,7 +59,7 @@ impl Connection {
             sender,
             maker: server.maker,
             host: server.address.to_string(),
-            key: SharedKey::new("TestKey"),
+            key: SharedKey::new(SHARED_KEY),
             alice: mailbox(ALICE),
             bob: mailbox(BOB),
             message: Bytes::from(vec![b'm'; MESSAGE_BYTES]),

@@ -61,12 +61,12 @@ impl Spread {
     }
 }
 
-/// `12.3 (11.9..12.8)`, without decimals when large.
+/// `12.3 (11.9..12.8)`, without decimals when large, or with as many as are asked for.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = usize::from(self.median < 1_000.0);
+        let decimals = f.precision().unwrap_or(usize::from(self.median < 1_000.0));
         let Self { median, min, max } = self;
-        f.pad(&format!("{median:.decimals$} ({min:.decimals$}..{max:.decimals$})"))
+        write!(f, "{median:.decimals$} ({min:.decimals$}..{max:.decimals$})")
     }
 }
 

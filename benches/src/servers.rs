@@ -1,7 +1,8 @@
 //! The servers that are measured, each in a process of its own.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::load::Connection;
+use crate::load::{Connection, SHARED_KEY};
 use crate::usage::{self, CpuTime};
 
 /// Longest wait for a process that was started to say its line.
@@ -47,7 +48,7 @@ pub enum Maker {
     Official,
 }
 
-/// A server that answers, with full authentication and an empty store in memory. Ends when dropped.
+/// A server that answers, with full authentication and an empty store. Ends when dropped.
 pub struct Server {
     child: Child,
     /// Kept open, so that a server which says more does not fail for it.
@@ -59,22 +60,26 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server and waits until it answers.
+    /// Starts a server that stores in memory, and waits until it answers.
     pub async fn start(maker: Maker) -> Self {
-        let mut command = match maker {
-            Maker::Ours => {
-                let mut command = Command::new(binary());
-                command.args(["sandbox", "--listen", "127.0.0.1:0", "--store", "memory"]);
-                command.args(["--shared-key", "TestKey", "--profile", "official"]);
-                command
-            }
+        let command = match maker {
+            Maker::Ours => ours(OsStr::new("memory")),
             Maker::Official => {
                 let mut command = Command::new(python());
                 command.args(["-c", EMULATOR]);
-                command.env("AUTH_MODE", "full").env("STORE_MODE", "memory").env("SHARED_KEY", "TestKey");
+                command.env("AUTH_MODE", "full").env("STORE_MODE", "memory").env("SHARED_KEY", SHARED_KEY);
                 command
             }
         };
+        Self::run(maker, command).await
+    }
+
+    /// Starts our server with its store in `folder`, and waits until it answers.
+    pub async fn start_in(folder: &Path) -> Self {
+        Self::run(Maker::Ours, ours(folder.as_os_str())).await
+    }
+
+    async fn run(maker: Maker, mut command: Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn().expect("the server's program");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
@@ -115,6 +120,13 @@ impl Server {
     pub async fn stop(mut self) {
         self.child.kill().await.expect("the server ended");
     }
+}
+
+fn ours(store: &OsStr) -> Command {
+    let mut command = Command::new(binary());
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--shared-key", SHARED_KEY, "--profile", "official"]);
+    command.arg("--store").arg(store);
+    command
 }
 
 /// The next line of a process that was started.

@@ -27,7 +27,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
         ],
     ),
     ("mesh-relay-tests", &[]),
-    ("mesh-relay-benches", &["mesh-api"]),
+    ("mesh-relay-benches", &["mesh-api", "mesh-client"]),
 ];
 
 /// Crates that open no socket and no file, and what would let them.

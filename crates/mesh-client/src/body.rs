@@ -8,19 +8,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use async_compression::Level;
-use async_compression::tokio::bufread::GzipEncoder;
 use bytes::Bytes;
 use futures_util::Stream;
 use hyper::body::{Body, Frame, SizeHint};
 use mesh_api::PayloadStream;
 use tokio::time::Instant;
-use tokio_util::io::{ReaderStream, StreamReader};
+
+use crate::gzip;
 
 /// Largest piece that is handed to the connection at once.
-const PIECE_BYTES: usize = 64 * 1024;
-/// Gzip's own middle way between speed and size.
-const GZIP_LEVEL: i32 = 6;
+pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 
 /// How far a body got. Shared between the body, which the connection owns, and the call that waits.
 #[derive(Debug, Clone)]
@@ -97,13 +94,8 @@ impl RequestBody {
 
     /// `length` bytes of `source`, gzipped on the way.
     pub(crate) fn gzipped(source: PayloadStream, length: u64) -> Self {
-        let reader = StreamReader::new(Exact::new(source, length));
-        let encoder = GzipEncoder::with_quality(reader, Level::Precise(GZIP_LEVEL));
-        Self {
-            source: Some(Box::pin(ReaderStream::with_capacity(encoder, PIECE_BYTES))),
-            left: None,
-            watch: Watch::new(),
-        }
+        let source = gzip::compress(Box::pin(Exact::new(source, length)));
+        Self { source: Some(source), left: None, watch: Watch::new() }
     }
 
     /// The watch over this body.

@@ -18,6 +18,7 @@ mod connect;
 mod directory;
 mod download;
 mod error;
+mod gzip;
 mod inbox;
 mod outcome;
 mod pool;
