@@ -318,10 +318,10 @@ async fn an_upload_that_broke_off_goes_on_and_nothing_is_sent_twice() {
     let cut: Value = serde_json::from_str(&cut).expect("JSON");
     let place = cut["resume"].as_str().expect("where to go on").to_owned();
     let id = cut["message_id"].as_str().expect("an id").to_owned();
-    assert_eq!(place, format!("{id}:2"));
+    assert_eq!(place, format!("{id}:2/3"));
     assert_eq!(desk.run(BOB, &["inbox"]).await.good(), "", "nothing is delivered yet");
 
-    let beyond = format!("{id}:4");
+    let beyond = format!("{id}:2/4");
     desk.run(ALICE, &[&send[..], &["--resume", &beyond]].concat()).await.bad(2);
     let resumed = desk.run(ALICE, &[&send[..], &["--resume", &place]].concat()).await.good();
     assert_eq!(resumed, id);
@@ -337,7 +337,7 @@ async fn an_upload_that_broke_off_goes_on_and_nothing_is_sent_twice() {
     assert_eq!(desk.messages(), 1);
     let seen = desk.sandbox.requests();
     assert_eq!(seen.iter().filter(|request| request.call == "send").count(), 1);
-    let gone = "20000101000000000_NONE00:2";
+    let gone = "20000101000000000_NONE00:2/3";
     desk.run(ALICE, &[&send[..], &["--resume", gone]].concat()).await.bad(6);
 }
 

@@ -17,9 +17,8 @@ use relay_core::{
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::folders::Folders;
-use crate::stage::{Sealed, Stage};
+use crate::stage::{DATA, Sealed, Stage};
 
-const DATA: &str = "data";
 const CONTROL: &str = "control";
 
 /// What stands before the message id in a receipt.

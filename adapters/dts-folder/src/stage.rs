@@ -14,6 +14,8 @@ use relay_core::Held;
 
 /// File of an open folder that says how much of its data is whole chunks.
 const PROGRESS: &str = "progress";
+/// The message's bytes.
+pub const DATA: &str = "data";
 /// How long a beginning is kept for an attempt that goes on with it: as long as MESH keeps a message.
 const BEGINNING_KEPT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -164,7 +166,10 @@ fn open_path(temp: &Path, id: &str) -> PathBuf {
 fn read_progress(open: &Path) -> Option<Held> {
     let text = fs::read_to_string(open.join(PROGRESS)).ok()?;
     let (chunks, bytes) = text.trim().split_once(' ')?;
-    Some(Held { chunks: chunks.parse().ok()?, bytes: bytes.parse().ok()? })
+    let held = Held { chunks: chunks.parse().ok()?, bytes: bytes.parse().ok()? };
+    // Somebody may have tidied up.
+    let there = fs::metadata(open.join(DATA)).ok()?.len();
+    (there >= held.bytes).then_some(held)
 }
 
 /// Whether a folder holds a beginning that is worth going on with.
@@ -286,6 +291,9 @@ mod tests {
         assert_eq!(Stage::held(temp.path(), "ID1"), held);
         assert!(Stage::go_on(temp.path(), "ID1", Held { chunks: 1, bytes: 40 }).is_none(), "something else");
         let stage = Stage::go_on(temp.path(), "ID1", held).expect("the beginning");
+        stage.write(DATA, &[7; 39]).expect("a file");
+        assert_eq!(Stage::held(temp.path(), "ID1"), Held::default(), "bytes are missing");
+        stage.write(DATA, &[7; 40]).expect("a file");
         stage.seal().expect("sealed");
         let sealed = Sealed::find(temp.path(), "ID1").expect("sealed");
         assert!(sealed.holds("data") && !sealed.holds(PROGRESS));

@@ -118,6 +118,11 @@ impl Body for RequestBody {
         };
         let next = ready!(source.as_mut().poll_next(context));
         let mut progress = this.watch.lock();
+        if progress.given_up {
+            // Whoever waited was told what left, and that must stay true.
+            this.source = None;
+            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+        }
         progress.moved = Instant::now();
         match next {
             Some(Ok(piece)) => {
@@ -232,6 +237,16 @@ mod tests {
         let bytes = body.collect().await.expect("a body").to_bytes();
         assert_eq!(&bytes[..], b"abcd");
         assert!(watch.handed_out());
+    }
+
+    #[tokio::test]
+    async fn no_byte_leaves_after_giving_up() {
+        let mut body = RequestBody::plain(source(vec![Ok(b"ab"), Ok(b"cd")]), 4);
+        let watch = body.watch();
+        assert!(body.frame().await.expect("a frame").is_ok());
+        assert!(!watch.give_up(), "the last byte is still here");
+        assert!(body.frame().await.expect("an end").is_err());
+        assert!(body.frame().await.is_none() && !watch.handed_out());
     }
 
     #[tokio::test]

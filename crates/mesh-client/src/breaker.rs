@@ -33,8 +33,8 @@ struct State {
     /// Rests in a row.
     rests: u32,
     until: Option<Instant>,
-    /// Whether the one call after a rest is under way.
-    trying: bool,
+    /// When the one call after a rest began, as long as it is under way.
+    trying: Option<Instant>,
 }
 
 impl Breaker {
@@ -50,11 +50,11 @@ impl Breaker {
         if !rest.is_zero() {
             return Err(Rest { left: rest, why: state.why.clone() });
         }
-        if state.trying {
-            // Whoever tries tells soon; nobody has to wait longer than the first rest for that.
+        // A large upload tries for long, and must not keep the others waiting all that time.
+        if state.trying.is_some_and(|since| since.elapsed() < self.config.longest) {
             return Err(Rest { left: self.config.first, why: state.why.clone() });
         }
-        state.trying = true;
+        state.trying = Some(Instant::now());
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl Breaker {
     pub(crate) fn fail(&self, why: &str) -> Option<Duration> {
         let mut state = self.lock();
         why.clone_into(&mut state.why);
-        state.trying = false;
+        state.trying = None;
         state.failures = state.failures.saturating_add(1);
         // Calls that were under way when a rest began do not make it longer.
         let resting = state.until.is_some_and(|until| until > Instant::now());
@@ -85,7 +85,7 @@ impl Breaker {
 
     /// A call that was let through ended without telling anything, because its caller dropped it.
     pub(crate) fn forget(&self) {
-        self.lock().trying = false;
+        self.lock().trying = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -118,6 +118,8 @@ mod tests {
         advance(rest).await;
         assert_eq!(breaker.admit(), Ok(()));
         assert!(breaker.admit().is_err(), "one call tries");
+        advance(Duration::from_secs(5)).await;
+        assert!(breaker.admit().is_ok(), "but not for ever");
         breaker.succeed();
         assert_eq!((breaker.admit(), breaker.admit()), (Ok(()), Ok(())));
     }

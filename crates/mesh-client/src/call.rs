@@ -118,10 +118,14 @@ impl Mailbox {
             };
             doubted |= error.effect() == Effect::Unknown;
             let Some(wait) = repeat_wait(&error, attempt) else {
-                let settled = matches!(
-                    error.kind(),
-                    ErrorKind::AlreadyComplete | ErrorKind::NoSuchMessage | ErrorKind::NoLongerAvailable
-                );
+                let settled = match error.kind() {
+                    ErrorKind::AlreadyComplete => true,
+                    // An upload that MESH no longer knows may have been delivered.
+                    ErrorKind::NoSuchMessage | ErrorKind::NoLongerAvailable => {
+                        outline.call != Call::SendChunk
+                    }
+                    _ => false,
+                };
                 return Err(if doubted && !settled { error.doubted() } else { error });
             };
             tracing::debug!(attempt, wait_ms = wait.as_millis(), %error, "the call will be repeated");

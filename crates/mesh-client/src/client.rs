@@ -191,10 +191,12 @@ impl Mailbox {
             self.fail(call, ErrorKind::Resting { rest, what, why }, Effect::NotApplied)
         };
         let environment = &self.client.shared.environment;
-        self.breaker.admit().map_err(|rest| resting(rest, Resting::Mailbox))?;
-        let admitted = Admitted { mailbox: &self.breaker, environment, told: false };
         environment.admit().map_err(|rest| resting(rest, Resting::Environment))?;
-        Ok(admitted)
+        if let Err(rest) = self.breaker.admit() {
+            environment.forget();
+            return Err(resting(rest, Resting::Mailbox));
+        }
+        Ok(Admitted { mailbox: &self.breaker, environment, told: false })
     }
 
     /// A new token, good for one attempt (`mesh-api.md` 2.2). `None` when it cannot be a header.

@@ -63,6 +63,8 @@ struct Joined {
     id: MessageId,
     range: ChunkRange,
     chunk: Chunk,
+    /// Whether this chunk was handed on to its end, and told as good.
+    whole: bool,
     decoded: u64,
     bounds: Bounds,
     /// Bytes of this chunk that were handed on before its connection broke, and are passed over now.
@@ -133,6 +135,7 @@ impl Mailbox {
             mailbox: self.clone(),
             id: download.message_id.clone(),
             range,
+            whole: false,
             decoded: held.bytes,
             bounds: BOUNDS,
             passing_over: 0,
@@ -248,6 +251,9 @@ impl Mailbox {
 impl Joined {
     /// The next piece, from this chunk or the next ones.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, CallError> {
+        if self.whole {
+            self.turn_to(self.range.index + 1).await?;
+        }
         loop {
             let call = if self.range.index == 1 { Call::Open } else { Call::OpenChunk };
             match self.chunk.bytes.next().await {
@@ -282,9 +288,10 @@ impl Joined {
                 }
                 None if self.range.index >= self.range.of => return Ok(None),
                 None => {
-                    let whole = self.range.index;
-                    self.turn_to(whole + 1).await?;
-                    self.progress.set(Held { chunks: whole, bytes: self.decoded });
+                    self.whole = true;
+                    self.progress.set(Held { chunks: self.range.index, bytes: self.decoded });
+                    // So that what is held can be recorded before the next chunk is asked for.
+                    return Ok(Some((Bytes::new(), self)));
                 }
             }
         }
@@ -309,6 +316,7 @@ impl Joined {
         let range = ChunkRange { index, of: self.range.of };
         let response = self.mailbox.fetch_chunk(&self.id, range).await?;
         self.range = range;
+        self.whole = false;
         self.chunk = self.mailbox.chunk(Call::OpenChunk, response)?;
         Ok(())
     }

@@ -36,19 +36,26 @@ pub(crate) fn judge(call: Call, status: u16, headers: &HeaderMap, body: &[u8], n
         )),
         // An answer to HEAD has no body to tell whose it is.
         404 if (from_mesh || call == Call::Head) && call.names_message() => sound(ErrorKind::NoSuchMessage),
+        // Some gateways pass no HEAD; the other calls may do without it.
+        405 if call == Call::Head => sound(ErrorKind::Unusable("HEAD is not answered there")),
         404 | 405 => sound(ErrorKind::NotMesh("the path is unknown there; check the MESH address")),
         407 => sound(ErrorKind::NotMesh("a proxy asks for a password")),
         410 => sound(ErrorKind::NoLongerAvailable),
         423 => sound(ErrorKind::AlreadyComplete),
+        // A gateway's 408 may mean that MESH was slow, after it had the whole request.
+        408 if !from_mesh => (ErrorKind::ServerTrouble { retry_after }, doubt),
         408 | 425 | 429 => sound(ErrorKind::Throttled { retry_after }),
         400 | 406 | 413 | 414 | 415 | 422 | 431 => sound(ErrorKind::Refused),
         417 if from_mesh => sound(ErrorKind::Refused),
-        400..=499 => sound(ErrorKind::Unusable("the status is none that MESH uses")),
+        400..=499 if from_mesh => sound(ErrorKind::Unusable("the status is none that MESH uses")),
         503 if from_mesh => sound(ErrorKind::Throttled { retry_after }),
         500..=599 => (ErrorKind::ServerTrouble { retry_after }, doubt),
         // These four say that nothing was done yet; another one may follow something that was done.
         301 | 302 | 307 | 308 => {
             sound(ErrorKind::NotMesh("a redirect, which is not followed; check the MESH address"))
+        }
+        300 if call == Call::TrackByLocalId => {
+            sound(ErrorKind::Unusable("several messages have this local id"))
         }
         300..=399 => (ErrorKind::NotMesh("a redirect, which is not followed"), doubt),
         _ => (ErrorKind::Unusable("the status is none that MESH uses"), doubt),
@@ -103,7 +110,9 @@ mod tests {
             (422, V2, ErrorKind::Refused, Effect::NotApplied),
             (401, html, ErrorKind::CredentialsRefused, Effect::NotApplied),
             (403, V2, ErrorKind::CredentialsRefused, Effect::NotApplied),
-            (408, html, throttled(), Effect::NotApplied),
+            (408, V2, throttled(), Effect::NotApplied),
+            (408, html, trouble(), Effect::Unknown),
+            (499, html, ErrorKind::Unusable("the status is none that MESH uses"), Effect::Unknown),
             (425, html, throttled(), Effect::NotApplied),
             (429, html, throttled(), Effect::NotApplied),
             (503, V2, throttled(), Effect::NotApplied),

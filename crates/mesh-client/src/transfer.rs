@@ -3,7 +3,9 @@
 use std::fmt;
 
 use mesh_api::chunk::{CHUNK_BYTES_DEFAULT, chunk_bytes_max};
-use mesh_api::{ChunkPlan, Classify, Effect, Envelope, FailureClass, MessageId, Owner, Payload};
+use mesh_api::{
+    ChunkPlan, Classify, Effect, Envelope, FailureClass, MessageId, Owner, Payload, TrackingStatus,
+};
 use thiserror::Error;
 
 use crate::client::Mailbox;
@@ -126,7 +128,7 @@ impl Mailbox {
     ) -> Result<MessageId, SendFailure> {
         let plan = options.plan(payload.length())?;
         let message_id = self.send(envelope, payload, &plan, options.gzip).await?;
-        self.resume(Upload { message_id, next: 2 }, payload, options).await
+        self.go_on(Upload { message_id, next: 2 }, payload, options).await
     }
 
     /// Goes on with an upload. Chunks that MESH has already may be sent again without harm; a message that is
@@ -141,12 +143,39 @@ impl Mailbox {
         payload: &Payload,
         options: &SendOptions,
     ) -> Result<MessageId, SendFailure> {
+        let last = upload.next == options.plan(payload.length())?.of();
+        match self.go_on(upload.clone(), payload, options).await {
+            // The attempt before may have brought the last chunk there, whatever became of this one.
+            Err(SendFailure::Interrupted { upload: at, error }) if last && at == upload => {
+                Err(SendFailure::Interrupted { upload: at, error: error.doubted() })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn go_on(
+        &self,
+        upload: Upload,
+        payload: &Payload,
+        options: &SendOptions,
+    ) -> Result<MessageId, SendFailure> {
         let plan = options.plan(payload.length())?;
         let Upload { message_id, next } = upload;
         for index in next..=plan.of() {
             match self.send_chunk(&message_id, payload, &plan, options.gzip, index).await {
                 Ok(()) => {}
-                Err(error) if *error.kind() == ErrorKind::AlreadyComplete => break,
+                // MESH says so of uploads that failed or expired, too.
+                Err(error) if *error.kind() == ErrorKind::AlreadyComplete => {
+                    let tracked = self.track(&message_id).await.map(|tracking| tracking.status);
+                    if matches!(tracked, Ok(TrackingStatus::Accepted | TrackingStatus::Acknowledged)) {
+                        break;
+                    }
+                    let error = if tracked.is_err() { error.doubted() } else { error };
+                    return Err(SendFailure::Interrupted {
+                        upload: Upload { message_id, next: index },
+                        error,
+                    });
+                }
                 Err(error) if *error.kind() == ErrorKind::NoSuchMessage => return Err(error.into()),
                 Err(error) => {
                     let upload = Upload { message_id, next: index };

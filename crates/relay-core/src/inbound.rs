@@ -192,7 +192,7 @@ impl Poller {
         let mut held = self.sink.held(id).await;
         let mut opened = self.mesh.open(id, held).await;
         if held.chunks > 0
-            && opened.as_ref().is_err_and(|error| error.answer == MeshAnswer::Nothing && !error.mailbox_wide)
+            && opened.as_ref().is_err_and(|error| error.answer != MeshAnswer::Nothing || !error.mailbox_wide)
         {
             // Whatever is wrong with going on, beginning again can do without it.
             held = Held::default();

@@ -93,8 +93,9 @@ impl Landing {
     }
 
     /// Makes the file durable, then gives it the first of the names that is free. A file of that name with the same
-    /// bytes is this message from an earlier run, and does as well.
-    pub(super) fn settle(mut self, names: &[PathBuf]) -> Result<PathBuf, Failure> {
+    /// bytes is this message from an earlier run, and does as well, if its name begins with `own`, the message's id: other
+    /// names may be another message's, which happens to hold the same.
+    pub(super) fn settle(mut self, names: &[PathBuf], own: &str) -> Result<PathBuf, Failure> {
         self.part.as_file().sync_all().map_err(|error| self.failed(&error))?;
         // The folder is named and not the file, whose name may be the sender's.
         let folder_failed = |error: &io::Error| failed(&self.folder, error);
@@ -105,7 +106,10 @@ impl Landing {
                     return Ok(name.clone());
                 }
                 Err(PersistError { error, file }) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if same(file.path(), name).map_err(|error| folder_failed(&error))? {
+                    let owned = name.file_name().is_some_and(|name| name.to_string_lossy().starts_with(own));
+                    if owned && same(file.path(), name).map_err(|error| folder_failed(&error))? {
+                        // The earlier run may have ended before this.
+                        sync_folder(&self.folder).map_err(|error| folder_failed(&error))?;
                         return Ok(name.clone());
                     }
                     self.part = file;
@@ -113,7 +117,7 @@ impl Landing {
                 Err(PersistError { error, .. }) => return Err(folder_failed(&error)),
             }
         }
-        let what = "a file of that name is there already, with something else in it";
+        let what = "a file of that name is there already and is not replaced";
         let shown = names.last().map_or(self.folder.as_path(), PathBuf::as_path);
         Err(Failure::new(End::Failed, format!("{}: {what}; choose another with --out", shown.display()))
             .of_one_message())
@@ -199,15 +203,16 @@ mod tests {
         let settle = |bytes: &[u8], names: &[PathBuf]| {
             let mut landing = Landing::begin(folder.path()).expect("a file");
             landing.write(bytes).expect("written");
-            landing.settle(names)
+            landing.settle(names, "first")
         };
         let (first, second) = (folder.path().join("first"), folder.path().join("second"));
         let both = [first.clone(), second.clone()];
         assert_eq!(settle(b"one", &both).ok(), Some(first.clone()));
         assert_eq!(settle(b"one", &both).ok(), Some(first.clone()), "the same again");
         assert_eq!(settle(b"two", &both).ok(), Some(second.clone()));
+        assert!(settle(b"two", &both).is_err(), "another message may hold the same");
         let refused = settle(b"ten", &both).expect_err("no name is free");
-        assert!(refused.is_of_one_message() && refused.to_string().contains("something else"), "{refused}");
+        assert!(refused.is_of_one_message() && refused.to_string().contains("not replaced"), "{refused}");
         drop(Landing::begin(folder.path()).expect("a file"));
         assert_eq!(fs::read(&first).expect("read"), b"one");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);

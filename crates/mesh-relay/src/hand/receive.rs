@@ -205,7 +205,10 @@ impl Getting<'_> {
         meter.clear();
         let senders = self.args.name_from_message.then_some(download.file_name.as_str());
         match landing {
-            Some(landing) => Ok((bytes, Some(landing.settle(&self.names(download, senders, "dat"))?))),
+            Some(landing) => Ok((
+                bytes,
+                Some(landing.settle(&self.names(download, senders, "dat"), download.message_id.as_str())?),
+            )),
             None => {
                 io::stdout().lock().flush().map_err(|error| show::stdout_failed(&error))?;
                 Ok((bytes, None))
@@ -225,7 +228,7 @@ impl Getting<'_> {
             return Ok(None);
         };
         landing.write(format!("{:#}\n", show::metadata_json(download)).as_bytes())?;
-        landing.settle(&self.names(download, None, "report.json")).map(Some)
+        landing.settle(&self.names(download, None, "report.json"), download.message_id.as_str()).map(Some)
     }
 
     /// A file to be written, or `None` for stdout.

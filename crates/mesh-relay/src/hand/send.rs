@@ -8,7 +8,7 @@ use mesh_api::chunk::REQUEST_BYTES_MAX;
 use mesh_api::envelope::HeaderText;
 use mesh_api::routing::{NhsNumber, routing_address};
 use mesh_api::{Classify, Effect, Envelope, IdError, MessageId, Payload, Recipient, WorkflowId};
-use mesh_client::{CallError, Mailbox, SendFailure, SendOptions, Upload};
+use mesh_client::{CallError, ErrorKind, Mailbox, SendFailure, SendOptions, Upload};
 use relay_config::Size;
 use relay_core::Chance;
 use serde_json::json;
@@ -66,21 +66,23 @@ pub struct SendArgs {
     #[arg(long, value_name = "NAME", requires = "nhs_number")]
     surname: Option<String>,
     /// Go on with an upload that broke off: the same command and file, and this as the error said it
-    #[arg(long, value_name = "ID:NEXT")]
+    #[arg(long, value_name = "ID:NEXT/OF")]
     resume: Option<Resume>,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
 
-/// How far an upload got, as `ID:NEXT`.
+/// How far an upload got, as `ID:NEXT/OF`. The number of chunks tells whether the file is still cut in the same way.
 #[derive(Debug, Clone)]
-struct Resume(Upload);
+struct Resume(Upload, u32);
 
-/// A text is not `ID:NEXT`.
+/// A text is not `ID:NEXT/OF`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 enum ResumeError {
-    /// No colon, or no chunk after the first behind it.
-    #[error("write the message id, a colon and the next chunk from 2, such as 20260329234512345_0A1B2C:2")]
+    /// No colon, or not two numbers behind it of which the first is a chunk after the first.
+    #[error(
+        "write the message id, a colon, the next chunk from 2 and their number: 20260329234512345_0A1B2C:2/9"
+    )]
     Form,
     /// The id cannot be one.
     #[error(transparent)]
@@ -91,9 +93,11 @@ impl FromStr for Resume {
     type Err = ResumeError;
 
     fn from_str(text: &str) -> Result<Self, ResumeError> {
-        let (id, next) = text.split_once(':').ok_or(ResumeError::Form)?;
-        let next = next.parse().ok().filter(|next| *next >= 2).ok_or(ResumeError::Form)?;
-        Ok(Self(Upload { message_id: id.parse()?, next }))
+        let (id, place) = text.split_once(':').ok_or(ResumeError::Form)?;
+        let (next, of) = place.split_once('/').ok_or(ResumeError::Form)?;
+        let of = of.parse().map_err(|_| ResumeError::Form)?;
+        let next = next.parse().ok().filter(|next| (2..=of).contains(next)).ok_or(ResumeError::Form)?;
+        Ok(Self(Upload { message_id: id.parse()?, next }, of))
     }
 }
 
@@ -104,19 +108,18 @@ pub(super) async fn run(args: &SendArgs) -> Result<(), Failure> {
     let (to, file) = args.ends()?;
     let mailbox = connection.mailbox;
     let sending = match &args.resume {
-        Some(Resume(upload)) => Sending::On(upload.clone()),
+        Some(Resume(upload, _)) => Sending::On(upload.clone()),
         None => Sending::New(Box::new(args.envelope(&mailbox, to)?)),
     };
     let (payload, meter) = source::open(Path::new(file), args.connect.json)?;
     let plan = options.plan(payload.length()).map_err(|error| {
         Failure::new(End::Refused, format!("{file}: {error}")).next("MESH takes no such message.")
     })?;
-    if let Sending::On(upload) = &sending
-        && upload.next > plan.of()
+    if let Some(Resume(_, of)) = args.resume
+        && of != plan.of()
     {
         return Err(Failure::usage(format!(
-            "--resume names chunk {}, but {file} has {} in these options; give the same file and options as before",
-            upload.next,
+            "--resume is of {of} chunks, but {file} has {} in these options; give the same file and options as before",
             plan.of()
         )));
     }
@@ -141,8 +144,8 @@ pub(super) async fn run(args: &SendArgs) -> Result<(), Failure> {
             return Err(match &sending {
                 Sending::New(_) => story.in_doubt(&what),
                 Sending::On(Upload { message_id, next }) => Failure::new(End::Unknown, what)
-                    .next(format!("Going on again does no harm: mesh-relay send … --resume {message_id}:{next}"))
-                    .fact("resume", format!("{message_id}:{next}")),
+                    .next(format!("Going on again does no harm: mesh-relay send … --resume {message_id}:{next}/{}", story.of))
+                    .fact("resume", format!("{message_id}:{next}/{}", story.of)),
             });
         }
     };
@@ -300,6 +303,16 @@ impl Story {
     }
 
     fn interrupted(&self, upload: &Upload, error: CallError) -> Failure {
+        if *error.kind() == ErrorKind::AlreadyComplete {
+            let Upload { message_id, next } = upload;
+            let what = format!("chunk {next} of {}: {error}", self.of);
+            return Failure::new(End::Unknown, what)
+                .next(format!(
+                    "MESH takes no more of {message_id}, and does not say that it was accepted. Before you send it \
+                     again, ask: mesh-relay track {message_id}"
+                ))
+                .fact("message_id", message_id.as_str());
+        }
         let last = upload.next == self.of;
         let doubtful = error.effect() == Effect::Unknown;
         let Upload { message_id, next } = upload;
@@ -318,8 +331,11 @@ impl Story {
             false => "Nothing is delivered yet. Go on",
         };
         failure
-            .next(format!("{state}, with {source}: mesh-relay send … --resume {message_id}:{next}"))
-            .fact("resume", format!("{message_id}:{next}"))
+            .next(format!(
+                "{state}, with {source}: mesh-relay send … --resume {message_id}:{next}/{}",
+                self.of
+            ))
+            .fact("resume", format!("{message_id}:{next}/{}", self.of))
     }
 }
 
@@ -329,11 +345,13 @@ mod tests {
 
     #[test]
     fn where_to_go_on_is_read() {
-        let Resume(upload) = "20260329234512345_0A1B2C:3".parse().expect("a place");
-        assert_eq!((upload.message_id.as_str(), upload.next), ("20260329234512345_0A1B2C", 3));
-        for bad in ["", "ID", "ID:", "ID:1", "ID:0", "ID:-2", "ID:2:3", "ID:4294967296"] {
+        let Resume(upload, of) = "20260329234512345_0A1B2C:3/4".parse().expect("a place");
+        assert_eq!((upload.message_id.as_str(), upload.next, of), ("20260329234512345_0A1B2C", 3, 4));
+        for bad in
+            ["", "ID", "ID:", "ID:2", "ID:1/2", "ID:0/2", "ID:-2/2", "ID:2:3", "ID:3/2", "ID:2/4294967296"]
+        {
             assert_eq!(bad.parse::<Resume>().err(), Some(ResumeError::Form), "{bad}");
         }
-        assert!(matches!("../x:2".parse::<Resume>(), Err(ResumeError::Id(_))));
+        assert!(matches!("../x:2/2".parse::<Resume>(), Err(ResumeError::Id(_))));
     }
 }
