@@ -410,7 +410,7 @@ async fn an_inbox_is_drained_into_a_folder() {
     desk.write(&format!("in/{}.dat", ids[1]), b"something else");
     let all = ["get", "--all", "--out", "in", "--ack"];
     let failed = desk.run(BOB, &all).await.bad(1);
-    assert!(failed.contains("something else"), "{failed}");
+    assert!(failed.contains("is there already and is not replaced"), "{failed}");
     assert_eq!(desk.run(BOB, &["inbox"]).await.good(), ids[1]);
     fs::remove_file(desk.path(&format!("in/{}.dat", ids[1]))).expect("removed");
     let got = desk.run(BOB, &[&all[..], &["--json"]].concat()).await.json();
