@@ -19,9 +19,9 @@ use crate::body::PIECE_BYTES;
 /// How much is compressed at a time: some milliseconds of work, which dwarf what handing it to a thread costs.
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Most blocks that are compressed at a time, however many cores there are. A body takes at most the memory of two
-/// blocks more, each before and after compression: 5 MiB, and for each block the 300 KiB that a compressor needs.
+/// blocks more, each before and after compression: 3 MiB, and for each block the 300 KiB that a compressor needs.
 /// The allocator keeps some times that much at hand.
-const BLOCKS_AHEAD_MAX: usize = 8;
+const BLOCKS_AHEAD_MAX: usize = 4;
 /// A block that is no longer is compressed where it is: a sixth of a millisecond holds nobody up, and a thread would
 /// have to be woken for it.
 const INLINE_BYTES: usize = 16 * 1024;

@@ -16,15 +16,16 @@ pub struct OpenMessage {
     /// Its metadata.
     pub download: Download,
     /// Its bytes: chunks joined, transport compression undone. An error of the stream holds a [`CallError`],
-    /// found by [`std::io::Error::get_ref`]. Dropping the stream ends the download.
+    /// found by [`std::io::Error::get_ref`]. Dropping the stream ends the download. After each chunk but the last comes an
+    /// empty piece, when [`Self::progress`] has moved and the next chunk is not yet asked for.
     pub body: PayloadStream,
     /// How much of the message is whole chunks, as the stream goes: worth keeping beside the bytes, because
     /// [`Mailbox::open_behind`] goes on there.
     pub progress: Progress,
 }
 
-/// How many whole chunks a download has given. Moves as its stream is read: before the first byte of a chunk comes, it
-/// counts all chunks before that one.
+/// How many whole chunks a download has given. Moves as its stream is read: with the empty piece that ends a chunk, it
+/// counts that one.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Mutex<Held>>);
 
