@@ -131,8 +131,8 @@ impl Mailbox {
         self.go_on(Upload { message_id, next: 2 }, payload, options).await
     }
 
-    /// Goes on with an upload. Chunks that MESH has already may be sent again without harm; a message that is
-    /// complete already counts as sent.
+    /// Goes on with an upload. Chunks that MESH has already may be sent again without harm; an upload that is
+    /// complete already counts as sent if MESH, asked by tracking, says that it accepted the message.
     ///
     /// # Errors
     /// [`SendFailure::Interrupted`], from where it can be resumed again, or [`SendFailure::Call`] when MESH knows no
