@@ -12,6 +12,7 @@ use keystore::{
 use mesh_client::RootCertificate;
 use relay_config::{Identity, SecretRef};
 use relay_core::Shutdown;
+use relay_core::metric::{CERTIFICATE_EXPIRY, CLIENT_IDENTITY};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
@@ -78,6 +79,7 @@ impl IdentityWatch {
         let Fit { loaded: Loaded { material, stamp }, key, findings } = read(&files, &roots, now)?;
         let shown = Arc::new(SwappableIdentity::new(Some(key)));
         let told = findings.iter().map(|finding| finding.kind).collect();
+        measure(&material);
         Ok((Self { files, roots, shown, material, stamp, told, refused: None }, findings))
     }
 
@@ -146,6 +148,7 @@ impl IdentityWatch {
 
     /// Says what is new about the identity in use, such as that its end came near.
     fn tell(&mut self, now: Timestamp) {
+        measure(&self.material);
         for finding in check(&self.material, &self.roots, now) {
             if !self.told.contains(&finding.kind) {
                 self.told.push(finding.kind);
@@ -190,6 +193,13 @@ fn read(files: &IdentityFiles, roots: &[RootCertificate], now: Timestamp) -> Res
     let key = certified_key(&loaded.material)
         .map_err(|source| LoadError::Identity { path: files.identity.clone(), source })?;
     Ok(Fit { loaded, key, findings })
+}
+
+/// Tells the metrics when the certificate in use ends.
+fn measure(material: &KeyMaterial) {
+    if let Some(Ok(facts)) = material.chain.first().map(Facts::read) {
+        CERTIFICATE_EXPIRY.set_time(CLIENT_IDENTITY, facts.not_after);
+    }
 }
 
 /// A certificate as people know it: common name and end.
@@ -295,6 +305,37 @@ mod tests {
         );
         watch.look(noon());
         assert_eq!(shown(&watch), "TWO.X26.api.mesh-client.nhs.uk");
+    }
+
+    #[test]
+    fn its_end_is_a_metric_that_follows_the_files() {
+        use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let expiry = || {
+            let seen = snapshotter.snapshot().into_vec();
+            let [(key, _, Some(_), DebugValue::Gauge(value))] = &seen[..] else {
+                panic!("one gauge with a description: {seen:?}")
+            };
+            let labels: Vec<_> = key.key().labels().map(|label| (label.key(), label.value())).collect();
+            assert_eq!(labels, [("name", "client")]);
+            assert_eq!(key.key().name(), "mesh_relay_certificate_expiry_seconds");
+            value.into_inner()
+        };
+        metrics::with_local_recorder(&recorder, || {
+            relay_core::metric::describe();
+            let place = Place::new();
+            let (mut watch, _) = place.watch();
+            let first = expiry();
+            let end = Facts::read(&watch.material.chain[0]).expect("facts").not_after;
+            assert_eq!(first, end.as_second() as f64);
+            let shorter = place.authority.client_until("TWO.X26.api.mesh-client.nhs.uk", 2031);
+            place.write("client.pem", &shorter.certificate);
+            place.write("client.key", &shorter.key);
+            watch.look(noon());
+            assert!(expiry() < first, "the new certificate ends sooner");
+        });
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,7 +38,17 @@ impl Authority {
 
     /// A client's identity with this common name.
     pub fn client(&self, name: &str) -> Identity {
+        self.sign(name, CertificateParams::new(Vec::new()).expect("no names are valid"))
+    }
+
+    /// A client's identity that ends with a year's first day.
+    pub fn client_until(&self, name: &str, year: i32) -> Identity {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are valid");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        self.sign(name, params)
+    }
+
+    fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().expect("a key");
