@@ -1,5 +1,5 @@
-//! Five GiB there and back over TLS, plain and gzipped, the relay killed three times on the way: little memory, little
-//! sent again, nothing changed.
+//! Five GiB there and back over TLS, plain and gzipped, the relay killed three times each way at random: little memory,
+//! little sent again, nothing changed. The seed of the moments is printed; `MESH_RELAY_PROVE_SEED` plays it again.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -7,6 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mesh_sandbox::{Sandbox, SandboxConfig, StoreKind, Tls};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use relay_testkit::pairs::Control;
 use sha2::{Digest, Sha256};
 
@@ -17,6 +19,8 @@ const CHUNK_BYTES: u64 = 50_000_000;
 const KILLS: usize = 3;
 /// What the relay may use, in MiB.
 const MEMORY_MAX: f64 = 48.0;
+/// About what one chunk takes here, so that a kill falls anywhere in it.
+const CHUNK_TIME: Duration = Duration::from_millis(400);
 /// Longest time of one way.
 const WAY_MAX: Duration = Duration::from_secs(1200);
 
@@ -68,17 +72,26 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// When the relay is killed on one way: behind which chunk, and how long after that one.
+fn moments(random: &mut StdRng, chunks: usize) -> [(usize, Duration); KILLS] {
+    let mut moments = [(); KILLS].map(|()| {
+        let after = Duration::from_micros(random.random_range(0..CHUNK_TIME.as_micros() as u64));
+        (random.random_range(1..chunks), after)
+    });
+    moments.sort();
+    moments
+}
+
 /// Chunks that were asked for so far, those asked for again included.
 fn chunks_given(sandbox: &Sandbox) -> usize {
     let requests = sandbox.requests();
     requests.iter().filter(|request| matches!(request.call, "download" | "download-chunk")).count()
 }
 
-/// Chunks that the sandbox took so far, those sent again included.
-fn chunks_taken(sandbox: &Sandbox) -> usize {
+/// Chunks that arrived so far, whole or broken off, those sent again included.
+fn chunks_sent(sandbox: &Sandbox) -> usize {
     let requests = sandbox.requests();
-    let sends = requests.iter().filter(|request| matches!(request.call, "send" | "send-chunk"));
-    sends.filter(|request| request.status == Some(202)).count()
+    requests.iter().filter(|request| matches!(request.call, "send" | "send-chunk")).count()
 }
 
 async fn there_and_back(gzip: bool) {
@@ -103,22 +116,25 @@ async fn there_and_back(gzip: bool) {
     let began = Instant::now();
     site.alice.drop_files("huge", Some(control.local_id("huge").text().as_bytes()), None);
 
+    let seed = std::env::var("MESH_RELAY_PROVE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(rand::random);
+    let mut random = StdRng::seed_from_u64(seed);
     let chunks = usize::try_from(BYTES.div_ceil(CHUNK_BYTES)).expect("a number");
     let mut peak = 0;
-    for kill in 1..=KILLS {
-        let at = chunks * kill / (KILLS + 1);
-        until("the upload moves", || chunks_taken(&sandbox) >= at).await;
+    for (chunk, after) in moments(&mut random, chunks) {
+        until("the upload moves", || chunks_sent(&sandbox) >= chunk).await;
+        tokio::time::sleep(after).await;
         peak = peak.max(relay.peak_kib());
         relay.kill();
         relay = site.run().await;
     }
     until("the upload is done", || site.alice.controls("SENT") == 1).await;
     let up = began.elapsed();
-    let sent_again = chunks_taken(&sandbox).saturating_sub(chunks);
+    let sent_again = chunks_sent(&sandbox).saturating_sub(chunks);
 
-    for kill in 1..=KILLS {
-        let at = chunks * kill / (KILLS + 1);
-        until("the download moves", || chunks_given(&sandbox) >= at).await;
+    for (chunk, after) in moments(&mut random, chunks) {
+        until("the download moves", || chunks_given(&sandbox) >= chunk).await;
+        tokio::time::sleep(after).await;
         peak = peak.max(relay.peak_kib());
         relay.kill();
         relay = site.run().await;
@@ -132,7 +148,7 @@ async fn there_and_back(gzip: bool) {
     let mib = |time: Duration| BYTES as f64 / f64::from(1 << 20) / time.as_secs_f64();
     let peak = peak as f64 / 1024.0;
     println!(
-        "{} GiB {}: up in {:.0} s ({:.0} MiB/s, {KILLS} kills included), {sent_again} of {chunks} chunks sent again, \
+        "{} GiB {}, seed {seed}: up in {:.0} s ({:.0} MiB/s, {KILLS} kills included), {sent_again} of {chunks} chunks sent again, \
          down in {:.0} s ({:.0} MiB/s, {KILLS} kills included), {fetched_again} fetched again, \
          peak memory {peak:.1} MiB",
         BYTES >> 30,
