@@ -207,8 +207,8 @@ impl Mailbox {
         let body_empty = response.body().is_end_stream();
         let framed = response.body().size_hint().exact().is_some()
             || response.headers().contains_key(TRANSFER_ENCODING);
-        // Without a length only gzip's own end tells a whole body from a cut one.
-        if !framed && coding == Coding::Identity {
+        // Nor would gzip's own end show it: a body may be cut between two of its members.
+        if !framed {
             return Err(self.unusable(call, "it has no length, so that a cut would not be seen"));
         }
         let encoded = Arc::new(AtomicU64::new(0));
