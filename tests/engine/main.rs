@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mesh_api::MailboxId;
 use relay_core::{
-    Deferral, Ended, Envelope, MeshMailbox, Outcome, Payload, Refused, Rejection, RelayHandle, SendPolicy,
-    Shutdown, ShutdownTrigger, SourceKey, SourceMessage, Surroundings,
+    Deferral, DoubtStrategy, Ended, Envelope, MeshMailbox, Outcome, Pattern, Payload, Refused, Rejection,
+    RelayHandle, SendPolicy, SendRoute, Shutdown, ShutdownTrigger, SourceKey, SourceMessage, Surroundings,
 };
 use relay_journal::SqliteJournal;
 use relay_testkit::scripted::{Fault, Made, ScriptedMesh};

@@ -242,6 +242,40 @@ async fn an_older_message_with_the_same_local_id_is_not_taken_for_this_one() {
 }
 
 #[tokio::test]
+async fn a_route_says_what_is_done_in_doubt() {
+    let resend = SendRoute {
+        to: Some(Pattern::new("X26ABC2")),
+        workflow: Some(Pattern::new("TEST_*")),
+        in_doubt: DoubtStrategy::Resend,
+        ..SendRoute::default()
+    };
+    let routes = vec![SendRoute { from: Some(Pattern::new("OTHER*")), ..SendRoute::default() }, resend];
+    let bench = Bench::with(SendPolicy { routes, in_doubt: DoubtStrategy::Park, ..policy() });
+    for (fault, delivered) in [(Fault::LostUnseen, 1), (Fault::AnswerLost, 3)] {
+        bench.mesh.then(fault);
+        let cannot_be_asked_about = message(&format!("to be sent {delivered}"), "", NINE);
+        let ended = bench.send_until_ended(&cannot_be_asked_about, 3).await;
+        assert!(matches!(ended.outcome(), Outcome::Accepted(_)), "{:?}", ended.outcome());
+        assert_eq!(bench.mesh.delivered().len(), delivered);
+    }
+    // Twice in doubt: once was enough.
+    bench.mesh.then(Fault::LostUnseen);
+    bench.mesh.then(Fault::LostUnseen);
+    let ended = bench.send_until_ended(&message("b", "", NINE), 3).await;
+    assert!(matches!(ended.outcome(), Outcome::Parked(_)), "{:?}", ended.outcome());
+
+    let elsewhere = {
+        let mut other = message("c", "L1", NINE);
+        other.envelope.workflow = "OTHER_WORKFLOW".parse().expect("a workflow");
+        other
+    };
+    bench.mesh.then(Fault::LostUnseen);
+    let ended = bench.send_until_ended(&elsewhere, 3).await;
+    assert!(matches!(ended.outcome(), Outcome::Parked(_)), "the default holds: {:?}", ended.outcome());
+    assert_eq!(bench.mesh.delivered().len(), 3);
+}
+
+#[tokio::test]
 async fn what_its_source_takes_away_ends() {
     let bench = Bench::new();
     let key = |name: &str| message(name, "", NINE).key;

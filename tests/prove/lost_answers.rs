@@ -84,5 +84,6 @@ async fn probing_finds_each_message_whose_answer_was_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_steps_never_leave_a_doubt() {
     let control = Control { allow_chunking: true, ..Control::new(ALICE, BOB) };
-    strategy("two-step", "two_step = true\n", control, 2).await;
+    let route = format!("route = [{{ match = {{ to = \"{BOB}\" }}, in_doubt = \"two-step\" }}]\n");
+    strategy("two-step", &route, control, 2).await;
 }

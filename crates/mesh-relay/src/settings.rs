@@ -9,8 +9,11 @@ use mesh_api::{MailboxId, SharedKey};
 use mesh_client::{
     BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
 };
-use relay_config::{AdapterSection, Fault, Faults, Identity, Loaded, MeshSection, SecretRef, SendSection};
-use relay_core::{ReceivePolicy, SendPolicy};
+use relay_config::{
+    AdapterSection, Fault, Faults, Identity, InDoubt, Loaded, MeshSection, RouteSection, SecretRef,
+    SendSection,
+};
+use relay_core::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
@@ -285,8 +288,28 @@ fn send_policy(section: &SendSection, chunk_bytes: u64) -> SendPolicy {
         retry_max: section.retry_max.unwrap_or(usual.retry_max),
         give_up_after: section.give_up_after.unwrap_or(usual.give_up_after),
         doubt_wait: section.doubt_wait.unwrap_or(usual.doubt_wait),
-        two_step: section.two_step,
+        in_doubt: doubt_strategy(section.in_doubt),
+        routes: section.routes.iter().map(send_route).collect(),
         ..usual
+    }
+}
+
+fn doubt_strategy(configured: InDoubt) -> DoubtStrategy {
+    match configured {
+        InDoubt::Probe => DoubtStrategy::Probe,
+        InDoubt::TwoStep => DoubtStrategy::TwoStep,
+        InDoubt::Resend => DoubtStrategy::Resend,
+        InDoubt::Park => DoubtStrategy::Park,
+    }
+}
+
+fn send_route(configured: &RouteSection) -> SendRoute {
+    let pattern = |text: &Option<String>| text.as_ref().map(Pattern::new);
+    SendRoute {
+        from: pattern(&configured.from),
+        to: pattern(&configured.to),
+        workflow: pattern(&configured.workflow),
+        in_doubt: doubt_strategy(configured.in_doubt),
     }
 }
 

@@ -39,7 +39,7 @@ pub use proxy::{Proxy, ProxyLogin};
 pub use quantity::{Interval, QuantityError, Size};
 pub use secret::{SecretError, SecretRef};
 pub use section::Section;
-pub use send::SendSection;
+pub use send::{InDoubt, RouteSection, SendSection};
 pub use suggest::did_you_mean;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `[send]`: bounds of sending.
+//! `[send]`: bounds of sending, and ways for some messages.
 
 use std::time::Duration;
 
@@ -22,9 +22,42 @@ pub struct SendSection {
     pub give_up_after: Option<Duration>,
     /// `doubt_wait`: wait before MESH is asked about a doubtful attempt. Default 2 min.
     pub doubt_wait: Option<Duration>,
-    /// `two_step`: cut every message that may be chunked in two at least, so that a lost answer leaves no doubt.
-    /// Recipients must be able to receive chunks. Default false.
-    pub two_step: bool,
+    /// `in_doubt`: what is done about a message of which nobody knows whether MESH has it. Default `probe`.
+    pub in_doubt: InDoubt,
+    /// `[[send.route]]`: other ways for some messages; the first whose `match` fits holds.
+    pub routes: Vec<RouteSection>,
+}
+
+/// What is done about a message of which nobody knows whether MESH has it (`queue-bridging.md` 4.3 and 4.4).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InDoubt {
+    /// `probe`: MESH is asked by local id; what it does not have is sent again. Where it cannot be asked, a person
+    /// decides.
+    #[default]
+    Probe,
+    /// `two-step`: a message that may be chunked is cut in two at least, so that a lost answer leaves no doubt. Its
+    /// recipient must be able to receive chunks. Any other is probed.
+    TwoStep,
+    /// `resend`: as `probe`, but where MESH cannot be asked, the message is sent again once; its recipient may then
+    /// have it twice.
+    Resend,
+    /// `park`: as `probe`, but nothing is sent again; a person decides.
+    Park,
+}
+
+/// One `[[send.route]]`. A pattern is the whole value or its beginning with `*` behind it; one that is left out stands
+/// for any value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteSection {
+    /// `match.from`: the sending mailbox.
+    pub from: Option<String>,
+    /// `match.to`: the receiving mailbox.
+    pub to: Option<String>,
+    /// `match.workflow`: the workflow id.
+    pub workflow: Option<String>,
+    /// `in_doubt`, as in `[send]`.
+    pub in_doubt: InDoubt,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +67,32 @@ struct Entries {
     retry_max: Option<Interval>,
     give_up_after: Option<Interval>,
     doubt_wait: Option<Interval>,
-    two_step: Option<bool>,
+    in_doubt: Option<InDoubt>,
+    route: Option<Vec<RouteEntries>>,
+}
+
+#[derive(Deserialize)]
+struct RouteEntries {
+    r#match: Match,
+    in_doubt: InDoubt,
+}
+
+#[derive(Deserialize)]
+struct Match {
+    from: Option<String>,
+    to: Option<String>,
+    workflow: Option<String>,
+}
+
+impl RouteEntries {
+    /// Whether each pattern says what it seems to say.
+    fn is_sound(&self) -> bool {
+        let Match { from, to, workflow } = &self.r#match;
+        let sound = |pattern: &String| {
+            !pattern.is_empty() && pattern.find('*').is_none_or(|at| at + 1 == pattern.len())
+        };
+        [from, to, workflow].into_iter().flatten().all(sound)
+    }
 }
 
 impl SendSection {
@@ -62,13 +120,25 @@ impl SendSection {
             let hint = Some("the wait grows from `retry_first` to `retry_max`".to_owned());
             faults.push(section.fault(Some("retry_max"), "`retry_max` is shorter than `retry_first`", hint));
         }
+        let routes = entries.route.unwrap_or_default();
+        if !routes.iter().all(RouteEntries::is_sound) {
+            let hint =
+                "write the whole value, or its beginning with `*` behind it, such as \"PATH_*\"".to_owned();
+            let message = "a pattern of a `[[send.route]]` is empty or has a `*` before its end";
+            faults.push(section.fault(Some("route"), message, Some(hint)));
+        }
+        let routes = routes.into_iter().map(|route| {
+            let Match { from, to, workflow } = route.r#match;
+            RouteSection { from, to, workflow, in_doubt: route.in_doubt }
+        });
         Some(Self {
             in_flight: entries.in_flight,
             retry_first: entries.retry_first.map(Interval::get),
             retry_max: entries.retry_max.map(Interval::get),
             give_up_after: entries.give_up_after.map(Interval::get),
             doubt_wait: entries.doubt_wait.map(Interval::get),
-            two_step: entries.two_step.unwrap_or_default(),
+            in_doubt: entries.in_doubt.unwrap_or_default(),
+            routes: routes.collect(),
         })
     }
 }

@@ -20,6 +20,7 @@ pub mod inbound;
 pub mod journal;
 pub mod ledger;
 pub mod mesh;
+pub mod metric;
 pub mod outbound;
 pub mod policy;
 pub mod shutdown;
@@ -39,8 +40,8 @@ pub use mesh_api::{
     OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
 pub use outbound::{RelayHandle, Surroundings};
-pub use policy::{ReceivePolicy, SendPolicy};
+pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute};
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use sink::{DeliveryError, Inbound, Receipt, Sink, SinkHealth};
 pub use source::{Deferral, DeferralCause, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage};
-pub use state::{InboundState, OutboundState, Rejection};
+pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};

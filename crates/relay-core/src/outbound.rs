@@ -15,10 +15,10 @@ use crate::clock::{Chance, Clock};
 use crate::journal::{Journal, JournalError, NewOutbound, OutboundDetails, OutboundRecord};
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshAnswer, MeshError, MeshMailbox, Outgoing};
-use crate::policy::{SendPolicy, backoff};
+use crate::policy::{DoubtStrategy, SendPolicy, backoff};
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Refused, SourceKey, SourceMessage};
-use crate::state::OutboundState;
+use crate::state::{OutboundState, Resent};
 use crate::step::{OutboundEffect, OutboundEvent, StepContext, step};
 
 /// The unit in which bytes in flight are counted, so that a permit count fits.
@@ -153,7 +153,7 @@ impl RelayHandle {
                 length: message.payload.length(),
             }),
             at: engine.ledger.clock.now(),
-            state: OutboundState::Received { attempts: 0 },
+            state: OutboundState::Received { attempts: 0, resent: Resent::No },
         };
         let begun = engine.ledger.begin_outbound(new).await;
         let mut outbound = begun.map_err(|error| engine.own_fault(error.into()))?;
@@ -237,8 +237,9 @@ impl Engine {
         Deferral { cause, after: OWN_FAULT_RETRY }
     }
 
-    fn context(&self, record: &OutboundRecord) -> StepContext<'_> {
-        StepContext { now: self.ledger.clock.now(), received_at: record.received_at, policy: &self.policy }
+    fn context(&self, record: &OutboundRecord, in_doubt: DoubtStrategy) -> StepContext<'_> {
+        let (now, received_at) = (self.ledger.clock.now(), record.received_at);
+        StepContext { now, received_at, policy: &self.policy, in_doubt }
     }
 
     /// Waits until no one else works on the message.
@@ -263,9 +264,10 @@ impl Engine {
             Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: plan.chunk_bytes() },
             Err(rejection) => OutboundEvent::Unusable(rejection.clone()),
         };
+        let in_doubt = self.policy.in_doubt(&message.envelope);
         let mut last_error = None;
         loop {
-            let decided = step(&outbound.record().state, event, self.context(outbound.record()));
+            let decided = step(&outbound.record().state, event, self.context(outbound.record(), in_doubt));
             let next = match decided {
                 Ok(step) => step,
                 Err(fault) => {
@@ -328,7 +330,8 @@ impl Engine {
 
     /// Ends a message without sending anything more of it.
     async fn end(&self, outbound: &mut Outbound, event: OutboundEvent) -> Result<(), Deferral> {
-        let decided = step(&outbound.record().state, event, self.context(outbound.record()));
+        let context = self.context(outbound.record(), self.policy.in_doubt);
+        let decided = step(&outbound.record().state, event, context);
         let Ok(next) = decided else { return Err(self.own_fault(DeferralCause::Again)) };
         self.record(outbound, next.state).await
     }

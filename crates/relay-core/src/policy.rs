@@ -2,9 +2,69 @@
 
 use std::time::Duration;
 
+use mesh_api::Envelope;
 use mesh_api::chunk::CHUNK_BYTES_DEFAULT;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Chance;
+
+/// What is done about a message of which nobody knows whether MESH has it (`queue-bridging.md` 4.3 and 4.4). Whatever
+/// it is, a message that MESH is found to have is never sent again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoubtStrategy {
+    /// MESH is asked by local id. What it does not have is sent again, marked; where it cannot be asked, a person
+    /// decides.
+    #[default]
+    Probe,
+    /// A message that may be chunked is cut in two at least, so that a lost answer leaves no doubt; any other is probed.
+    TwoStep,
+    /// As `Probe`, but where MESH cannot be asked, the message is sent again once, marked.
+    Resend,
+    /// MESH is asked, and a person decides unless it has the message.
+    Park,
+}
+
+/// A text that a route asks for: the whole of it, or its beginning when it ends in `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// A pattern as it is configured.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether it stands for `text`. Case counts, as it does at MESH.
+    pub fn matches(&self, text: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => text.starts_with(beginning),
+            None => self.0 == text,
+        }
+    }
+}
+
+/// How some messages are sent. A pattern that is absent stands for any value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendRoute {
+    /// The sending mailbox.
+    pub from: Option<Pattern>,
+    /// The recipient: a mailbox id, or what is shown of an automatic address.
+    pub to: Option<Pattern>,
+    /// The workflow id.
+    pub workflow: Option<Pattern>,
+    /// What is done in doubt.
+    pub in_doubt: DoubtStrategy,
+}
+
+impl SendRoute {
+    fn takes(&self, envelope: &Envelope) -> bool {
+        let fits = |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_none_or(|p| p.matches(text));
+        fits(&self.from, envelope.from.as_str())
+            && fits(&self.to, &envelope.to.to_string())
+            && fits(&self.workflow, &envelope.workflow.to_string())
+    }
+}
 
 /// Bounds of sending.
 #[derive(Debug, Clone)]
@@ -15,9 +75,10 @@ pub struct SendPolicy {
     pub in_flight_bytes_max: u64,
     /// Chunk size in bytes, before compression.
     pub chunk_bytes: u64,
-    /// Whether a message that may be chunked is always cut in two at least, so that a lost answer leaves no doubt
-    /// (`queue-bridging.md` 4.4).
-    pub two_step: bool,
+    /// What is done in doubt where no route says otherwise.
+    pub in_doubt: DoubtStrategy,
+    /// Ways for some messages; the first that takes a message holds for it.
+    pub routes: Vec<SendRoute>,
     /// Wait after the first attempt that certainly failed; doubles from there.
     pub retry_first: Duration,
     /// Longest wait between attempts.
@@ -40,7 +101,8 @@ impl Default for SendPolicy {
             in_flight_max: 16,
             in_flight_bytes_max: 256_000_000,
             chunk_bytes: CHUNK_BYTES_DEFAULT,
-            two_step: false,
+            in_doubt: DoubtStrategy::default(),
+            routes: Vec::new(),
             retry_first: Duration::from_secs(30),
             retry_max: Duration::from_secs(30 * 60),
             give_up_after: Duration::from_secs(72 * 60 * 60),
@@ -49,6 +111,13 @@ impl Default for SendPolicy {
             doubt_probes: 2,
             doubt_max: Duration::from_secs(600),
         }
+    }
+}
+
+impl SendPolicy {
+    /// What is done in doubt about such a message.
+    pub fn in_doubt(&self, envelope: &Envelope) -> DoubtStrategy {
+        self.routes.iter().find(|route| route.takes(envelope)).map_or(self.in_doubt, |route| route.in_doubt)
     }
 }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::journal::JournalError;
 use crate::mesh::MeshError;
 use crate::outbound::RelayHandle;
-use crate::policy::SendPolicy;
+use crate::policy::{DoubtStrategy, SendPolicy};
 use crate::shutdown::Shutdown;
 use crate::state::{OutboundState, Rejection};
 
@@ -168,9 +168,9 @@ impl SourceMessage {
 
         let length = self.payload.length();
         let chunk_bytes = policy.chunk_bytes.min(chunk_bytes_max(self.gzip));
-        let plan = match (self.allow_chunking, policy.two_step) {
-            (true, true) => ChunkPlan::two_step(length, chunk_bytes),
-            (true, false) => ChunkPlan::chunked(length, chunk_bytes),
+        let plan = match (self.allow_chunking, policy.in_doubt(&self.envelope)) {
+            (true, DoubtStrategy::TwoStep) => ChunkPlan::two_step(length, chunk_bytes),
+            (true, _) => ChunkPlan::chunked(length, chunk_bytes),
             (false, _) => ChunkPlan::whole(length),
         };
         plan.map_err(|error| {

@@ -5,6 +5,35 @@ use jiff::Timestamp;
 use mesh_api::MessageId;
 use serde::{Deserialize, Serialize};
 
+use crate::policy::DoubtStrategy;
+
+/// Whether a message was sent again although an earlier attempt of it may have reached MESH. If it was, its recipient
+/// may have it twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resent {
+    /// It was not.
+    #[default]
+    No,
+    /// It was, after MESH had said as often as is asked that it knows nothing of it.
+    Probed,
+    /// It was, and MESH could not be asked before.
+    Blindly,
+}
+
+/// What shows that MESH has a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// It answered so.
+    #[default]
+    Answer,
+    /// It said that the upload is complete already.
+    AlreadyComplete,
+    /// It was asked about the message's local id.
+    Probe,
+}
+
 /// Why MESH, or a check that needs no MESH, will never take a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
@@ -24,8 +53,11 @@ pub struct Rejection {
 pub enum OutboundState {
     /// Seen; nothing of it is at MESH that could be delivered. The source holds it.
     Received {
-        /// Attempts that certainly failed.
+        /// Attempts so far.
         attempts: u32,
+        /// Whether an earlier attempt was doubtful.
+        #[serde(default)]
+        resent: Resent,
     },
     /// The first request may be on the wire (INV-2).
     Sending {
@@ -33,6 +65,9 @@ pub enum OutboundState {
         attempt: u32,
         /// How many chunks the message is sent in.
         of: u32,
+        /// Whether an earlier attempt was doubtful.
+        #[serde(default)]
+        resent: Resent,
     },
     /// MESH holds the first chunks of an upload that is not deliverable yet.
     Uploading {
@@ -46,6 +81,9 @@ pub enum OutboundState {
         of: u32,
         /// Size of a chunk in bytes, before compression.
         chunk_bytes: u64,
+        /// Whether an earlier attempt was doubtful.
+        #[serde(default)]
+        resent: Resent,
     },
     /// MESH may have the message; no usable answer came (INV-4).
     InDoubt {
@@ -55,6 +93,12 @@ pub enum OutboundState {
         since: Timestamp,
         /// How often MESH said that it knows nothing of it.
         probes: u32,
+        /// What is done about it.
+        #[serde(default)]
+        strategy: DoubtStrategy,
+        /// Whether an attempt before this one was doubtful too.
+        #[serde(default)]
+        resent: Resent,
     },
     /// MESH has it. End of the source's part.
     Accepted {
@@ -62,6 +106,12 @@ pub enum OutboundState {
         id: MessageId,
         /// When that was recorded.
         at: Timestamp,
+        /// What shows it.
+        #[serde(default)]
+        by: Evidence,
+        /// Whether an earlier attempt was doubtful.
+        #[serde(default)]
+        resent: Resent,
     },
     /// It will never be taken.
     Rejected(Rejection),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use mesh_api::MessageId;
 use thiserror::Error;
 
-use crate::policy::SendPolicy;
-use crate::state::{OutboundState, Rejection};
+use crate::policy::{DoubtStrategy, SendPolicy};
+use crate::state::{Evidence, OutboundState, Rejection, Resent};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,8 @@ pub struct StepContext<'a> {
     pub received_at: Timestamp,
     /// Bounds.
     pub policy: &'a SendPolicy,
+    /// What is done in doubt about this message.
+    pub in_doubt: DoubtStrategy,
 }
 
 impl StepContext<'_> {
@@ -156,18 +158,19 @@ pub fn step(
 
     let go = |state, effect| Ok(Step { state, effect });
     // Back to the source, unless its time is up.
-    let failed = |attempts, after| {
+    let failed = |attempts, resent, after| {
         if context.out_of_time() {
             go(State::Expired { at: context.now }, Settle)
         } else {
-            go(State::Received { attempts }, Defer { after })
+            go(State::Received { attempts, resent }, Defer { after })
         }
     };
-    let doubt = |attempt| {
-        let state = State::InDoubt { attempt, since: context.now, probes: 0 };
+    let doubt = |attempt, resent| {
+        let strategy = context.in_doubt;
+        let state = State::InDoubt { attempt, since: context.now, probes: 0, strategy, resent };
         go(state, Probe { after: context.policy.doubt_wait })
     };
-
+    let accepted = |id, by, resent| go(State::Accepted { id, at: context.now, by, resent }, Settle);
     let parked = |reason: String| go(State::Parked { reason }, Settle);
 
     match (state, event) {
@@ -183,29 +186,35 @@ pub fn step(
         (State::Received { .. }, Event::Start { .. }) if context.out_of_time() => {
             go(State::Expired { at: context.now }, Settle)
         }
-        (State::Received { attempts }, Event::Start { of, .. }) => {
-            go(State::Sending { attempt: attempts + 1, of }, Post)
+        (&State::Received { attempts, resent }, Event::Start { of, .. }) => {
+            go(State::Sending { attempt: attempts + 1, of, resent }, Post)
         }
 
-        (State::Sending { of: 1, .. }, Event::Taken { id, .. }) => {
-            go(State::Accepted { id, at: context.now }, Settle)
+        (&State::Sending { of: 1, resent, .. }, Event::Taken { id, .. }) => {
+            accepted(id, Evidence::Answer, resent)
         }
-        (&State::Sending { attempt, of }, Event::Taken { id, chunk_bytes }) => {
-            go(State::Uploading { attempt, id, taken: 1, of, chunk_bytes }, PostChunk { index: 2 })
+        (&State::Sending { attempt, of, resent }, Event::Taken { id, chunk_bytes }) => {
+            let state = State::Uploading { attempt, id, taken: 1, of, chunk_bytes, resent };
+            go(state, PostChunk { index: 2 })
         }
         (State::Sending { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
-        (&State::Sending { attempt, .. }, Event::NotApplied { after }) => failed(attempt, after),
-        (&State::Sending { attempt, of: 1 }, Event::Unclear) => doubt(attempt),
+        (&State::Sending { attempt, resent, .. }, Event::NotApplied { after }) => {
+            failed(attempt, resent, after)
+        }
         // A restart finds the attempt open: the process may have died on either side of the request.
-        (&State::Sending { attempt, of: 1 }, Event::Start { .. }) => doubt(attempt),
+        (&State::Sending { attempt, of: 1, resent }, Event::Unclear | Event::Start { .. }) => {
+            doubt(attempt, resent)
+        }
         // A first chunk without its successors is never delivered, so a lost answer costs nothing (4.6, row 8).
-        (&State::Sending { attempt, .. }, Event::Unclear) => failed(attempt, context.policy.retry_first),
-        (&State::Sending { attempt, .. }, Event::Start { of, .. }) => {
-            go(State::Sending { attempt: attempt + 1, of }, Post)
+        (&State::Sending { attempt, resent, .. }, Event::Unclear) => {
+            failed(attempt, resent, context.policy.retry_first)
+        }
+        (&State::Sending { attempt, resent, .. }, Event::Start { of, .. }) => {
+            go(State::Sending { attempt: attempt + 1, of, resent }, Post)
         }
 
         (
-            State::Uploading { attempt, id, taken, of, chunk_bytes },
+            State::Uploading { attempt, id, taken, of, chunk_bytes, resent },
             Event::Start { of: now_of, chunk_bytes: now_bytes },
         ) => {
             if (*of, *chunk_bytes) == (now_of, now_bytes) {
@@ -218,21 +227,20 @@ pub fn step(
             } else {
                 // The payload would be cut elsewhere than the chunks that `id` holds: begin anew.
                 tracing::debug!(message_id = %id, "chunk size changed, upload begun again");
-                go(State::Sending { attempt: attempt + 1, of: now_of }, Post)
+                go(State::Sending { attempt: attempt + 1, of: now_of, resent: *resent }, Post)
             }
         }
-        (State::Uploading { id, taken, of, .. }, Event::ChunkTaken) if taken + 1 >= *of => {
-            go(State::Accepted { id: id.clone(), at: context.now }, Settle)
+        (State::Uploading { id, taken, of, resent, .. }, Event::ChunkTaken) if taken + 1 >= *of => {
+            accepted(id.clone(), Evidence::Answer, *resent)
         }
-        (State::Uploading { attempt, id, taken, of, chunk_bytes }, Event::ChunkTaken) => {
-            let taken = taken + 1;
-            let (attempt, of, chunk_bytes) = (*attempt, *of, *chunk_bytes);
-            let state = State::Uploading { attempt, id: id.clone(), taken, of, chunk_bytes };
+        (State::Uploading { attempt, id, taken, of, chunk_bytes, resent }, Event::ChunkTaken) => {
+            let (attempt, taken, of, chunk_bytes, resent) = (*attempt, taken + 1, *of, *chunk_bytes, *resent);
+            let state = State::Uploading { attempt, id: id.clone(), taken, of, chunk_bytes, resent };
             go(state, PostChunk { index: taken + 1 })
         }
         // Only the last chunk completes an upload; for an earlier one MESH and the journal disagree.
-        (State::Uploading { id, taken, of, .. }, Event::AlreadyComplete) if taken + 1 == *of => {
-            go(State::Accepted { id: id.clone(), at: context.now }, Settle)
+        (State::Uploading { id, taken, of, resent, .. }, Event::AlreadyComplete) if taken + 1 == *of => {
+            accepted(id.clone(), Evidence::AlreadyComplete, *resent)
         }
         (State::Uploading { .. }, Event::AlreadyComplete) => go(
             State::Parked {
@@ -258,39 +266,59 @@ pub fn step(
         (State::Uploading { .. }, Event::Unclear) => {
             go(state.clone(), Defer { after: context.policy.retry_first })
         }
-        (&State::Uploading { attempt, .. }, Event::UploadLost) => failed(attempt, context.policy.retry_first),
+        (&State::Uploading { attempt, resent, .. }, Event::UploadLost) => {
+            failed(attempt, resent, context.policy.retry_first)
+        }
 
         (State::InDoubt { .. }, Event::Start { .. }) => {
             go(state.clone(), Probe { after: context.policy.doubt_wait })
         }
-        (State::InDoubt { .. }, Event::Found(id)) => go(State::Accepted { id, at: context.now }, Settle),
-        (&State::InDoubt { attempt, since, probes }, Event::NotFound) => {
+        (&State::InDoubt { resent, .. }, Event::Found(id)) => accepted(id, Evidence::Probe, resent),
+        (&State::InDoubt { attempt, since, probes, strategy, resent }, Event::NotFound) => {
             let probes = probes + 1;
-            if probes >= context.policy.doubt_probes {
-                failed(attempt, Duration::ZERO)
+            if probes < context.policy.doubt_probes {
+                let state = State::InDoubt { attempt, since, probes, strategy, resent };
+                go(state, Probe { after: context.policy.doubt_wait })
+            } else if strategy == DoubtStrategy::Park {
+                parked(unknown_whether(
+                    state,
+                    "the answer to sending was lost, MESH says that it has no such message, and no message of this \
+                     route is sent twice",
+                ))
             } else {
-                go(State::InDoubt { attempt, since, probes }, Probe { after: context.policy.doubt_wait })
+                failed(attempt, Resent::Probed.max(resent), Duration::ZERO)
             }
         }
-        (State::InDoubt { since: doubted, .. }, Event::ProbeFailed) => {
-            if since(*doubted, context.now) >= context.policy.doubt_max {
+        (&State::InDoubt { attempt, since: doubted, strategy, resent, .. }, Event::ProbeFailed) => {
+            if since(doubted, context.now) < context.policy.doubt_max {
+                go(state.clone(), Probe { after: context.policy.doubt_wait })
+            } else if may_resend(strategy, resent) {
+                failed(attempt, Resent::Blindly, Duration::ZERO)
+            } else {
                 let reason = "the answer to sending was lost and MESH could not be asked in time whether it \
                               has the message; track it by its local id or ask the recipient, then send \
                               again if it did not arrive";
-                go(State::Parked { reason: reason.to_owned() }, Settle)
-            } else {
-                go(state.clone(), Probe { after: context.policy.doubt_wait })
+                parked(reason.to_owned())
             }
         }
-        (State::InDoubt { .. }, Event::CannotProbe) => {
-            let what = "the answer to sending was lost and MESH cannot be asked about the message, because it has \
-                        no local id of its own";
-            parked(unknown_whether(state, what))
+        (&State::InDoubt { attempt, strategy, resent, .. }, Event::CannotProbe) => {
+            if may_resend(strategy, resent) {
+                failed(attempt, Resent::Blindly, Duration::ZERO)
+            } else {
+                let what = "the answer to sending was lost and MESH cannot be asked about the message, because it \
+                            has no local id of its own";
+                parked(unknown_whether(state, what))
+            }
         }
 
         (ended, Event::Start { .. }) if ended.is_end() => go(ended.clone(), Settle),
         (state, event) => Err(IllegalTransition { state: state.name(), event }),
     }
+}
+
+/// Whether a message may be sent again although nobody could ask about it: once, where its route says so.
+fn may_resend(strategy: DoubtStrategy, resent: Resent) -> bool {
+    strategy == DoubtStrategy::Resend && resent != Resent::Blindly
 }
 
 #[cfg(test)]
@@ -306,11 +334,17 @@ mod tests {
 
     fn next(state: &OutboundState, event: OutboundEvent, now: i64) -> Result<Step, IllegalTransition> {
         let policy = SendPolicy::default();
-        step(state, event, StepContext { now: at(now), received_at: at(0), policy: &policy })
+        let context =
+            StepContext { now: at(now), received_at: at(0), policy: &policy, in_doubt: DoubtStrategy::Probe };
+        step(state, event, context)
     }
 
     fn state(state: &OutboundState, event: OutboundEvent) -> OutboundState {
         next(state, event, 1).expect("a legal step").state
+    }
+
+    fn received(attempts: u32) -> OutboundState {
+        OutboundState::Received { attempts, resent: Resent::No }
     }
 
     fn id() -> MessageId {
@@ -322,20 +356,24 @@ mod tests {
     }
 
     fn sending(of: u32) -> OutboundState {
-        OutboundState::Sending { attempt: 1, of }
+        OutboundState::Sending { attempt: 1, of, resent: Resent::No }
     }
 
     fn uploading(taken: u32) -> OutboundState {
-        OutboundState::Uploading { attempt: 1, id: id(), taken, of: 3, chunk_bytes: 10 }
+        OutboundState::Uploading { attempt: 1, id: id(), taken, of: 3, chunk_bytes: 10, resent: Resent::No }
+    }
+
+    fn doubted(probes: u32, strategy: DoubtStrategy, resent: Resent) -> OutboundState {
+        OutboundState::InDoubt { attempt: 1, since: at(1), probes, strategy, resent }
     }
 
     fn in_doubt(probes: u32) -> OutboundState {
-        OutboundState::InDoubt { attempt: 1, since: at(1), probes }
+        doubted(probes, DoubtStrategy::Probe, Resent::No)
     }
 
     #[test]
     fn intent_is_recorded_before_the_post() {
-        let first = next(&OutboundState::Received { attempts: 0 }, START, 1).expect("a step");
+        let first = next(&received(0), START, 1).expect("a step");
         assert_eq!((first.state, first.effect), (sending(1), OutboundEffect::Post));
     }
 
@@ -363,8 +401,11 @@ mod tests {
 
     #[test]
     fn an_unclear_first_chunk_may_be_repeated_because_an_orphan_is_never_delivered() {
-        assert_eq!(state(&sending(3), OutboundEvent::Unclear), OutboundState::Received { attempts: 1 });
-        assert_eq!(state(&sending(3), START_3), OutboundState::Sending { attempt: 2, of: 3 });
+        assert_eq!(state(&sending(3), OutboundEvent::Unclear), received(1));
+        assert_eq!(
+            state(&sending(3), START_3),
+            OutboundState::Sending { attempt: 2, of: 3, resent: Resent::No }
+        );
     }
 
     #[test]
@@ -372,16 +413,20 @@ mod tests {
         let again = next(&uploading(2), START_3, 1).expect("a step");
         assert_eq!((again.state, again.effect), (uploading(2), OutboundEffect::PostChunk { index: 3 }));
         let other = OutboundEvent::Start { of: 3, chunk_bytes: 11 };
-        assert_eq!(state(&uploading(1), other), OutboundState::Sending { attempt: 2, of: 3 });
+        assert_eq!(
+            state(&uploading(1), other),
+            OutboundState::Sending { attempt: 2, of: 3, resent: Resent::No }
+        );
         let lost = state(&uploading(1), OutboundEvent::UploadLost);
-        assert_eq!(lost, OutboundState::Received { attempts: 1 });
+        assert_eq!(lost, received(1));
     }
 
     #[test]
     fn a_doubt_ends_by_proof_or_by_a_person() {
         assert!(matches!(state(&in_doubt(0), OutboundEvent::Found(id())), OutboundState::Accepted { .. }));
         assert_eq!(state(&in_doubt(0), OutboundEvent::NotFound), in_doubt(1));
-        assert_eq!(state(&in_doubt(1), OutboundEvent::NotFound), OutboundState::Received { attempts: 1 });
+        let again = OutboundState::Received { attempts: 1, resent: Resent::Probed };
+        assert_eq!(state(&in_doubt(1), OutboundEvent::NotFound), again);
         assert!(matches!(state(&in_doubt(0), OutboundEvent::CannotProbe), OutboundState::Parked { .. }));
         assert_eq!(state(&in_doubt(0), OutboundEvent::ProbeFailed), in_doubt(0));
         let late = next(&in_doubt(0), OutboundEvent::ProbeFailed, 700).expect("a step");
@@ -389,9 +434,38 @@ mod tests {
     }
 
     #[test]
+    fn a_route_may_ask_for_one_marked_repeat_or_for_none_at_all() {
+        use OutboundEvent::{CannotProbe, NotFound, ProbeFailed};
+        let again = |resent| OutboundState::Received { attempts: 1, resent };
+        let resend = doubted(1, DoubtStrategy::Resend, Resent::No);
+        assert_eq!(state(&resend, NotFound), again(Resent::Probed));
+        assert_eq!(state(&resend, CannotProbe), again(Resent::Blindly));
+        let late = next(&resend, ProbeFailed, 700).expect("a step");
+        assert_eq!(late.state, again(Resent::Blindly));
+        let twice = doubted(1, DoubtStrategy::Resend, Resent::Blindly);
+        assert!(matches!(state(&twice, CannotProbe), OutboundState::Parked { .. }), "once, not for ever");
+        assert_eq!(state(&twice, NotFound), again(Resent::Blindly), "the mark stays");
+
+        let park = doubted(1, DoubtStrategy::Park, Resent::No);
+        for event in [NotFound, CannotProbe] {
+            assert!(matches!(state(&park, event), OutboundState::Parked { .. }));
+        }
+        let found = state(&park, OutboundEvent::Found(id()));
+        assert!(matches!(found, OutboundState::Accepted { by: Evidence::Probe, .. }));
+    }
+
+    #[test]
+    fn the_mark_of_a_repeat_stays_to_the_end() {
+        let resent = Resent::Blindly;
+        let sending = state(&OutboundState::Received { attempts: 1, resent }, START);
+        assert_eq!(sending, OutboundState::Sending { attempt: 2, of: 1, resent });
+        assert!(matches!(state(&sending, taken()), OutboundState::Accepted { resent: Resent::Blindly, .. }));
+    }
+
+    #[test]
     fn a_message_that_is_never_taken_expires() {
         let late = 73 * 60 * 60;
-        let fresh = OutboundState::Received { attempts: 3 };
+        let fresh = received(3);
         for (state, event) in [
             (&fresh, START),
             (&sending(1), OutboundEvent::NotApplied { after: Duration::ZERO }),
@@ -417,7 +491,7 @@ mod tests {
                 assert!(matches!(step.state, OutboundState::Parked { .. }), "{state:?}");
             }
         }
-        for state in [OutboundState::Received { attempts: 1 }, sending(3), uploading(1)] {
+        for state in [received(1), sending(3), uploading(1)] {
             let refused = next(&state, unusable.clone(), 1).expect("a step").state;
             assert_eq!(refused, OutboundState::Rejected(rejection.clone()));
             let withdrawn = next(&state, OutboundEvent::Withdrawn, 1).expect("a step").state;
@@ -436,7 +510,8 @@ mod tests {
 
     #[test]
     fn an_end_stays_an_end() {
-        let accepted = OutboundState::Accepted { id: id(), at: at(0) };
+        let accepted =
+            OutboundState::Accepted { id: id(), at: at(0), by: Evidence::Answer, resent: Resent::No };
         let again = next(&accepted, START, 1).expect("a step");
         assert_eq!((again.state, again.effect), (accepted.clone(), OutboundEffect::Settle));
         for event in [OutboundEvent::Unclear, OutboundEvent::NotFound, taken(), OutboundEvent::ChunkTaken] {
@@ -446,7 +521,7 @@ mod tests {
 
     #[test]
     fn only_a_doubt_is_probed() {
-        for state in [sending(1), uploading(1), OutboundState::Received { attempts: 0 }] {
+        for state in [sending(1), uploading(1), received(0)] {
             for event in [OutboundEvent::Found(id()), OutboundEvent::NotFound, OutboundEvent::CannotProbe] {
                 assert!(next(&state, event, 1).is_err());
             }

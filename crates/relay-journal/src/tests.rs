@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use relay_core::journal::OutboundDetails;
-use relay_core::{Begin, NewInbound, NewOutbound, OutboundState, RelayId, SourceKey};
+use relay_core::{Begin, Evidence, NewInbound, NewOutbound, OutboundState, RelayId, Resent, SourceKey};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -52,7 +52,7 @@ fn outbound(number: u128, key: &str) -> NewOutbound {
             length: 17,
         }),
         at: at(0),
-        state: OutboundState::Received { attempts: 0 },
+        state: OutboundState::Received { attempts: 0, resent: Resent::No },
     }
 }
 
@@ -66,7 +66,12 @@ fn inbound(number: u128, message_id: &str) -> NewInbound {
 }
 
 fn accepted() -> OutboundState {
-    OutboundState::Accepted { id: "20260101000000000000_AAAAAA".parse().unwrap(), at: at(5) }
+    OutboundState::Accepted {
+        id: "20260101000000000000_AAAAAA".parse().unwrap(),
+        at: at(5),
+        by: Evidence::Answer,
+        resent: Resent::No,
+    }
 }
 
 #[track_caller]

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{Environment, IDENTITY_LOOK, Identity, Proxy, ProxyLogin, Size, UrlError};
+use crate::{Environment, IDENTITY_LOOK, Identity, InDoubt, Proxy, ProxyLogin, RouteSection, Size, UrlError};
 
 /// The good file with another identity.
 fn with_identity(identity: &str) -> String {
@@ -35,6 +35,26 @@ fn a_good_file_is_read_with_its_defaults() {
     );
     assert_eq!(adapter.grace.map(Interval::get), Some(Duration::from_secs(2)));
     assert!(adapter.outbound.is_none() && adapter.token.is_none() && adapter.queues.is_empty());
+}
+
+#[test]
+fn a_route_says_what_is_done_in_doubt() {
+    let routes = |text: &str| Config::new(format!("{GOOD}\n[send]\nin_doubt = \"park\"\n{text}")).load();
+    let text =
+        "[[send.route]]\nmatch = { from = \"X26HC005\", workflow = \"PATH_*\" }\nin_doubt = \"two-step\"\n";
+    let loaded = routes(text).expect("no faults");
+    assert_eq!(loaded.send.in_doubt, InDoubt::Park);
+    let (from, workflow) = (Some("X26HC005".to_owned()), Some("PATH_*".to_owned()));
+    assert_eq!(loaded.send.routes, [RouteSection { from, to: None, workflow, in_doubt: InDoubt::TwoStep }]);
+    for (bad, said) in [
+        ("route = [{ match = { workflow = \"P*H\" }, in_doubt = \"park\" }]", "before its end"),
+        ("route = [{ match = {}, in_doubt = \"prak\" }]", "prak"),
+        ("route = [{ match = { workflw = \"P\" }, in_doubt = \"park\" }]", "workflw"),
+        ("route = [{ match = {} }]", "in_doubt"),
+    ] {
+        let faults = routes(bad).expect_err("faults").to_string();
+        assert!(faults.contains(said), "{bad}: {faults}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the trait promises.
 
 use relay_core::journal::StateCount;
-use relay_core::{InboundState, Journal, JournalError, OutboundState, Rejection};
+use relay_core::{DoubtStrategy, InboundState, Journal, JournalError, OutboundState, Rejection, Resent};
 
 use super::{Place, accepted, at, inbound, known, new, outbound, relay_id};
 
@@ -42,16 +42,23 @@ async fn every_outbound_state_comes_back_as_it_went_in() {
     let journal = place.open();
     let mut record = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
     let states = [
-        OutboundState::Sending { attempt: 1, of: 3 },
+        OutboundState::Sending { attempt: 1, of: 3, resent: Resent::No },
         OutboundState::Uploading {
             attempt: 1,
             id: "20260101_1".parse().unwrap(),
             taken: 1,
             of: 3,
             chunk_bytes: 100,
+            resent: Resent::No,
         },
-        OutboundState::InDoubt { attempt: 1, since: at(7), probes: 2 },
-        OutboundState::Received { attempts: 1 },
+        OutboundState::InDoubt {
+            attempt: 1,
+            since: at(7),
+            probes: 2,
+            strategy: DoubtStrategy::Resend,
+            resent: Resent::No,
+        },
+        OutboundState::Received { attempts: 1, resent: Resent::Probed },
         OutboundState::Parked { reason: "in doubt".to_owned() },
         OutboundState::Expired { at: at(8) },
         OutboundState::Rejected(Rejection {
@@ -74,7 +81,7 @@ async fn a_stale_version_conflicts_and_changes_nothing() {
     let place = Place::new();
     let journal = place.open();
     let stale = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    let sending = OutboundState::Sending { attempt: 1, of: 1 };
+    let sending = OutboundState::Sending { attempt: 1, of: 1, resent: Resent::No };
     journal.commit_outbound(&stale, &sending, at(1)).await.unwrap();
     let conflict = journal.commit_outbound(&stale, &accepted(), at(2)).await;
     assert!(matches!(conflict, Err(JournalError::Conflict { relay_id: id }) if id == relay_id(1)));

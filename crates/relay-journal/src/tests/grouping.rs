@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use relay_core::{Begin, Journal, JournalError, OutboundState};
+use relay_core::{Begin, Journal, JournalError, OutboundState, Resent};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -88,7 +88,7 @@ async fn a_job_that_fails_takes_no_other_of_its_batch_along() {
     let place = Place::new();
     let journal = place.open();
     let stale = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    let sending = OutboundState::Sending { attempt: 1, of: 1 };
+    let sending = OutboundState::Sending { attempt: 1, of: 1, resent: Resent::No };
     journal.commit_outbound(&stale, &sending, at(1)).await.unwrap();
     let before = journal.commits();
 
