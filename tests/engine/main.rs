@@ -100,6 +100,8 @@ fn message(key: &str, local_id: &str, length: usize) -> SourceMessage {
     envelope.local_id = local_id.parse().ok();
     SourceMessage {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
+        fingerprint: None,
+        order_key: None,
         envelope,
         payload: Payload::from_bytes((0..length).map(|i| i as u8).collect::<Vec<u8>>()),
         gzip: false,

@@ -93,7 +93,7 @@ impl FolderSource {
 
 #[async_trait]
 impl Source for FolderSource {
-    async fn run(self: Box<Self>, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
+    async fn run(&self, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
         let fail = |what: String| SourceError { adapter: self.adapter.to_string(), what };
         let work = Worker {
             adapter: Arc::clone(&self.adapter),

@@ -221,7 +221,10 @@ fn message(
     envelope.encrypted = control.encrypted.unwrap_or(false);
     let file = DataFile { path: out.join(data), identity: identity.clone() };
     Ok(SourceMessage {
+        // The key stands for content and data file.
         key,
+        fingerprint: None,
+        order_key: None,
         envelope,
         payload: Payload::new(identity.length(), Arc::new(file)),
         gzip: control.compress.unwrap_or(false),

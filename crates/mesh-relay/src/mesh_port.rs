@@ -1,6 +1,7 @@
 //! The MESH client as the core's port: translation, no decisions.
 
 use async_trait::async_trait;
+use mesh_api::path::WorkflowFilter;
 use mesh_api::{Classify, Held, LocalId, MailboxId, MessageId, Tracking, TrackingStatus};
 use mesh_client::{CallError, ErrorKind, LocalIdMatch, Mailbox, OpenMessage};
 use relay_core::{
@@ -58,8 +59,12 @@ impl MeshMailbox for MeshPort {
         self.0.track(id).await.map_err(translate)
     }
 
-    async fn list(&self) -> Result<Vec<MessageId>, MeshError> {
-        self.0.list().await.map_err(translate)
+    async fn list(&self, filter: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
+        match filter {
+            Some(filter) => self.0.list_filtered(filter).await,
+            None => self.0.list().await,
+        }
+        .map_err(translate)
     }
 
     async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError> {

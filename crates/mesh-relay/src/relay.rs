@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dts_folder::FolderError;
 use relay_core::{
-    Clock, MeshMailbox, Poller, ReceivePolicy, RelayHandle, Shutdown, ShutdownTrigger, SourceError,
-    Surroundings,
+    Clock, Lease, MeshMailbox, Poller, ReceivePolicy, RelayHandle, Shutdown, ShutdownTrigger, SourceError,
+    Surroundings, Tenure,
 };
 use relay_journal::{OpenError, SqliteJournal};
 use thiserror::Error;
@@ -65,12 +65,14 @@ impl Relay {
         let mut adapters = Vec::new();
         for (name, config) in settings.adapters {
             let built = config.build(&name, &clock);
-            let adapter = built.map_err(|source| StartError::Adapter { adapter: name, source })?;
-            adapters.push((config.mailbox().clone(), adapter));
+            let adapter = built.map_err(|source| StartError::Adapter { adapter: name.clone(), source })?;
+            adapters.push((config.mailbox().clone(), name, adapter));
         }
         let journal = SqliteJournal::open(&settings.journal)?;
         let surroundings =
             Surroundings { journal: Arc::new(journal.clone()), clock, chance: Arc::new(SystemChance) };
+        // Names this run of the relay among others that may share the journal.
+        let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let (trigger, shutdown) = Shutdown::channel();
         let mut tasks = JoinSet::new();
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
@@ -78,16 +80,21 @@ impl Relay {
             let port: Arc<dyn MeshMailbox> =
                 Arc::new(MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password)));
             ports.push(Arc::clone(&port));
-            let Some((_, adapter)) = adapters.iter().find(|(id, _)| *id == mailbox.id) else {
+            let Some((_, _, adapter)) = adapters.iter().find(|(id, ..)| *id == mailbox.id) else {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
                 continue;
             };
             let policy = ReceivePolicy { poll_every: mailbox.poll, ..settings.receive.clone() };
             let poller = Poller::new(surroundings.clone(), port, Arc::clone(&adapter.sink), policy);
+            let lease = Lease::new(Arc::clone(&surroundings.journal), poller.lease_name(), &owner);
             let stop = shutdown.clone();
             tasks.spawn(async move {
-                poller.run(stop).await;
-                Ok(())
+                let poller = &poller;
+                let poll = |tenure, stop| async move {
+                    poller.run(tenure, stop).await;
+                    Ok(())
+                };
+                lease.while_held(stop, poll).await
             });
         }
         if let Some((watch, every)) = settings.identity {
@@ -97,9 +104,16 @@ impl Relay {
                 Ok(())
             });
         }
-        let relay = RelayHandle::new(surroundings, ports, settings.send, shutdown.clone());
-        for (_, adapter) in adapters {
-            tasks.spawn(adapter.source.run(relay.clone(), shutdown.clone()));
+        let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
+        for (_, name, adapter) in adapters {
+            let lease = Lease::new(Arc::clone(&surroundings.journal), format!("adapter:{name}"), &owner);
+            let (relay, stop) = (relay.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                let (source, relay) = (&adapter.source, &relay);
+                let carry =
+                    |tenure: Tenure, stop| async move { source.run(relay.under(&tenure), stop).await };
+                lease.while_held(stop, carry).await
+            });
         }
         Ok(Self { trigger, tasks, journal })
     }

@@ -1,127 +1,57 @@
-//! The inbound way: from a mailbox's inbox to a sink, one poller for each mailbox.
+//! One message's way in: from MESH to a sink, as far as it goes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
-use mesh_api::{FailureClass, Held, MailboxId, MessageId};
+use mesh_api::{Download, FailureClass, Held, MessageId, MessageKind};
 use thiserror::Error;
-use tokio::time::Instant;
 
 use crate::clock::{Chance, RelayId};
-use crate::journal::{Begin, JournalError, NewInbound};
-use crate::ledger::{InboundEntry, Ledger};
+use crate::follow_up::FollowUp;
+use crate::journal::{Begin, InboundDetails, JournalError, NewInbound};
+use crate::lease::Tenure;
+use crate::ledger::{InboundEntry, Ledger, Seen};
 use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
-use crate::outbound::Surroundings;
-use crate::policy::{ReceivePolicy, backoff};
-use crate::shutdown::Shutdown;
+use crate::policy::{ReceivePolicy, UnknownWorkflow};
 use crate::sink::{DeliveryError, Inbound, Receipt, Sink};
 use crate::state::InboundState;
 
-/// Empties one mailbox into one sink.
-pub struct Poller {
-    mesh: Arc<dyn MeshMailbox>,
-    sink: Arc<dyn Sink>,
-    ledger: Ledger,
-    chance: Arc<dyn Chance>,
-    policy: ReceivePolicy,
+/// Takes the messages of one mailbox.
+pub(crate) struct Receiver<'a> {
+    pub(crate) mesh: &'a Arc<dyn MeshMailbox>,
+    pub(crate) sink: &'a Arc<dyn Sink>,
+    pub(crate) chance: &'a Arc<dyn Chance>,
+    pub(crate) policy: &'a ReceivePolicy,
+    pub(crate) ledger: Ledger,
+    pub(crate) follow_up: &'a FollowUp,
+    pub(crate) tenure: &'a Tenure,
 }
 
-/// Messages that failed and when each may be tried again. Holds only ids that were in the last listing.
-type Resting = HashMap<MessageId, Rest>;
-
-struct Rest {
-    failures: u32,
-    until: Instant,
+/// What became of a message this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The sink has it, and MESH knows.
+    Delivered,
+    /// It stays at MESH until a person or another configuration says otherwise.
+    LeftAlone,
 }
 
 /// Why one message did not arrive this time.
 #[derive(Debug, Error)]
-enum ReceiveError {
+pub(crate) enum ReceiveError {
     #[error(transparent)]
     Mesh(#[from] MeshError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
     Sink(#[from] DeliveryError),
+    /// Another instance may have the mailbox by now.
+    #[error("the mailbox's lease is not certain to be held; whoever holds it goes on")]
+    LeaseUncertain,
 }
 
-impl Poller {
-    /// A poller for `mesh`'s mailbox.
-    pub fn new(
-        surroundings: Surroundings,
-        mesh: Arc<dyn MeshMailbox>,
-        sink: Arc<dyn Sink>,
-        policy: ReceivePolicy,
-    ) -> Self {
-        let Surroundings { journal, clock, chance } = surroundings;
-        Self { mesh, sink, ledger: Ledger { journal, clock }, chance, policy }
-    }
-
-    /// Polls until shutdown. A message under way is finished first; those not begun stay at MESH.
-    pub async fn run(self, mut shutdown: Shutdown) {
-        let mailbox = self.mesh.mailbox().clone();
-        let mut outage = Outage::new(mailbox.clone());
-        let mut resting = Resting::new();
-        let mut handshake_due = Instant::now();
-        while !shutdown.is_requested() {
-            self.poll(&mut outage, &mut resting, &mut handshake_due, &shutdown).await;
-            tokio::select! {
-                () = tokio::time::sleep(self.policy.poll_every) => {}
-                () = shutdown.requested() => {}
-            }
-        }
-    }
-
-    async fn poll(
-        &self,
-        outage: &mut Outage,
-        resting: &mut Resting,
-        handshake_due: &mut Instant,
-        shutdown: &Shutdown,
-    ) {
-        if Instant::now() >= *handshake_due {
-            if outage.note(self.mesh.handshake().await).is_none() {
-                return;
-            }
-            *handshake_due = Instant::now() + self.policy.handshake_every;
-            tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
-        }
-        if let Some(ids) = outage.note(self.mesh.list().await) {
-            self.receive_all(ids, resting, shutdown).await;
-        }
-    }
-
-    async fn receive_all(&self, ids: Vec<MessageId>, resting: &mut Resting, shutdown: &Shutdown) {
-        let now = Instant::now();
-        resting.retain(|id, _| ids.contains(id));
-        let due: Vec<MessageId> =
-            ids.into_iter().filter(|id| resting.get(id).is_none_or(|rest| rest.until <= now)).collect();
-        // Oldest first, a few at a time; one that fails rests and the others go on.
-        let mut results = stream::iter(due)
-            .take_while(|_| std::future::ready(!shutdown.is_requested()))
-            .map(|id| async move {
-                let result = self.receive(&id).await;
-                (id, result)
-            })
-            .buffer_unordered(self.policy.downloads_max.max(1));
-        while let Some((id, result)) = results.next().await {
-            let Err(error) = result else {
-                resting.remove(&id);
-                continue;
-            };
-            let failures = resting.get(&id).map_or(0, |rest| rest.failures) + 1;
-            let wait = backoff(failures, self.policy.retry_first, self.policy.retry_max, &*self.chance);
-            let mailbox = self.mesh.mailbox();
-            tracing::warn!(%mailbox, message_id = %id, failures, %error, "message not delivered; it stays at MESH");
-            resting.insert(id, Rest { failures, until: Instant::now() + wait });
-        }
-    }
-
+impl Receiver<'_> {
     /// Takes one message as far as it goes: delivered, recorded, acknowledged.
-    async fn receive(&self, id: &MessageId) -> Result<(), ReceiveError> {
+    pub(crate) async fn receive(&self, id: &MessageId) -> Result<Received, ReceiveError> {
         let now = self.ledger.clock.now();
         let mailbox = self.mesh.mailbox();
         let begun = self
@@ -136,14 +66,17 @@ impl Poller {
         let mut entry = match begun {
             Begin::New(entry) => entry,
             Begin::Known(mut entry) => {
-                let attempt = match entry.record().state {
+                let attempt = match &entry.record().state {
                     InboundState::Delivering { attempt } => Some(attempt + 1),
                     // Listed again, so it is not gone after all.
                     InboundState::Gone => Some(1),
+                    // The configuration was changed since.
+                    InboundState::Listed { workflow } if self.takes(workflow) => Some(1),
                     _ => None,
                 };
                 if let Some(attempt) = attempt {
-                    self.ledger.advance_inbound(&mut entry, InboundState::Delivering { attempt }).await?;
+                    let state = InboundState::Delivering { attempt };
+                    self.ledger.advance_inbound(&mut entry, state, Seen::default()).await?;
                 }
                 entry
             }
@@ -158,16 +91,17 @@ impl Poller {
                 delivered
             }
             (None, InboundState::Delivering { attempt }) => {
-                let Some(receipt) = self.deliver(relay_id, id, attempt, &mut entry).await? else {
-                    return Ok(());
+                let Some((receipt, seen)) = self.deliver(relay_id, id, attempt, &mut entry).await? else {
+                    return Ok(Received::LeftAlone);
                 };
-                let delivered = self.ledger.deliver(&mut entry, &receipt).await?;
+                let delivered = self.ledger.deliver(&mut entry, &receipt, seen).await?;
                 self.sink.recorded(&receipt).await;
                 delivered
             }
-            // Parked waits for a person.
-            (None, _) => return Ok(()),
+            // Parked waits for a person, listed for another configuration.
+            (None, _) => return Ok(Received::LeftAlone),
         };
+        self.certain()?;
         match self.mesh.acknowledge(&delivered).await {
             Ok(()) => {}
             // Someone acknowledged it before: the aim is reached.
@@ -175,9 +109,9 @@ impl Poller {
                 if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) => {}
             Err(error) => return Err(error.into()),
         }
-        self.ledger.advance_inbound(&mut entry, InboundState::Acknowledged).await?;
+        self.ledger.advance_inbound(&mut entry, InboundState::Acknowledged, Seen::default()).await?;
         tracing::info!(%relay_id, %mailbox, message_id = %id, "message delivered and acknowledged");
-        Ok(())
+        Ok(Received::Delivered)
     }
 
     /// Hands the message to the sink. `None` when it ended without a delivery, which is then recorded.
@@ -187,7 +121,8 @@ impl Poller {
         id: &MessageId,
         attempt: u32,
         entry: &mut InboundEntry,
-    ) -> Result<Option<Receipt>, ReceiveError> {
+    ) -> Result<Option<(Receipt, Seen)>, ReceiveError> {
+        self.certain()?;
         let mailbox = self.mesh.mailbox();
         let mut held = self.sink.held(id).await;
         let mut opened = self.mesh.open(id, held).await;
@@ -204,57 +139,51 @@ impl Poller {
                 if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) =>
             {
                 tracing::warn!(%relay_id, %mailbox, message_id = %id, "message is gone from MESH; another reader took it or it expired");
-                self.ledger.advance_inbound(entry, InboundState::Gone).await?;
+                self.ledger.advance_inbound(entry, InboundState::Gone, Seen::default()).await?;
                 // An error, so that it rests should MESH go on listing it.
                 return Err(error.into());
             }
             Err(error) => return Err(error.into()),
         };
         let Incoming { download, body, progress } = incoming;
+        let mut seen = Seen { details: Some(details(&download)), note: None };
+        if download.kind == MessageKind::Report {
+            seen.note = self.follow_up.report(&download).await?;
+        } else if !self.takes(&download.workflow) {
+            tracing::warn!(%relay_id, %mailbox, message_id = %id, "message of a workflow that is not configured; it stays at MESH");
+            let state = InboundState::Listed { workflow: download.workflow.clone() };
+            self.ledger.advance_inbound(entry, state, seen).await?;
+            return Ok(None);
+        }
         let message = Inbound { relay_id, mailbox, download: &download, body, held, progress, attempt };
         match self.sink.deliver(message).await {
-            Ok(receipt) => Ok(Some(receipt)),
+            Ok(receipt) => Ok(Some((receipt, seen))),
             Err(error) if error.class == FailureClass::Permanent => {
                 tracing::error!(%relay_id, %mailbox, message_id = %id, %error, "message parked; MESH still holds it");
-                self.ledger.advance_inbound(entry, InboundState::Parked { reason: error.what }).await?;
+                let state = InboundState::Parked { reason: error.what };
+                self.ledger.advance_inbound(entry, state, seen).await?;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
     }
-}
 
-/// Says once that a mailbox cannot be reached, and once that it can again.
-struct Outage {
-    mailbox: MailboxId,
-    since: Option<Instant>,
-    said: String,
-}
-
-impl Outage {
-    fn new(mailbox: MailboxId) -> Self {
-        Self { mailbox, since: None, said: String::new() }
+    fn takes(&self, workflow: &str) -> bool {
+        self.policy.unknown == UnknownWorkflow::Deliver || self.policy.knows(workflow)
     }
 
-    fn note<T>(&mut self, result: Result<T, MeshError>) -> Option<T> {
-        let mailbox = &self.mailbox;
-        match result {
-            Ok(value) => {
-                if let Some(since) = self.since.take() {
-                    let lasted = Duration::from_secs(since.elapsed().as_secs());
-                    tracing::info!(%mailbox, ?lasted, "MESH answers again");
-                    self.said.clear();
-                }
-                Some(value)
-            }
-            Err(error) => {
-                self.since.get_or_insert_with(Instant::now);
-                if self.said != error.what {
-                    tracing::error!(%mailbox, %error, "mailbox cannot be read; messages stay at MESH");
-                    self.said = error.what;
-                }
-                None
-            }
-        }
+    fn certain(&self) -> Result<(), ReceiveError> {
+        if self.tenure.holds() { Ok(()) } else { Err(ReceiveError::LeaseUncertain) }
+    }
+}
+
+fn details(download: &Download) -> InboundDetails {
+    let Download { from, workflow, local_id, file_name, kind, .. } = download;
+    InboundDetails {
+        sender: from.clone(),
+        workflow: workflow.clone(),
+        local_id: local_id.parse().ok(),
+        file_name: Some(file_name.clone()).filter(|name| !name.is_empty()),
+        report: *kind == MessageKind::Report,
     }
 }

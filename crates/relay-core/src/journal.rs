@@ -1,13 +1,38 @@
-//! The durable record, as the core sees it.
+//! The durable record, as the core sees it: what it keeps, who may write, and what can be asked of it.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mesh_api::{LocalId, MailboxId, MessageId};
 use thiserror::Error;
 
+use crate::audit::{AuditReport, Pruned};
 use crate::clock::RelayId;
+use crate::event::{DeliveryEvent, EventId};
+use crate::search::{HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount};
 use crate::source::SourceKey;
 use crate::state::{InboundState, OutboundState};
+
+/// The right to write about what one lease covers. Every write names it, and the journal refuses one that is no longer
+/// in force, so that an instance which lost its lease can change nothing (`queue-bridging.md` 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The lease's name, such as `mailbox:X26ABC1`.
+    pub lease: Arc<str>,
+    /// Counts the holders of the lease, from 1.
+    pub epoch: u64,
+}
+
+/// Whether a source may use a key again for another message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyReuse {
+    /// Once the message before is settled: a folder, where a file of the same name may come again.
+    OnceSettled,
+    /// Never: a queue may deliver again what was settled, and a caller may repeat its idempotency key.
+    Never,
+}
 
 /// A message that may be new.
 #[derive(Debug, Clone)]
@@ -16,14 +41,20 @@ pub struct NewOutbound {
     pub relay_id: RelayId,
     /// How it is recognised.
     pub source: SourceKey,
+    /// Whether its key may come again.
+    pub reuse: KeyReuse,
+    /// Hash of its content, where the key does not stand for that.
+    pub fingerprint: Option<String>,
     /// The sending mailbox.
     pub mailbox: MailboxId,
     /// What operators search by; absent for a message that could not be read.
     pub details: Option<OutboundDetails>,
-    /// Now.
-    pub at: Timestamp,
+    /// Whether its changes are told to its source's system.
+    pub tell: bool,
     /// The state it starts in.
     pub state: OutboundState,
+    /// Now.
+    pub at: Timestamp,
 }
 
 /// What the journal keeps of an outbound message besides its states, for searching and for probes. Readable by
@@ -49,12 +80,31 @@ pub struct OutboundRecord {
     pub relay_id: RelayId,
     /// How it is recognised.
     pub source: SourceKey,
+    /// Hash of its content, if it was given.
+    pub fingerprint: Option<String>,
+    /// The sending mailbox.
+    pub mailbox: MailboxId,
+    /// The recipient, if the message could be read.
+    pub recipient: Option<String>,
     /// When it was first seen.
     pub received_at: Timestamp,
     /// Where it is.
     pub state: OutboundState,
-    /// Counts the transitions; a write must name the version it saw.
+    /// Counts the changes, from 1; a write must name the version it saw.
     pub version: u64,
+}
+
+/// What happened to an outbound message.
+#[derive(Debug, Clone)]
+pub struct OutboundChange {
+    /// Where it is now.
+    pub state: OutboundState,
+    /// What shows it or led to it, in words for people. Holds nothing of the message.
+    pub note: Option<String>,
+    /// When it is to be looked after again, if nothing happens before.
+    pub due: Option<Timestamp>,
+    /// Now.
+    pub at: Timestamp,
 }
 
 /// An inbound message that may be new.
@@ -70,6 +120,21 @@ pub struct NewInbound {
     pub at: Timestamp,
 }
 
+/// What the journal keeps of an inbound message besides its states, for searching. Known once it was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InboundDetails {
+    /// Sending mailbox; empty on a report.
+    pub sender: String,
+    /// Agreed kind of traffic.
+    pub workflow: String,
+    /// Sender's reference.
+    pub local_id: Option<LocalId>,
+    /// File name.
+    pub file_name: Option<String>,
+    /// Whether it is a report.
+    pub report: bool,
+}
+
 /// An inbound message as the journal has it.
 #[derive(Debug, Clone)]
 pub struct InboundRecord {
@@ -79,8 +144,31 @@ pub struct InboundRecord {
     pub message_id: MessageId,
     /// Where it is.
     pub state: InboundState,
-    /// Counts the transitions; a write must name the version it saw.
+    /// Counts the changes, from 1; a write must name the version it saw.
     pub version: u64,
+}
+
+/// What happened to an inbound message.
+#[derive(Debug, Clone)]
+pub struct InboundChange {
+    /// Where it is now.
+    pub state: InboundState,
+    /// What shows it or led to it, in words for people. Holds nothing of the message.
+    pub note: Option<String>,
+    /// What is known of it now. Absent: what was known before stays.
+    pub details: Option<InboundDetails>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// When MESH was last called about a mailbox, by any instance: MESH asks for at most one look at an inbox in five
+/// minutes and for a handshake a day (`mesh-api.md` 7.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MailboxTimes {
+    /// When its inbox was last listed.
+    pub polled_at: Option<Timestamp>,
+    /// When the last handshake went well.
+    pub handshake_at: Option<Timestamp>,
 }
 
 /// What `begin` found.
@@ -88,7 +176,7 @@ pub struct InboundRecord {
 pub enum Begin<R> {
     /// Not seen before; it is recorded now.
     New(R),
-    /// Seen before, and not settled since.
+    /// Seen before, and its key is still taken.
     Known(R),
 }
 
@@ -101,63 +189,136 @@ impl<R> Begin<R> {
     }
 }
 
-/// How many messages are in a state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateCount {
-    /// `outbound` or `inbound`.
-    pub direction: String,
-    /// Name of the state.
-    pub state: String,
-    /// How many.
-    pub messages: u64,
-}
-
-/// The durable record. Every method returns only when what it says is on disk; calls made at the same time share
-/// one commit.
+/// The durable record.
+///
+/// Every method that writes returns only when what it says is on disk; calls made at the same time share commits.
+/// Each change of a message adds, in the same commit, an entry to its history, which is also the event that is told
+/// and a link in the audit chain. A write may be made again after an error that leaves its outcome open: one that was
+/// done before is found done.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Finds the unsettled message with this source key, or records a new one.
-    async fn begin_outbound(&self, new: NewOutbound) -> Result<Begin<OutboundRecord>, JournalError>;
+    /// Finds the message that holds this source key, or records a new one.
+    async fn begin_outbound(
+        &self,
+        new: NewOutbound,
+        fence: Option<&Fence>,
+    ) -> Result<Begin<OutboundRecord>, JournalError>;
 
-    /// Finds the unsettled message with this source key.
-    async fn find_outbound(&self, source: &SourceKey) -> Result<Option<OutboundRecord>, JournalError>;
-
-    /// Records that the message went from the record's version to `state`.
+    /// Records a change from the record's version.
     async fn commit_outbound(
         &self,
         record: &OutboundRecord,
-        state: &OutboundState,
-        at: Timestamp,
+        change: OutboundChange,
+        fence: Option<&Fence>,
     ) -> Result<(), JournalError>;
 
-    /// Records that the source has let go of its copy. The key may be used again.
-    async fn settle(&self, relay_id: RelayId, at: Timestamp) -> Result<(), JournalError>;
+    /// Records that the source has let go of its copy. A key that may be used again is free then.
+    async fn settle(
+        &self,
+        relay_id: RelayId,
+        at: Timestamp,
+        fence: Option<&Fence>,
+    ) -> Result<(), JournalError>;
+
+    /// Finds the message, or records a new one as [`InboundState::Delivering`], attempt 1.
+    async fn begin_inbound(
+        &self,
+        new: NewInbound,
+        fence: Option<&Fence>,
+    ) -> Result<Begin<InboundRecord>, JournalError>;
+
+    /// Records a change from the record's version.
+    async fn commit_inbound(
+        &self,
+        record: &InboundRecord,
+        change: InboundChange,
+        fence: Option<&Fence>,
+    ) -> Result<(), JournalError>;
+
+    /// Finds the message that holds this source key.
+    async fn find_outbound(&self, source: &SourceKey) -> Result<Option<OutboundRecord>, JournalError>;
+
+    /// The message of this mailbox to which MESH gave this id.
+    async fn find_sent(
+        &self,
+        mailbox: &MailboxId,
+        message_id: &MessageId,
+    ) -> Result<Option<OutboundRecord>, JournalError>;
+
+    /// The messages of this mailbox with this local id, newest first, at most `limit`.
+    async fn find_local_id(
+        &self,
+        mailbox: &MailboxId,
+        local_id: &LocalId,
+        limit: u32,
+    ) -> Result<Vec<OutboundRecord>, JournalError>;
 
     /// The messages of an adapter whose source has not let go, ended or not, oldest first.
     async fn unsettled(&self, adapter: &str) -> Result<Vec<OutboundRecord>, JournalError>;
 
-    /// How many outbound messages of the mailbox carry this local id.
-    async fn local_id_uses(&self, mailbox: &MailboxId, local_id: &LocalId) -> Result<u64, JournalError>;
-
-    /// Finds the message with this MESH id, or records a new one as [`InboundState::Delivering`], attempt 1.
-    async fn begin_inbound(&self, new: NewInbound) -> Result<Begin<InboundRecord>, JournalError>;
-
-    /// Records that the message went from the record's version to `state`.
-    async fn commit_inbound(
+    /// The messages of a mailbox that are due to be looked after, longest due first, at most `limit`.
+    async fn due(
         &self,
-        record: &InboundRecord,
-        state: &InboundState,
-        at: Timestamp,
+        mailbox: &MailboxId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OutboundRecord>, JournalError>;
+
+    /// Events that the system behind an adapter was not told, in the order of their recording, at most `limit`.
+    async fn untold(&self, adapter: &str, limit: u32) -> Result<Vec<DeliveryEvent>, JournalError>;
+
+    /// Records that these events were told.
+    async fn told(&self, events: &[EventId], fence: Option<&Fence>) -> Result<(), JournalError>;
+
+    /// When MESH was last called about a mailbox.
+    async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError>;
+
+    /// Records when MESH was last called about a mailbox. What is absent stays as it was.
+    async fn commit_mailbox_times(
+        &self,
+        mailbox: &MailboxId,
+        times: MailboxTimes,
+        fence: Option<&Fence>,
     ) -> Result<(), JournalError>;
 
-    /// How many messages are in each state.
+    /// Takes a lease that is free, that has run out or that this owner held before, for `ttl` by the journal's own
+    /// clock. `None`: another owner has it.
+    async fn take_lease(&self, name: &str, owner: &str, ttl: Duration)
+    -> Result<Option<Fence>, JournalError>;
+
+    /// Makes a lease last `ttl` from now. `false`: it was lost.
+    async fn renew_lease(&self, fence: &Fence, ttl: Duration) -> Result<bool, JournalError>;
+
+    /// Gives a lease back. One that was lost is left alone.
+    async fn release_lease(&self, fence: &Fence) -> Result<(), JournalError>;
+
+    /// How many messages are in each state. The sum is the number of messages.
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError>;
+
+    /// The oldest messages that have not ended, one for each mailbox and direction.
+    async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError>;
+
+    /// Messages, newest first.
+    async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError>;
+
+    /// Everything that happened to a message, oldest first. Empty when there is none.
+    async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError>;
+
+    /// Who was sent to and received from since a time, with counts.
+    async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError>;
+
+    /// Checks the audit chain from its first kept link to its head. Reads everything.
+    async fn verify(&self) -> Result<AuditReport, JournalError>;
+
+    /// Forgets what ended before `before`, and the chain's links up to there; the chain stays verifiable. What has not
+    /// ended is kept, however old.
+    async fn prune(&self, before: Timestamp) -> Result<Pruned, JournalError>;
 }
 
 /// The journal could not do what was asked. Nothing that needs it on disk may happen.
 #[derive(Debug, Clone, Error)]
 pub enum JournalError {
-    /// Reading or writing failed: disk full, permission, corruption.
+    /// Reading or writing failed: disk full, permission, corruption, no connection.
     #[error("journal {journal}: {what}; nothing is sent or settled until it works again")]
     Storage {
         /// Which journal.
@@ -172,6 +333,12 @@ pub enum JournalError {
     Conflict {
         /// The message.
         relay_id: RelayId,
+    },
+    /// Another instance holds the lease by now.
+    #[error("lease {lease} is held by another instance; this one writes nothing about it any more")]
+    Fenced {
+        /// Which lease.
+        lease: Arc<str>,
     },
     /// The journal is closed.
     #[error("the journal is closed")]

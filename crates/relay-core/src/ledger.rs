@@ -15,7 +15,13 @@ use std::sync::Arc;
 use mesh_api::MessageId;
 
 use crate::clock::{Clock, RelayId};
-use crate::journal::{InboundRecord, Journal, JournalError, OutboundRecord};
+use crate::follow;
+use crate::journal::{
+    Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, NewInbound,
+    NewOutbound, OutboundChange, OutboundRecord,
+};
+use crate::lease::Tenure;
+use crate::outbound::Surroundings;
 use crate::sink::Receipt;
 use crate::source::{Outcome, SourceKey};
 use crate::state::{InboundState, OutboundState};
@@ -88,19 +94,24 @@ impl InboundEntry {
     }
 }
 
-/// Commits transitions and hands out the proofs.
+/// Commits changes and hands out the proofs.
 #[derive(Clone)]
 pub(crate) struct Ledger {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What each write names, where only the holder of a lease may write.
+    pub(crate) fence: Option<Fence>,
 }
 
 impl Ledger {
-    pub(crate) async fn begin_outbound(
-        &self,
-        new: crate::journal::NewOutbound,
-    ) -> Result<Outbound, JournalError> {
-        Ok(Outbound(self.journal.begin_outbound(new).await?.into_record()))
+    /// One whose writes name the lease of `tenure`.
+    pub(crate) fn under(surroundings: &Surroundings, tenure: &Tenure) -> Self {
+        let (journal, clock) = (Arc::clone(&surroundings.journal), Arc::clone(&surroundings.clock));
+        Self { journal, clock, fence: Some(tenure.fence().clone()) }
+    }
+
+    pub(crate) async fn begin_outbound(&self, new: NewOutbound) -> Result<Outbound, JournalError> {
+        Ok(Outbound(self.journal.begin_outbound(new, self.fence.as_ref()).await?.into_record()))
     }
 
     pub(crate) async fn unsettled(&self, adapter: &str) -> Result<Vec<Outbound>, JournalError> {
@@ -115,22 +126,34 @@ impl Ledger {
         &self,
         outbound: &mut Outbound,
         state: OutboundState,
+        note: Option<String>,
     ) -> Result<(), JournalError> {
         if outbound.0.state == state {
             return Ok(());
         }
-        self.journal.commit_outbound(&outbound.0, &state, self.clock.now()).await?;
+        self.commit(&outbound.0, state.clone(), note).await?;
         outbound.0.state = state;
         outbound.0.version += 1;
         Ok(())
     }
 
-    pub(crate) async fn begin_inbound(
+    /// Records a change, and with it when the message is to be looked after next.
+    pub(crate) async fn commit(
         &self,
-        new: crate::journal::NewInbound,
-    ) -> Result<crate::journal::Begin<InboundEntry>, JournalError> {
-        use crate::journal::Begin;
-        Ok(match self.journal.begin_inbound(new).await? {
+        record: &OutboundRecord,
+        state: OutboundState,
+        note: Option<String>,
+    ) -> Result<(), JournalError> {
+        let change = OutboundChange { due: follow::due(&state), state, note, at: self.clock.now() };
+        self.journal.commit_outbound(record, change, self.fence.as_ref()).await
+    }
+
+    pub(crate) async fn settle(&self, relay_id: RelayId) -> Result<(), JournalError> {
+        self.journal.settle(relay_id, self.clock.now(), self.fence.as_ref()).await
+    }
+
+    pub(crate) async fn begin_inbound(&self, new: NewInbound) -> Result<Begin<InboundEntry>, JournalError> {
+        Ok(match self.journal.begin_inbound(new, self.fence.as_ref()).await? {
             Begin::New(record) => Begin::New(InboundEntry(record)),
             Begin::Known(record) => Begin::Known(InboundEntry(record)),
         })
@@ -141,8 +164,9 @@ impl Ledger {
         &self,
         entry: &mut InboundEntry,
         receipt: &Receipt,
+        seen: Seen,
     ) -> Result<DeliveryRecorded, JournalError> {
-        self.advance_inbound(entry, InboundState::Delivered { receipt: receipt.0.clone() }).await?;
+        self.advance_inbound(entry, InboundState::Delivered { receipt: receipt.0.clone() }, seen).await?;
         Ok(DeliveryRecorded { message_id: entry.0.message_id.clone() })
     }
 
@@ -150,13 +174,23 @@ impl Ledger {
         &self,
         entry: &mut InboundEntry,
         state: InboundState,
+        seen: Seen,
     ) -> Result<(), JournalError> {
         if entry.0.state == state {
             return Ok(());
         }
-        self.journal.commit_inbound(&entry.0, &state, self.clock.now()).await?;
+        let Seen { details, note } = seen;
+        let change = InboundChange { state: state.clone(), note, details, at: self.clock.now() };
+        self.journal.commit_inbound(&entry.0, change, self.fence.as_ref()).await?;
         entry.0.state = state;
         entry.0.version += 1;
         Ok(())
     }
+}
+
+/// What is recorded of an inbound message beside its state.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) details: Option<InboundDetails>,
+    pub(crate) note: Option<String>,
 }

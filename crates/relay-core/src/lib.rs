@@ -15,23 +15,37 @@
 //! - INV-5, every message ends: [`OutboundState`] and [`InboundState`] have no state without a successor or an
 //!   outcome.
 
+pub mod audit;
 pub mod clock;
-pub mod inbound;
+pub mod event;
+pub mod follow;
+mod follow_up;
+mod inbound;
 pub mod journal;
+pub mod lease;
 pub mod ledger;
 pub mod mesh;
 pub mod metric;
+mod order;
 pub mod outbound;
+pub mod pace;
 pub mod policy;
+pub mod poller;
+pub mod search;
 pub mod shutdown;
 pub mod sink;
 pub mod source;
 pub mod state;
 pub mod step;
+pub mod teller;
 
 pub use clock::{Chance, Clock, RelayId};
-pub use inbound::Poller;
-pub use journal::{Begin, InboundRecord, Journal, JournalError, NewInbound, NewOutbound, OutboundRecord};
+pub use event::{DeliveryEvent, EventId, EventSink, TellError};
+pub use journal::{
+    Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
+    MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord,
+};
+pub use lease::{Lease, Tenure};
 pub use ledger::{DeliveryRecorded, Ended};
 pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, ReadProgress};
 pub use mesh_api::envelope::{HeaderText, checksum};
@@ -39,9 +53,15 @@ pub use mesh_api::{
     Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
     OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
-pub use outbound::{RelayHandle, Surroundings};
-pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute};
+pub use outbound::{RelayHandle, Surroundings, Terms};
+pub use pace::Rate;
+pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
+pub use poller::Poller;
+pub use search::{
+    Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount,
+};
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use sink::{DeliveryError, Inbound, Receipt, Sink, SinkHealth};
 pub use source::{Deferral, DeferralCause, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage};
 pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};
+pub use teller::Teller;

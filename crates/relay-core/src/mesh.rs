@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use mesh_api::path::WorkflowFilter;
 use mesh_api::{
     ChunkPlan, Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId,
     Owner, Payload, PayloadStream, Tracking,
@@ -83,8 +84,8 @@ pub trait MeshMailbox: Send + Sync {
     /// Asks where a sent message is.
     async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError>;
 
-    /// The ids in the inbox, oldest first, all pages.
-    async fn list(&self) -> Result<Vec<MessageId>, MeshError>;
+    /// The ids in the inbox that the filter keeps, oldest first, all pages.
+    async fn list(&self, filter: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError>;
 
     /// Opens a message, behind the chunks that are held already. Changes nothing at MESH.
     async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError>;

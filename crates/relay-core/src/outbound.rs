@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mesh_api::{ChunkPlan, Effect, FailureClass, MailboxId};
+use mesh_api::{ChunkPlan, Effect, Envelope, FailureClass, MailboxId};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::clock::{Chance, Clock};
-use crate::journal::{Journal, JournalError, NewOutbound, OutboundDetails, OutboundRecord};
+use crate::clock::{Chance, Clock, RelayId};
+use crate::journal::{Journal, JournalError, KeyReuse, NewOutbound, OutboundDetails, OutboundRecord};
+use crate::lease::Tenure;
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshAnswer, MeshError, MeshMailbox, Outgoing};
+use crate::order::Order;
+use crate::pace::Pace;
 use crate::policy::{DoubtStrategy, SendPolicy, backoff};
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Refused, SourceKey, SourceMessage};
@@ -26,6 +29,9 @@ const PERMIT_BYTES: u64 = 1024;
 
 /// How long a source waits before it offers a message again that met a fault of the relay's own side.
 const OWN_FAULT_RETRY: Duration = Duration::from_secs(5);
+
+/// How long a source waits before it offers a message again that has its turn after another.
+const BEHIND_RETRY: Duration = Duration::from_millis(500);
 
 /// How far MESH's clock and ours may be apart: what its tokens allow (`mesh-api.md` 2.2).
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_hours(2);
@@ -43,11 +49,27 @@ pub struct Surroundings {
 
 /// What sources hold of the engine. Cheap to clone.
 #[derive(Clone)]
-pub struct RelayHandle(Arc<Engine>);
+pub struct RelayHandle {
+    engine: Arc<Engine>,
+    ledger: Ledger,
+    terms: Terms,
+}
+
+/// What holds for every message of one source.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Whether a key may come again.
+    pub reuse: KeyReuse,
+    /// Whether its system is told of every change, by an [`EventSink`](crate::EventSink).
+    pub tell: bool,
+}
 
 struct Engine {
-    ledger: Ledger,
+    clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    pace: Pace<MailboxId>,
+    recipient_pace: Pace<(MailboxId, String)>,
+    order: Order,
     policy: SendPolicy,
     shutdown: Shutdown,
     lanes: HashMap<MailboxId, Lane>,
@@ -112,7 +134,7 @@ impl Lane {
 }
 
 impl RelayHandle {
-    /// An engine for these mailboxes.
+    /// An engine for these mailboxes, as a source without a lease and without events holds it.
     pub fn new(
         surroundings: Surroundings,
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
@@ -122,29 +144,52 @@ impl RelayHandle {
         let lanes =
             mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy))).collect();
         let Surroundings { journal, clock, chance } = surroundings;
-        let ledger = Ledger { journal, clock };
-        Self(Arc::new(Engine { ledger, chance, policy, shutdown, lanes, busy: Mutex::default() }))
+        let engine = Engine {
+            clock: Arc::clone(&clock),
+            chance,
+            pace: Pace::new(policy.rate),
+            recipient_pace: Pace::new(policy.recipient_rate),
+            order: Order::default(),
+            policy,
+            shutdown,
+            lanes,
+            busy: Mutex::default(),
+        };
+        let ledger = Ledger { journal, clock, fence: None };
+        let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
+        Self { engine: Arc::new(engine), ledger, terms }
+    }
+
+    /// The same engine, for a source with these terms.
+    #[must_use]
+    pub fn on_terms(&self, terms: Terms) -> Self {
+        Self { terms, ..self.clone() }
+    }
+
+    /// The same engine, for a source that works under a lease.
+    #[must_use]
+    pub fn under(&self, tenure: &Tenure) -> Self {
+        let ledger = Ledger { fence: Some(tenure.fence().clone()), ..self.ledger.clone() };
+        Self { ledger, ..self.clone() }
     }
 
     /// Carries a message to MESH and returns the recorded end of it. The same message offered again gets the
-    /// recorded outcome, and nothing is sent twice.
+    /// recorded outcome, and nothing is sent twice. Another message under a key that is taken is parked.
     ///
     /// # Errors
     /// A [`Deferral`] when it has not ended yet: the source keeps the message and offers it again.
     pub async fn send(&self, message: SourceMessage) -> Result<Ended, Deferral> {
-        let engine = &*self.0;
+        let engine = &*self.engine;
         let mailbox = &message.envelope.from;
         let Some(lane) = engine.lanes.get(mailbox) else {
-            return Err(engine.own_fault(DeferralCause::UnknownMailbox(mailbox.clone())));
+            return Err(own_fault(DeferralCause::UnknownMailbox(mailbox.clone())));
         };
         let _busy = engine.hold(&message.key).await;
         if engine.shutdown.is_requested() {
-            return Err(engine.own_fault(DeferralCause::Stopping));
+            return Err(own_fault(DeferralCause::Stopping));
         }
         let new = NewOutbound {
-            relay_id: engine.chance.relay_id(engine.ledger.clock.now()),
-            source: message.key.clone(),
-            mailbox: mailbox.clone(),
+            fingerprint: message.fingerprint.clone(),
             details: Some(OutboundDetails {
                 recipient: message.envelope.to.to_string(),
                 workflow: message.envelope.workflow.to_string(),
@@ -152,21 +197,48 @@ impl RelayHandle {
                 file_name: message.envelope.file_name.as_ref().map(|name| name.as_str().to_owned()),
                 length: message.payload.length(),
             }),
-            at: engine.ledger.clock.now(),
-            state: OutboundState::Received { attempts: 0, resent: Resent::No },
+            ..self.new_outbound(
+                message.key.clone(),
+                mailbox.clone(),
+                OutboundState::Received { attempts: 0, resent: Resent::No },
+            )
         };
-        let begun = engine.ledger.begin_outbound(new).await;
-        let mut outbound = begun.map_err(|error| engine.own_fault(error.into()))?;
+        let mut outbound = self.begin(new.clone()).await?;
+        if outbound.record().fingerprint != message.fingerprint {
+            return self.park_other_content(new, outbound.record().relay_id).await;
+        }
         if let Some(ended) = outbound.ended() {
+            engine.order.ended(&message.key);
             return Ok(ended);
         }
+        let ended = self.carry(lane, &message, &mut outbound).await;
+        if ended.is_ok() {
+            engine.order.ended(&message.key);
+        }
+        ended
+    }
+
+    /// Waits for everything that holds a message back, then sends it.
+    async fn carry(
+        &self,
+        lane: &Lane,
+        message: &SourceMessage,
+        outbound: &mut Outbound,
+    ) -> Result<Ended, Deferral> {
+        let engine = &*self.engine;
+        if let Some(key) = &message.order_key
+            && !engine.order.turn(&message.envelope.from, key, &message.key).await
+        {
+            return Err(Deferral { cause: DeferralCause::Behind, after: BEHIND_RETRY });
+        }
         let Some(_permit) = lane.permit(message.payload.length(), &engine.shutdown).await else {
-            return Err(engine.own_fault(DeferralCause::Stopping));
+            return Err(own_fault(DeferralCause::Stopping));
         };
         if matches!(outbound.record().state, OutboundState::Received { .. }) {
+            engine.keep_pace(&message.envelope)?;
             engine.reach(lane).await?;
         }
-        engine.drive(lane, &message, &mut outbound).await
+        self.drive(lane, message, outbound).await
     }
 
     /// Records that a source found a message which can never be sent, and returns its end.
@@ -174,24 +246,17 @@ impl RelayHandle {
     /// # Errors
     /// When the journal could not record it; the source keeps it.
     pub async fn refuse(&self, refused: Refused) -> Result<Ended, Deferral> {
-        let engine = &*self.0;
+        let engine = &*self.engine;
         let _busy = engine.hold(&refused.key).await;
-        let now = engine.ledger.clock.now();
-        let new = NewOutbound {
-            relay_id: engine.chance.relay_id(now),
-            source: refused.key.clone(),
-            mailbox: refused.mailbox,
-            details: None,
-            at: now,
-            state: OutboundState::Rejected(refused.rejection.clone()),
-        };
-        let begun = engine.ledger.begin_outbound(new).await;
-        let mut outbound = begun.map_err(|error| engine.own_fault(error.into()))?;
+        let state = OutboundState::Rejected(refused.rejection.clone());
+        let new = self.new_outbound(refused.key.clone(), refused.mailbox, state);
+        let mut outbound = self.begin(new).await?;
         if outbound.ended().is_none() {
             // Seen before, and unusable now: its data file is gone, say.
-            engine.end(&mut outbound, OutboundEvent::Unusable(refused.rejection)).await?;
+            self.end(&mut outbound, OutboundEvent::Unusable(refused.rejection)).await?;
         }
-        outbound.ended().ok_or_else(|| engine.own_fault(DeferralCause::Stopping))
+        engine.order.ended(&refused.key);
+        outbound.ended().ok_or_else(|| own_fault(DeferralCause::Stopping))
     }
 
     /// Records that the source no longer holds a message that it offered, and returns its end. `None` when the
@@ -200,12 +265,13 @@ impl RelayHandle {
     /// # Errors
     /// When the journal could not record it.
     pub async fn withdraw(&self, key: &SourceKey) -> Result<Option<Ended>, Deferral> {
-        let engine = &*self.0;
+        let engine = &*self.engine;
         let _busy = engine.hold(key).await;
-        let known = engine.ledger.find(key).await.map_err(|error| engine.own_fault(error.into()))?;
+        engine.order.ended(key);
+        let known = self.ledger.find(key).await.map_err(|error| own_fault(error.into()))?;
         let Some(mut outbound) = known else { return Ok(None) };
         if outbound.ended().is_none() {
-            engine.end(&mut outbound, OutboundEvent::Withdrawn).await?;
+            self.end(&mut outbound, OutboundEvent::Withdrawn).await?;
         }
         Ok(outbound.ended())
     }
@@ -216,8 +282,7 @@ impl RelayHandle {
     /// # Errors
     /// When the journal could not record it.
     pub async fn settled(&self, ended: &Ended) -> Result<(), DeferralCause> {
-        let ledger = &self.0.ledger;
-        ledger.journal.settle(ended.relay_id(), ledger.clock.now()).await?;
+        self.ledger.settle(ended.relay_id()).await?;
         Ok(())
     }
 
@@ -227,18 +292,160 @@ impl RelayHandle {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn unsettled(&self, adapter: &str) -> Result<Vec<(SourceKey, Option<Ended>)>, DeferralCause> {
-        let records = self.0.ledger.unsettled(adapter).await?;
+        let records = self.ledger.unsettled(adapter).await?;
         Ok(records.into_iter().map(|outbound| (outbound.record().source.clone(), outbound.ended())).collect())
+    }
+
+    fn new_outbound(&self, source: SourceKey, mailbox: MailboxId, state: OutboundState) -> NewOutbound {
+        let at = self.engine.clock.now();
+        let relay_id = self.engine.chance.relay_id(at);
+        let Terms { reuse, tell } = self.terms;
+        NewOutbound { relay_id, source, reuse, fingerprint: None, mailbox, details: None, tell, state, at }
+    }
+
+    async fn begin(&self, new: NewOutbound) -> Result<Outbound, Deferral> {
+        self.ledger.begin_outbound(new).await.map_err(|error| own_fault(error.into()))
+    }
+
+    /// A key that is taken came with other content. Which of the two is meant, nobody here can know.
+    async fn park_other_content(&self, new: NewOutbound, first: RelayId) -> Result<Ended, Deferral> {
+        let fingerprint = new.fingerprint.as_deref().unwrap_or_default();
+        let message = format!("{} other content {fingerprint}", new.source.message);
+        let reason = format!(
+            "message {first} came under the same key with other content; nothing of this one was sent: give it a \
+             key of its own if it is meant as another message"
+        );
+        let source = SourceKey { message, ..new.source };
+        let outbound =
+            self.begin(NewOutbound { source, state: OutboundState::Parked { reason }, ..new }).await?;
+        outbound.ended().ok_or_else(|| own_fault(DeferralCause::Again))
+    }
+
+    async fn drive(
+        &self,
+        lane: &Lane,
+        message: &SourceMessage,
+        outbound: &mut Outbound,
+    ) -> Result<Ended, Deferral> {
+        let engine = &*self.engine;
+        let relay_id = outbound.record().relay_id;
+        let plan = message.plan(&engine.policy);
+        let mut event = match &plan {
+            Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: plan.chunk_bytes() },
+            Err(rejection) => OutboundEvent::Unusable(rejection.clone()),
+        };
+        let in_doubt = engine.policy.in_doubt(&message.envelope);
+        let mut last_error = None;
+        // What the last act met, which led to the event.
+        let mut met: Option<MeshError> = None;
+        loop {
+            let decided = step(&outbound.record().state, event, engine.context(outbound.record(), in_doubt));
+            let next = match decided {
+                Ok(step) => step,
+                Err(fault) => {
+                    tracing::error!(%relay_id, state = fault.state, "INV-5: a step that cannot be; message left as it is");
+                    return Err(own_fault(DeferralCause::Again));
+                }
+            };
+            self.record(outbound, next.state, met.as_ref().map(|error| error.what.clone())).await?;
+            last_error = met.take().or(last_error);
+            let state = outbound.record().state.name();
+            tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
+
+            event = match (next.effect, &plan) {
+                (OutboundEffect::Settle, _) | (_, Err(_)) => break,
+                (OutboundEffect::Defer { after }, _) => {
+                    let cause = last_error.map_or(DeferralCause::Again, DeferralCause::Mesh);
+                    return Err(Deferral { cause, after });
+                }
+                (OutboundEffect::Post, Ok(plan)) => {
+                    engine.post(lane, message, plan, outbound, &mut met).await
+                }
+                (OutboundEffect::PostChunk { index }, Ok(plan)) => {
+                    engine.post_chunk(lane, message, plan, outbound, index, &mut met).await
+                }
+                (OutboundEffect::Probe { after }, _) => {
+                    engine.pause(after).await?;
+                    self.probe(lane, message, outbound.record().received_at, &mut met).await?
+                }
+            };
+        }
+        outbound.ended().ok_or_else(|| own_fault(DeferralCause::Stopping))
+    }
+
+    /// Ends a message without sending anything more of it.
+    async fn end(&self, outbound: &mut Outbound, event: OutboundEvent) -> Result<(), Deferral> {
+        let context = self.engine.context(outbound.record(), self.engine.policy.in_doubt);
+        let decided = step(&outbound.record().state, event, context);
+        let Ok(next) = decided else { return Err(own_fault(DeferralCause::Again)) };
+        self.record(outbound, next.state, None).await
+    }
+
+    /// Commits a state. What MESH has said cannot be asked for again, so a journal that cannot take it is tried
+    /// until it can or the relay stops.
+    async fn record(
+        &self,
+        outbound: &mut Outbound,
+        state: OutboundState,
+        note: Option<String>,
+    ) -> Result<(), Deferral> {
+        let learned = matches!(state, OutboundState::Accepted { .. } | OutboundState::Uploading { .. });
+        let mut told = false;
+        loop {
+            let error = match self.ledger.advance(outbound, state.clone(), note.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if !learned || !matches!(error, JournalError::Storage { .. }) {
+                return Err(own_fault(error.into()));
+            }
+            if !std::mem::replace(&mut told, true) {
+                let (relay_id, message_id) = (outbound.record().relay_id, state.message_id());
+                tracing::error!(%relay_id, ?message_id, %error, "MESH has answered and the journal cannot take it");
+            }
+            self.engine.pause(OWN_FAULT_RETRY).await?;
+        }
+    }
+
+    /// Asks MESH whether it has a doubtful message. The answer counts only when the local id is this message's
+    /// alone (`queue-bridging.md` 4.3).
+    async fn probe(
+        &self,
+        lane: &Lane,
+        message: &SourceMessage,
+        first_seen: Timestamp,
+        met: &mut Option<MeshError>,
+    ) -> Result<OutboundEvent, Deferral> {
+        let Some(local_id) = &message.envelope.local_id else {
+            return Ok(OutboundEvent::CannotProbe);
+        };
+        let uses = self.ledger.journal.find_local_id(&message.envelope.from, local_id, 2).await;
+        if uses.map_err(|error| own_fault(error.into()))?.len() > 1 {
+            return Ok(OutboundEvent::CannotProbe);
+        }
+        Ok(match lane.mesh.find_by_local_id(local_id).await {
+            // An older message with the same local id is another message, whatever this journal remembers.
+            Ok(Found::One { id, uploaded }) => match uploaded {
+                Some(uploaded) if uploaded + CLOCKS_APART_MAX >= first_seen => OutboundEvent::Found(id),
+                _ => OutboundEvent::CannotProbe,
+            },
+            Ok(Found::Nothing) => OutboundEvent::NotFound,
+            Ok(Found::Several) => OutboundEvent::CannotProbe,
+            Err(error) => {
+                *met = Some(error);
+                OutboundEvent::ProbeFailed
+            }
+        })
     }
 }
 
-impl Engine {
-    fn own_fault(&self, cause: DeferralCause) -> Deferral {
-        Deferral { cause, after: OWN_FAULT_RETRY }
-    }
+fn own_fault(cause: DeferralCause) -> Deferral {
+    Deferral { cause, after: OWN_FAULT_RETRY }
+}
 
+impl Engine {
     fn context(&self, record: &OutboundRecord, in_doubt: DoubtStrategy) -> StepContext<'_> {
-        let (now, received_at) = (self.ledger.clock.now(), record.received_at);
+        let (now, received_at) = (self.clock.now(), record.received_at);
         StepContext { now, received_at, policy: &self.policy, in_doubt }
     }
 
@@ -252,52 +459,11 @@ impl Engine {
         Busy { engine: self, key: key.clone(), held: Some(held) }
     }
 
-    async fn drive(
-        &self,
-        lane: &Lane,
-        message: &SourceMessage,
-        outbound: &mut Outbound,
-    ) -> Result<Ended, Deferral> {
-        let relay_id = outbound.record().relay_id;
-        let plan = message.plan(&self.policy);
-        let mut event = match &plan {
-            Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: plan.chunk_bytes() },
-            Err(rejection) => OutboundEvent::Unusable(rejection.clone()),
-        };
-        let in_doubt = self.policy.in_doubt(&message.envelope);
-        let mut last_error = None;
-        loop {
-            let decided = step(&outbound.record().state, event, self.context(outbound.record(), in_doubt));
-            let next = match decided {
-                Ok(step) => step,
-                Err(fault) => {
-                    tracing::error!(%relay_id, state = fault.state, "INV-5: a step that cannot be; message left as it is");
-                    return Err(self.own_fault(DeferralCause::Again));
-                }
-            };
-            self.record(outbound, next.state).await?;
-            let state = outbound.record().state.name();
-            tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
-
-            event = match (next.effect, &plan) {
-                (OutboundEffect::Settle, _) | (_, Err(_)) => break,
-                (OutboundEffect::Defer { after }, _) => {
-                    let cause = last_error.map_or(DeferralCause::Again, DeferralCause::Mesh);
-                    return Err(Deferral { cause, after });
-                }
-                (OutboundEffect::Post, Ok(plan)) => {
-                    self.post(lane, message, plan, outbound, &mut last_error).await
-                }
-                (OutboundEffect::PostChunk { index }, Ok(plan)) => {
-                    self.post_chunk(lane, message, plan, outbound, index, &mut last_error).await
-                }
-                (OutboundEffect::Probe { after }, _) => {
-                    self.pause(after).await?;
-                    self.probe(lane, message, outbound.record().received_at, &mut last_error).await?
-                }
-            };
-        }
-        outbound.ended().ok_or_else(|| self.own_fault(DeferralCause::Stopping))
+    /// Holds a message back when its mailbox or its recipient was sent enough for now.
+    fn keep_pace(&self, envelope: &Envelope) -> Result<(), Deferral> {
+        let to = (envelope.from.clone(), envelope.to.to_string());
+        let passed = self.recipient_pace.pass(to).and_then(|()| self.pace.pass(envelope.from.clone()));
+        passed.map_err(|after| Deferral { cause: DeferralCause::Paced, after })
     }
 
     /// Makes sure by a handshake that MESH takes this mailbox's calls, unless the last send went well.
@@ -328,41 +494,12 @@ impl Engine {
         }
     }
 
-    /// Ends a message without sending anything more of it.
-    async fn end(&self, outbound: &mut Outbound, event: OutboundEvent) -> Result<(), Deferral> {
-        let context = self.context(outbound.record(), self.policy.in_doubt);
-        let decided = step(&outbound.record().state, event, context);
-        let Ok(next) = decided else { return Err(self.own_fault(DeferralCause::Again)) };
-        self.record(outbound, next.state).await
-    }
-
-    /// Commits a state. What MESH has said cannot be asked for again, so a journal that cannot take it is tried
-    /// until it can or the relay stops.
-    async fn record(&self, outbound: &mut Outbound, state: OutboundState) -> Result<(), Deferral> {
-        let learned = matches!(state, OutboundState::Accepted { .. } | OutboundState::Uploading { .. });
-        let mut told = false;
-        loop {
-            let error = match self.ledger.advance(outbound, state.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            if !learned || !matches!(error, JournalError::Storage { .. }) {
-                return Err(self.own_fault(error.into()));
-            }
-            if !std::mem::replace(&mut told, true) {
-                let (relay_id, message_id) = (outbound.record().relay_id, state.message_id());
-                tracing::error!(%relay_id, ?message_id, %error, "MESH has answered and the journal cannot take it");
-            }
-            self.pause(OWN_FAULT_RETRY).await?;
-        }
-    }
-
     /// Waits, unless the relay stops meanwhile.
     async fn pause(&self, wait: Duration) -> Result<(), Deferral> {
         let mut shutdown = self.shutdown.clone();
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
-            () = shutdown.requested() => Err(self.own_fault(DeferralCause::Stopping)),
+            () = shutdown.requested() => Err(own_fault(DeferralCause::Stopping)),
         }
     }
 
@@ -372,7 +509,7 @@ impl Engine {
         message: &SourceMessage,
         plan: &ChunkPlan,
         outbound: &Outbound,
-        last_error: &mut Option<MeshError>,
+        met: &mut Option<MeshError>,
     ) -> OutboundEvent {
         let attempt = match outbound.record().state {
             OutboundState::Sending { attempt, .. } => attempt,
@@ -393,7 +530,7 @@ impl Engine {
                 if !matches!(event, OutboundEvent::Refused(_)) {
                     lane.reach.lock().await.proven = false;
                 }
-                *last_error = Some(error);
+                *met = Some(error);
                 event
             }
         }
@@ -406,7 +543,7 @@ impl Engine {
         plan: &ChunkPlan,
         outbound: &Outbound,
         index: u32,
-        last_error: &mut Option<MeshError>,
+        met: &mut Option<MeshError>,
     ) -> OutboundEvent {
         let Some(id) = outbound.record().state.message_id() else {
             return OutboundEvent::UploadLost;
@@ -428,40 +565,9 @@ impl Engine {
                 }
                 _ => OutboundEvent::NotApplied { after: self.wait_after(&error, tries) },
             };
-            *last_error = Some(error);
+            *met = Some(error);
             return event;
         }
-    }
-
-    /// Asks MESH whether it has a doubtful message. The answer counts only when the local id is this message's
-    /// alone (`queue-bridging.md` 4.3).
-    async fn probe(
-        &self,
-        lane: &Lane,
-        message: &SourceMessage,
-        first_seen: Timestamp,
-        last_error: &mut Option<MeshError>,
-    ) -> Result<OutboundEvent, Deferral> {
-        let Some(local_id) = &message.envelope.local_id else {
-            return Ok(OutboundEvent::CannotProbe);
-        };
-        let uses = self.ledger.journal.local_id_uses(&message.envelope.from, local_id).await;
-        if uses.map_err(|error| self.own_fault(error.into()))? > 1 {
-            return Ok(OutboundEvent::CannotProbe);
-        }
-        Ok(match lane.mesh.find_by_local_id(local_id).await {
-            // An older message with the same local id is another message, whatever this journal remembers.
-            Ok(Found::One { id, uploaded }) => match uploaded {
-                Some(uploaded) if uploaded + CLOCKS_APART_MAX >= first_seen => OutboundEvent::Found(id),
-                _ => OutboundEvent::CannotProbe,
-            },
-            Ok(Found::Nothing) => OutboundEvent::NotFound,
-            Ok(Found::Several) => OutboundEvent::CannotProbe,
-            Err(error) => {
-                *last_error = Some(error);
-                OutboundEvent::ProbeFailed
-            }
-        })
     }
 
     fn wait_after(&self, error: &MeshError, attempt: u32) -> Duration {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use mesh_api::Envelope;
 use mesh_api::chunk::CHUNK_BYTES_DEFAULT;
+use mesh_api::path::WorkflowFilter;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Chance;
+use crate::pace::Rate;
 
 /// What is done about a message of which nobody knows whether MESH has it (`queue-bridging.md` 4.3 and 4.4). Whatever
 /// it is, a message that MESH is found to have is never sent again.
@@ -73,6 +75,10 @@ pub struct SendPolicy {
     pub in_flight_max: u32,
     /// Bytes of one mailbox on their way at a time. A single larger message passes alone.
     pub in_flight_bytes_max: u64,
+    /// How fast messages of one mailbox may go; absent: as fast as they can.
+    pub rate: Option<Rate>,
+    /// How fast messages of one mailbox may go to one recipient; absent: as fast as they can.
+    pub recipient_rate: Option<Rate>,
     /// Chunk size in bytes, before compression.
     pub chunk_bytes: u64,
     /// What is done in doubt where no route says otherwise.
@@ -100,6 +106,8 @@ impl Default for SendPolicy {
         Self {
             in_flight_max: 16,
             in_flight_bytes_max: 256_000_000,
+            rate: None,
+            recipient_rate: None,
             chunk_bytes: CHUNK_BYTES_DEFAULT,
             in_doubt: DoubtStrategy::default(),
             routes: Vec::new(),
@@ -121,10 +129,20 @@ impl SendPolicy {
     }
 }
 
+/// What happens to a message of a workflow that is not among the known ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownWorkflow {
+    /// It is delivered like any other, after those that are known.
+    #[default]
+    Deliver,
+    /// It stays at MESH, and is recorded as listed. MESH reports it to its sender when it expires.
+    Leave,
+}
+
 /// Bounds of receiving.
 #[derive(Debug, Clone)]
 pub struct ReceivePolicy {
-    /// Pause between two looks at the inbox.
+    /// Pause between two looks at the inbox, whichever instance makes them.
     pub poll_every: Duration,
     /// Pause between two handshakes; MESH wants one each 24 hours.
     pub handshake_every: Duration,
@@ -134,6 +152,36 @@ pub struct ReceivePolicy {
     pub retry_first: Duration,
     /// Longest wait between deliveries of a message.
     pub retry_max: Duration,
+    /// The workflows that are expected. When much waits, each has its turn, and all others come after them. Empty:
+    /// there is no difference.
+    pub workflows: Vec<WorkflowFilter>,
+    /// What happens to messages of any other workflow. Reports are always taken.
+    pub unknown: UnknownWorkflow,
+    /// From how many waiting messages on each workflow is listed by itself.
+    pub fair_above: usize,
+    /// Messages of other workflows tried before the inbox is listed again.
+    pub strangers_max: usize,
+    /// Whether MESH is asked if sent messages were collected.
+    pub track: bool,
+}
+
+impl ReceivePolicy {
+    /// Whether messages of a workflow are expected here.
+    pub fn knows(&self, workflow: &str) -> bool {
+        self.workflows.is_empty() || self.workflows.iter().any(|filter| keeps(filter, workflow))
+    }
+}
+
+/// Whether MESH would list a message of this workflow under a filter.
+fn keeps(filter: &WorkflowFilter, workflow: &str) -> bool {
+    match filter {
+        WorkflowFilter::Is(id) => workflow == id.as_str(),
+        WorkflowFilter::IsNot(id) => workflow != id.as_str(),
+        WorkflowFilter::BeginsWith(id) => workflow.starts_with(id.as_str()),
+        WorkflowFilter::BeginsNotWith(id) => !workflow.starts_with(id.as_str()),
+        WorkflowFilter::Contains(id) => workflow.contains(id.as_str()),
+        WorkflowFilter::ContainsNot(id) => !workflow.contains(id.as_str()),
+    }
 }
 
 impl Default for ReceivePolicy {
@@ -144,6 +192,11 @@ impl Default for ReceivePolicy {
             downloads_max: 4,
             retry_first: Duration::from_secs(10),
             retry_max: Duration::from_secs(30 * 60),
+            workflows: Vec::new(),
+            unknown: UnknownWorkflow::default(),
+            fair_above: 100,
+            strangers_max: 500,
+            track: true,
         }
     }
 }

@@ -17,12 +17,13 @@ use crate::state::{OutboundState, Rejection};
 /// The organisation's side, outbound. Runs until shutdown; for each message it finds it calls
 /// [`RelayHandle::send`] and then settles its own copy by the outcome.
 #[async_trait]
-pub trait Source: Send {
-    /// Runs until shutdown. Returns once nothing it started is left running.
+pub trait Source: Send + Sync {
+    /// Runs until shutdown. Returns once nothing it started is left running. May be run again, one run at a time: it is
+    /// whenever its lease comes back.
     ///
     /// # Errors
     /// Only when it cannot go on at all.
-    async fn run(self: Box<Self>, relay: RelayHandle, shutdown: Shutdown) -> Result<(), SourceError>;
+    async fn run(&self, relay: RelayHandle, shutdown: Shutdown) -> Result<(), SourceError>;
 }
 
 /// A source that cannot go on.
@@ -56,6 +57,11 @@ impl fmt::Debug for SourceKey {
 pub struct SourceMessage {
     /// How it is recognised.
     pub key: SourceKey,
+    /// Hash of its content, where the key does not stand for that: a key that comes again with another one is
+    /// parked.
+    pub fingerprint: Option<String>,
+    /// Messages of a mailbox with the same order key go one after the other, in the order in which they were offered.
+    pub order_key: Option<String>,
     /// Its metadata.
     pub envelope: Envelope,
     /// Its bytes.
@@ -106,7 +112,11 @@ impl Outcome {
 
     pub(crate) fn of(state: &OutboundState) -> Option<Self> {
         match state {
-            OutboundState::Accepted { id, .. } => Some(Self::Accepted(id.clone())),
+            // What became of it later is told by events; the source's part ended when MESH took it.
+            OutboundState::Accepted { id, .. }
+            | OutboundState::Acknowledged { id, .. }
+            | OutboundState::Undelivered { id, .. }
+            | OutboundState::UnknownOutcome { id, .. } => Some(Self::Accepted(id.clone())),
             OutboundState::Rejected(rejection) => Some(Self::Rejected(rejection.clone())),
             OutboundState::Parked { reason } => Some(Self::Parked(reason.clone())),
             OutboundState::Expired { .. } => Some(Self::Expired),
@@ -138,6 +148,12 @@ pub enum DeferralCause {
     /// MESH does not have the message after all, so it is to be sent again.
     #[error("the message did not arrive at MESH and is sent again")]
     Again,
+    /// Messages of the same order key go before it.
+    #[error("another message of the same order key goes first")]
+    Behind,
+    /// Enough was sent for now, by the configured rate.
+    #[error("the configured rate is reached")]
+    Paced,
     /// The relay is stopping.
     #[error("the relay is stopping")]
     Stopping,
@@ -151,7 +167,7 @@ impl Deferral {
     pub fn is_mailbox_wide(&self) -> bool {
         match &self.cause {
             DeferralCause::Mesh(error) => error.mailbox_wide,
-            DeferralCause::Again => false,
+            DeferralCause::Again | DeferralCause::Behind | DeferralCause::Paced => false,
             DeferralCause::Journal(_) | DeferralCause::Stopping | DeferralCause::UnknownMailbox(_) => true,
         }
     }

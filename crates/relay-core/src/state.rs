@@ -32,6 +32,8 @@ pub enum Evidence {
     AlreadyComplete,
     /// It was asked about the message's local id.
     Probe,
+    /// It reported what became of the message.
+    Report,
 }
 
 /// Why MESH, or a check that needs no MESH, will never take a message.
@@ -112,6 +114,30 @@ pub enum OutboundState {
         /// Whether an earlier attempt was doubtful.
         #[serde(default)]
         resent: Resent,
+        /// How often it was looked after since.
+        #[serde(default)]
+        followed: u32,
+    },
+    /// Its recipient collected it.
+    Acknowledged {
+        /// The id that MESH gave.
+        id: MessageId,
+        /// When that was recorded.
+        at: Timestamp,
+    },
+    /// MESH had it and could not deliver it, or nobody collected it in time.
+    Undelivered {
+        /// The id that MESH gave.
+        id: MessageId,
+        /// Why; its message id is the report's, if it came by a report.
+        report: Rejection,
+    },
+    /// MESH had it, and neither a collection nor a report became known within its time. A late report may still come.
+    UnknownOutcome {
+        /// The id that MESH gave.
+        id: MessageId,
+        /// When it was given up.
+        at: Timestamp,
     },
     /// It will never be taken.
     Rejected(Rejection),
@@ -133,11 +159,14 @@ pub enum OutboundState {
 }
 
 impl OutboundState {
-    /// Whether the source's part is over.
+    /// Whether the source's part is over. MESH's may go on.
     pub fn is_end(&self) -> bool {
         matches!(
             self,
             Self::Accepted { .. }
+                | Self::Acknowledged { .. }
+                | Self::Undelivered { .. }
+                | Self::UnknownOutcome { .. }
                 | Self::Rejected(_)
                 | Self::Parked { .. }
                 | Self::Expired { .. }
@@ -153,6 +182,9 @@ impl OutboundState {
             Self::Uploading { .. } => "uploading",
             Self::InDoubt { .. } => "in_doubt",
             Self::Accepted { .. } => "accepted",
+            Self::Acknowledged { .. } => "acknowledged",
+            Self::Undelivered { .. } => "undelivered",
+            Self::UnknownOutcome { .. } => "unknown_outcome",
             Self::Rejected(_) => "rejected",
             Self::Parked { .. } => "parked",
             Self::Expired { .. } => "expired",
@@ -163,7 +195,11 @@ impl OutboundState {
     /// The id that MESH gave, where one is known.
     pub fn message_id(&self) -> Option<&MessageId> {
         match self {
-            Self::Uploading { id, .. } | Self::Accepted { id, .. } => Some(id),
+            Self::Uploading { id, .. }
+            | Self::Accepted { id, .. }
+            | Self::Acknowledged { id, .. }
+            | Self::Undelivered { id, .. }
+            | Self::UnknownOutcome { id, .. } => Some(id),
             Self::Rejected(rejection) => rejection.message_id.as_ref(),
             _ => None,
         }
@@ -174,6 +210,11 @@ impl OutboundState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InboundState {
+    /// It waits at MESH, because its workflow is none that is taken here.
+    Listed {
+        /// Its workflow.
+        workflow: String,
+    },
     /// The sink may have it, wholly or in part.
     Delivering {
         /// Which attempt, from 1.
@@ -199,6 +240,7 @@ impl InboundState {
     /// The state's name, as it is stored and shown.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Listed { .. } => "listed",
             Self::Delivering { .. } => "delivering",
             Self::Delivered { .. } => "delivered",
             Self::Acknowledged => "acknowledged",

@@ -170,7 +170,8 @@ pub fn step(
         let state = State::InDoubt { attempt, since: context.now, probes: 0, strategy, resent };
         go(state, Probe { after: context.policy.doubt_wait })
     };
-    let accepted = |id, by, resent| go(State::Accepted { id, at: context.now, by, resent }, Settle);
+    let accepted =
+        |id, by, resent| go(State::Accepted { id, at: context.now, by, resent, followed: 0 }, Settle);
     let parked = |reason: String| go(State::Parked { reason }, Settle);
 
     match (state, event) {
@@ -510,8 +511,13 @@ mod tests {
 
     #[test]
     fn an_end_stays_an_end() {
-        let accepted =
-            OutboundState::Accepted { id: id(), at: at(0), by: Evidence::Answer, resent: Resent::No };
+        let accepted = OutboundState::Accepted {
+            id: id(),
+            at: at(0),
+            by: Evidence::Answer,
+            resent: Resent::No,
+            followed: 0,
+        };
         let again = next(&accepted, START, 1).expect("a step");
         assert_eq!((again.state, again.effect), (accepted.clone(), OutboundEffect::Settle));
         for event in [OutboundEvent::Unclear, OutboundEvent::NotFound, taken(), OutboundEvent::ChunkTaken] {

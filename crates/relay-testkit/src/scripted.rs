@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use mesh_api::path::WorkflowFilter;
 use mesh_api::{Effect, FailureClass, LocalId, MailboxId, MessageId, Owner, Tracking, TrackingStatus};
 use relay_core::{
     Clock, DeliveryRecorded, Found, Held, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
@@ -236,7 +237,7 @@ impl MeshMailbox for ScriptedMesh {
         })
     }
 
-    async fn list(&self) -> Result<Vec<MessageId>, MeshError> {
+    async fn list(&self, _: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
         Ok(Vec::new())
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
-use crate::fault::describe;
-use crate::migrate::{self, KNOWN_VERSION, Shape};
+use super::fault::{Fault, describe};
+use super::migrate::{self, KNOWN_VERSION, Shape};
 
 /// How long a statement waits for another program that holds the file, such as `sqlite3`, before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,6 +83,7 @@ pub(crate) struct Opened {
     pub(crate) lock: File,
     pub(crate) writing: Connection,
     pub(crate) reading: Connection,
+    pub(crate) asking: Connection,
 }
 
 pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
@@ -113,9 +114,13 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
             ),
         });
     }
-    migrate::migrate(&mut writing, steps).map_err(sqlite)?;
+    migrate::migrate(&mut writing, steps).map_err(|fault| match fault {
+        Fault::Sqlite(error) => refusal(&path, &error),
+        fault => OpenError::Storage { path: path.clone(), what: fault.words() },
+    })?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-    Ok(Opened { path, lock, writing, reading })
+    let asking = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
+    Ok(Opened { path, lock, writing, reading, asking })
 }
 
 /// Makes the folder if needed, and finds the file's one true path, so that two spellings cannot mean two locks.

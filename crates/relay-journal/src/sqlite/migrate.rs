@@ -2,11 +2,17 @@
 
 use rusqlite::Connection;
 
+use super::event;
+use super::fault::Fault;
+
 /// Marks a file as a journal of this program, whatever its name ("MRJ1").
 const APPLICATION_ID: i64 = 0x4D52_4A31;
 
 /// Every step from an empty file to today's tables. A released step is never changed; a new one is added.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+
+/// The step that made the audit chain, which SQL cannot compute.
+const CHAINED_BY: i64 = 2;
 
 /// The version that [`MIGRATIONS`] lead to.
 pub(crate) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -45,10 +51,16 @@ pub(crate) fn inspect(connection: &Connection) -> rusqlite::Result<Shape> {
 }
 
 /// Takes the steps that are missing, each in a transaction of its own.
-pub(crate) fn migrate(connection: &mut Connection, steps: usize) -> rusqlite::Result<()> {
+///
+/// # Errors
+/// The file is as it was before the step that failed.
+pub(crate) fn migrate(connection: &mut Connection, steps: usize) -> Result<(), Fault> {
     for (version, migration) in (1_i64..).zip(MIGRATIONS).skip(steps) {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
+        if version == CHAINED_BY {
+            event::chain_all(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use relay_core::{Journal, JournalError};
 
-use super::{Place, accepted, at, inbound, known, new, outbound};
+use super::{Place, accepted, at, inbound, known, new, out, outbound};
 use crate::{OpenError, SqliteJournal};
 
 fn refused(path: &Path) -> OpenError {
@@ -24,15 +24,15 @@ fn put(path: &Path, bytes: &[u8]) {
 async fn state_survives_reopening() {
     let place = Place::new();
     let journal = place.open();
-    let record = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    journal.commit_outbound(&record, &accepted(), at(5)).await.unwrap();
-    journal.begin_inbound(inbound(2, "20260101_1")).await.unwrap();
+    let record = new(journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap());
+    journal.commit_outbound(&record, out(accepted(), at(5)), None).await.unwrap();
+    journal.begin_inbound(inbound(2, "20260101_1"), None).await.unwrap();
     journal.close().await;
 
     let journal = place.open();
-    let record = known(journal.begin_outbound(outbound(3, "a.ctl")).await.unwrap());
+    let record = known(journal.begin_outbound(outbound(3, "a.ctl"), None).await.unwrap());
     assert_eq!((record.state, record.version), (accepted(), 2));
-    known(journal.begin_inbound(inbound(4, "20260101_1")).await.unwrap());
+    known(journal.begin_inbound(inbound(4, "20260101_1"), None).await.unwrap());
     journal.close().await;
 }
 
@@ -41,11 +41,11 @@ async fn closing_leaves_one_file_and_refuses_what_comes_later() {
     let place = Place::new();
     let journal = place.open();
     let other = journal.clone();
-    journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap();
+    journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap();
     journal.close().await;
     assert!(!place.path().with_extension("db-wal").exists(), "the log is folded in");
 
-    let write = other.begin_outbound(outbound(2, "b.ctl")).await;
+    let write = other.begin_outbound(outbound(2, "b.ctl"), None).await;
     assert!(matches!(write, Err(JournalError::Closed)));
     assert!(matches!(other.counts().await, Err(JournalError::Closed)));
     other.close().await;
@@ -115,15 +115,15 @@ async fn a_journal_of_a_later_release_is_refused() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = refused(&place.path());
-    assert!(matches!(error, OpenError::TooNew { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { found: 99, known: 2, .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_copy_of_file_and_log_taken_after_an_answer_holds_the_commit() {
     let place = Place::new();
     let journal = place.open();
-    let record = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
-    journal.commit_outbound(&record, &accepted(), at(5)).await.unwrap();
+    let record = new(journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap());
+    journal.commit_outbound(&record, out(accepted(), at(5)), None).await.unwrap();
     // What a kill at this moment would leave.
     let killed = Place::new();
     for name in ["journal.db", "journal.db-wal"] {
@@ -132,7 +132,7 @@ async fn a_copy_of_file_and_log_taken_after_an_answer_holds_the_commit() {
     journal.close().await;
 
     let journal = killed.open();
-    let record = known(journal.begin_outbound(outbound(2, "a.ctl")).await.unwrap());
+    let record = known(journal.begin_outbound(outbound(2, "a.ctl"), None).await.unwrap());
     assert_eq!(record.state, accepted());
     journal.close().await;
 }
@@ -147,7 +147,7 @@ async fn folder_and_files_are_for_their_owner_alone() {
     let folder = place.0.path().join("state/relay");
     let path = folder.join("journal.db");
     let journal = SqliteJournal::open(&path).unwrap();
-    journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap();
+    journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap();
     assert_eq!(mode(&folder), 0o700);
     for name in ["journal.db", "journal.db-wal", "journal.db-shm", "journal.db.lock"] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");

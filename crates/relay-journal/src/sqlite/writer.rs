@@ -14,7 +14,7 @@ use relay_core::JournalError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::fault::Fault;
+use super::fault::Fault;
 
 /// Jobs that may wait for the writer. Further callers wait for a place.
 const QUEUE_MAX: usize = 512;

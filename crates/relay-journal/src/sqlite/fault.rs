@@ -1,5 +1,7 @@
 //! What goes wrong in the store, in words for people. No text here holds a value of a row.
 
+use std::sync::Arc;
+
 use relay_core::{JournalError, RelayId};
 use rusqlite::ErrorCode;
 
@@ -10,6 +12,8 @@ pub(crate) enum Fault {
     Sqlite(rusqlite::Error),
     /// The record is not at the version that the caller saw.
     Conflict(RelayId),
+    /// Another one holds the lease that the caller names.
+    Fenced(Arc<str>),
     /// A row holds what this version of the relay cannot read.
     Unreadable(&'static str),
     /// A state could not be turned into what is stored.
@@ -25,13 +29,22 @@ impl From<rusqlite::Error> for Fault {
 impl Fault {
     /// The error for a caller of the journal.
     pub(crate) fn of(self, journal: &str) -> JournalError {
-        let what = match self {
-            Self::Conflict(relay_id) => return JournalError::Conflict { relay_id },
-            Self::Sqlite(error) => describe(&error),
+        match self {
+            Self::Conflict(relay_id) => JournalError::Conflict { relay_id },
+            Self::Fenced(lease) => JournalError::Fenced { lease },
+            fault => JournalError::Storage { journal: journal.to_owned(), what: fault.words() },
+        }
+    }
+
+    /// What happened and what to do.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Sqlite(error) => describe(error),
+            Self::Conflict(relay_id) => format!("message {relay_id} was changed by another writer"),
+            Self::Fenced(lease) => format!("lease {lease} is held by another instance"),
             Self::Unreadable(column) => format!("a row's {column} cannot be read; the file may be damaged"),
             Self::Unwritable => "a state cannot be encoded".to_owned(),
-        };
-        JournalError::Storage { journal: journal.to_owned(), what }
+        }
     }
 }
 

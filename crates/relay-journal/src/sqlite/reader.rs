@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use relay_core::JournalError;
-use relay_core::journal::StateCount;
 use rusqlite::Connection;
 use tokio::sync::Mutex;
 
-use crate::fault::Fault;
-use crate::value::{self, Direction};
+use super::fault::Fault;
 
 /// Reads, one at a time, away from the runtime's own threads.
 pub(crate) struct Reader {
@@ -45,30 +43,4 @@ impl Reader {
     pub(crate) async fn close(&self) {
         self.connection.lock().await.take();
     }
-}
-
-/// How many messages are in each state, both ways.
-pub(crate) fn counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> {
-    let mut counts = Vec::new();
-    for (direction, query) in [
-        (
-            Direction::Inbound,
-            "SELECT state_name, count(*) AS messages FROM inbound GROUP BY state_name ORDER BY state_name",
-        ),
-        (
-            Direction::Outbound,
-            "SELECT state_name, count(*) AS messages FROM outbound GROUP BY state_name ORDER BY state_name",
-        ),
-    ] {
-        let mut statement = connection.prepare_cached(query)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            counts.push(StateCount {
-                direction: direction.as_str().to_owned(),
-                state: value::text(row, "state_name")?,
-                messages: value::count(row, "messages")?,
-            });
-        }
-    }
-    Ok(counts)
 }

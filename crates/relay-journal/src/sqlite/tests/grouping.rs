@@ -6,9 +6,9 @@ use relay_core::{Begin, Journal, JournalError, OutboundState, Resent};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::{Place, accepted, at, known, new, outbound};
+use super::{Place, accepted, at, known, new, out, outbound};
 use crate::SqliteJournal;
-use crate::writer::BATCH_MAX;
+use crate::sqlite::writer::BATCH_MAX;
 
 /// How many calls are made at the same time.
 const CALLS: u128 = 500;
@@ -57,7 +57,7 @@ async fn calls_made_at_the_same_time_share_commits() {
     for number in 1..=CALLS {
         let journal = journal.clone();
         tasks.spawn(async move {
-            new(journal.begin_outbound(outbound(number, &format!("{number}.ctl"))).await.unwrap());
+            new(journal.begin_outbound(outbound(number, &format!("{number}.ctl")), None).await.unwrap());
         });
     }
     let_others_wait().await;
@@ -76,7 +76,7 @@ async fn of_many_calls_with_one_key_one_is_new() {
     let mut tasks = JoinSet::new();
     for number in 1..=100 {
         let journal = journal.clone();
-        tasks.spawn(async move { journal.begin_outbound(outbound(number, "a.ctl")).await.unwrap() });
+        tasks.spawn(async move { journal.begin_outbound(outbound(number, "a.ctl"), None).await.unwrap() });
     }
     let begun = tasks.join_all().await;
     assert_eq!(begun.iter().filter(|begun| matches!(begun, Begin::New(_))).count(), 1);
@@ -87,20 +87,20 @@ async fn of_many_calls_with_one_key_one_is_new() {
 async fn a_job_that_fails_takes_no_other_of_its_batch_along() {
     let place = Place::new();
     let journal = place.open();
-    let stale = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
+    let stale = new(journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap());
     let sending = OutboundState::Sending { attempt: 1, of: 1, resent: Resent::No };
-    journal.commit_outbound(&stale, &sending, at(1)).await.unwrap();
+    journal.commit_outbound(&stale, out(sending.clone(), at(1)), None).await.unwrap();
     let before = journal.commits();
 
     let mut tasks = JoinSet::new();
     let release = hold(&journal, &mut tasks).await;
     let good = tokio::spawn({
         let journal = journal.clone();
-        async move { journal.begin_outbound(outbound(2, "b.ctl")).await }
+        async move { journal.begin_outbound(outbound(2, "b.ctl"), None).await }
     });
     let bad = tokio::spawn({
         let journal = journal.clone();
-        async move { journal.commit_outbound(&stale, &accepted(), at(2)).await }
+        async move { journal.commit_outbound(&stale, out(accepted(), at(2)), None).await }
     });
     // It writes before it fails, so there is something to take back.
     let half = tokio::spawn({
@@ -121,8 +121,8 @@ async fn a_job_that_fails_takes_no_other_of_its_batch_along() {
     assert!(matches!(bad.await.unwrap(), Err(JournalError::Conflict { .. })));
     assert!(matches!(half.await.unwrap(), Err(JournalError::Storage { .. })));
     assert_eq!(journal.commits() - before, 2, "one for the holder, one for the three");
-    known(journal.begin_outbound(outbound(3, "a.ctl")).await.unwrap());
-    known(journal.begin_outbound(outbound(4, "b.ctl")).await.unwrap());
+    known(journal.begin_outbound(outbound(3, "a.ctl"), None).await.unwrap());
+    known(journal.begin_outbound(outbound(4, "b.ctl"), None).await.unwrap());
     journal.close().await;
 }
 
@@ -130,12 +130,12 @@ async fn a_job_that_fails_takes_no_other_of_its_batch_along() {
 async fn a_full_disk_fails_the_job_and_the_journal_goes_on_when_there_is_space() {
     let place = Place::new();
     let journal = place.open();
-    let first = new(journal.begin_outbound(outbound(1, "a.ctl")).await.unwrap());
+    let first = new(journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap());
     cap(&journal, 1).await;
     let mut written = 1;
     let error = loop {
         let number = written + 1;
-        let begun = journal.begin_outbound(outbound(number, &format!("{number}.ctl")));
+        let begun = journal.begin_outbound(outbound(number, &format!("{number}.ctl")), None);
         match begun.await {
             Ok(_) => written += 1,
             Err(error) => break error,
@@ -148,8 +148,8 @@ async fn a_full_disk_fails_the_job_and_the_journal_goes_on_when_there_is_space()
     assert_eq!(journal.counts().await.unwrap()[0].messages, written as u64, "reads go on");
 
     cap(&journal, u32::MAX - 1).await;
-    new(journal.begin_outbound(outbound(20_000, "later.ctl")).await.unwrap());
-    journal.commit_outbound(&first, &accepted(), at(2)).await.unwrap();
+    new(journal.begin_outbound(outbound(20_000, "later.ctl"), None).await.unwrap());
+    journal.commit_outbound(&first, out(accepted(), at(2)), None).await.unwrap();
     journal.close().await;
 
     let journal = place.open();
@@ -178,7 +178,7 @@ async fn a_transaction_that_is_lost_fails_every_job_in_it() {
                     lost.await
                 } else {
                     let key = format!("{number}.ctl");
-                    journal.begin_outbound(outbound(number, &key)).await.map(drop)
+                    journal.begin_outbound(outbound(number, &key), None).await.map(drop)
                 }
             })
         })
@@ -190,7 +190,7 @@ async fn a_transaction_that_is_lost_fails_every_job_in_it() {
         assert!(matches!(job.await.unwrap(), Err(JournalError::Storage { .. })));
     }
     assert!(journal.counts().await.unwrap().is_empty());
-    new(journal.begin_outbound(outbound(1, "1.ctl")).await.unwrap());
+    new(journal.begin_outbound(outbound(1, "1.ctl"), None).await.unwrap());
     journal.close().await;
 }
 
@@ -202,7 +202,7 @@ async fn closing_commits_what_was_taken() {
     let release = hold(&journal, &mut tasks).await;
     let waiting = tokio::spawn({
         let journal = journal.clone();
-        async move { journal.begin_outbound(outbound(1, "a.ctl")).await }
+        async move { journal.begin_outbound(outbound(1, "a.ctl"), None).await }
     });
     let_others_wait().await;
     let closing = tokio::spawn(journal.close());
@@ -211,5 +211,5 @@ async fn closing_commits_what_was_taken() {
     closing.await.unwrap();
     tasks.join_all().await;
     new(waiting.await.unwrap().unwrap());
-    known(place.open().begin_outbound(outbound(2, "a.ctl")).await.unwrap());
+    known(place.open().begin_outbound(outbound(2, "a.ctl"), None).await.unwrap());
 }

@@ -1,28 +1,13 @@
 //! How values lie in the tables.
 
 use jiff::Timestamp;
-use mesh_api::MessageId;
-use relay_core::{InboundState, OutboundState, RelayId};
-use rusqlite::{Connection, Row};
+use mesh_api::{MailboxId, MessageId};
+use relay_core::{Direction, InboundState, OutboundState, RelayId};
+use rusqlite::{Row, Rows};
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::fault::Fault;
-
-/// The table a message is in, as transitions and counts name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Outbound,
-    Inbound,
-}
-
-impl Direction {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Outbound => "outbound",
-            Self::Inbound => "inbound",
-        }
-    }
-}
+use super::fault::Fault;
 
 /// A state as it is stored.
 pub(crate) struct Stored {
@@ -80,18 +65,40 @@ pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Adds a line to the history of a message.
-pub(crate) fn append_transition(
-    connection: &Connection,
-    relay_id: RelayId,
-    direction: Direction,
-    at: Timestamp,
-    state: &Stored,
-) -> Result<(), Fault> {
-    connection
-        .prepare_cached(
-            "INSERT INTO transition (relay_id, direction, at, state_name, state) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute((relay_id.0.as_bytes(), direction.as_str(), micros(at), state.name, &state.json))?;
-    Ok(())
+pub(crate) fn optional_text(row: &Row<'_>, column: &'static str) -> Result<Option<String>, Fault> {
+    row.get(column).map_err(|_| Fault::Unreadable(column))
+}
+
+pub(crate) fn optional_time(row: &Row<'_>, column: &'static str) -> Result<Option<Timestamp>, Fault> {
+    let micros: Option<i64> = row.get(column).map_err(|_| Fault::Unreadable(column))?;
+    micros.map(Timestamp::from_microsecond).transpose().map_err(|_| Fault::Unreadable(column))
+}
+
+pub(crate) fn mailbox(row: &Row<'_>, column: &'static str) -> Result<MailboxId, Fault> {
+    text(row, column)?.parse().map_err(|_| Fault::Unreadable(column))
+}
+
+pub(crate) fn direction(row: &Row<'_>, column: &'static str) -> Result<Direction, Fault> {
+    match text(row, column)?.as_str() {
+        "outbound" => Ok(Direction::Outbound),
+        "inbound" => Ok(Direction::Inbound),
+        _ => Err(Fault::Unreadable(column)),
+    }
+}
+
+/// A state from its JSON. The decoder's own words could quote it.
+pub(crate) fn state<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, Fault> {
+    serde_json::from_str(&text(row, column)?).map_err(|_| Fault::Unreadable(column))
+}
+
+/// Every row of a query.
+pub(crate) fn all<T>(
+    mut rows: Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
 }

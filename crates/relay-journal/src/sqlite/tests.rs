@@ -3,12 +3,15 @@
 mod behaviour;
 mod grouping;
 mod opening;
+mod upgrading;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use relay_core::journal::OutboundDetails;
-use relay_core::{Begin, Evidence, NewInbound, NewOutbound, OutboundState, RelayId, Resent, SourceKey};
+use relay_core::{
+    Begin, Evidence, InboundChange, InboundState, KeyReuse, NewInbound, NewOutbound, OutboundChange,
+    OutboundDetails, OutboundState, RelayId, Resent, SourceKey,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -43,6 +46,8 @@ fn outbound(number: u128, key: &str) -> NewOutbound {
     NewOutbound {
         relay_id: relay_id(number),
         source: SourceKey { adapter: "pathology".to_owned(), message: key.to_owned() },
+        reuse: KeyReuse::OnceSettled,
+        fingerprint: None,
         mailbox: "X26ABC1".parse().unwrap(),
         details: Some(OutboundDetails {
             recipient: "X26ABC2".to_owned(),
@@ -51,9 +56,18 @@ fn outbound(number: u128, key: &str) -> NewOutbound {
             file_name: Some("report.dat".to_owned()),
             length: 17,
         }),
+        tell: false,
         at: at(0),
         state: OutboundState::Received { attempts: 0, resent: Resent::No },
     }
+}
+
+fn out(state: OutboundState, at: Timestamp) -> OutboundChange {
+    OutboundChange { state, note: None, due: None, at }
+}
+
+fn inn(state: InboundState, at: Timestamp) -> InboundChange {
+    InboundChange { state, note: None, details: None, at }
 }
 
 fn inbound(number: u128, message_id: &str) -> NewInbound {
@@ -71,6 +85,7 @@ fn accepted() -> OutboundState {
         at: at(5),
         by: Evidence::Answer,
         resent: Resent::No,
+        followed: 0,
     }
 }
 

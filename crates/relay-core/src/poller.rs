@@ -1,0 +1,297 @@
+//! Looks into one mailbox's inbox, whichever instance's turn it is, and hands out what waits there fairly.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+use mesh_api::{MailboxId, MessageId};
+use tokio::time::Instant;
+
+use crate::clock::Chance;
+use crate::follow_up::FollowUp;
+use crate::inbound::{Received, Receiver};
+use crate::journal::MailboxTimes;
+use crate::lease::Tenure;
+use crate::ledger::Ledger;
+use crate::mesh::{MeshError, MeshMailbox};
+use crate::outbound::Surroundings;
+use crate::policy::{ReceivePolicy, backoff};
+use crate::shutdown::Shutdown;
+use crate::sink::Sink;
+
+/// Empties one mailbox into one sink, and follows what was sent from it.
+pub struct Poller {
+    surroundings: Surroundings,
+    mesh: Arc<dyn MeshMailbox>,
+    sink: Arc<dyn Sink>,
+    policy: ReceivePolicy,
+}
+
+/// How long a message that waits for a person, or for another configuration, is not asked about in the journal again.
+const LEFT_ALONE: Duration = Duration::from_secs(60 * 60);
+
+/// Messages that failed and when each may be tried again. Holds only ids that were in the last listing.
+type Resting = HashMap<MessageId, Rest>;
+
+struct Rest {
+    failures: u32,
+    until: Instant,
+}
+
+impl Poller {
+    /// A poller for `mesh`'s mailbox.
+    pub fn new(
+        surroundings: Surroundings,
+        mesh: Arc<dyn MeshMailbox>,
+        sink: Arc<dyn Sink>,
+        policy: ReceivePolicy,
+    ) -> Self {
+        Self { surroundings, mesh, sink, policy }
+    }
+
+    /// The name of the lease under which the mailbox is polled.
+    pub fn lease_name(&self) -> String {
+        format!("mailbox:{}", self.mesh.mailbox())
+    }
+
+    /// Polls until shutdown. A message under way is finished first; those not begun stay at MESH.
+    pub async fn run(&self, tenure: Tenure, shutdown: Shutdown) {
+        let follow_up = FollowUp::new(&self.surroundings, Arc::clone(&self.mesh), self.policy.track, &tenure);
+        let turn = Turn {
+            mesh: &self.mesh,
+            policy: &self.policy,
+            chance: &self.surroundings.chance,
+            ledger: Ledger::under(&self.surroundings, &tenure),
+            receiver: Receiver {
+                mesh: &self.mesh,
+                sink: &self.sink,
+                chance: &self.surroundings.chance,
+                policy: &self.policy,
+                ledger: Ledger::under(&self.surroundings, &tenure),
+                follow_up: &follow_up,
+                tenure: &tenure,
+            },
+            tenure: &tenure,
+        };
+        tokio::join!(turn.run(shutdown.clone()), follow_up.run(&tenure, shutdown));
+    }
+}
+
+/// The time during which this instance has the mailbox.
+struct Turn<'a> {
+    mesh: &'a Arc<dyn MeshMailbox>,
+    policy: &'a ReceivePolicy,
+    chance: &'a Arc<dyn Chance>,
+    ledger: Ledger,
+    receiver: Receiver<'a>,
+    tenure: &'a Tenure,
+}
+
+/// What one look at the inbox left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing that could be tried now.
+    Nothing,
+    /// More waits and may be tried at once.
+    More,
+}
+
+impl Turn<'_> {
+    async fn run(&self, mut shutdown: Shutdown) {
+        let mut outage = Outage::new(self.mesh.mailbox().clone());
+        let mut resting = Resting::new();
+        let mut left = Left::Nothing;
+        while !shutdown.is_requested() {
+            left = self.look(left, &mut outage, &mut resting, &shutdown).await;
+            if left == Left::More && self.tenure.holds() {
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.policy.poll_every) => {}
+                () = shutdown.requested() => {}
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        known: Left,
+        outage: &mut Outage,
+        resting: &mut Resting,
+        shutdown: &Shutdown,
+    ) -> Left {
+        let Some(times) = self.times().await else { return Left::Nothing };
+        // MESH allows another look at once when more is known to wait.
+        if known == Left::Nothing
+            && let Some(wait) = self.remaining(times.polled_at, self.policy.poll_every)
+        {
+            // Another instance, or this one before it was started again, looked a short while ago.
+            let mut shutdown = shutdown.clone();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.requested() => return Left::Nothing,
+            }
+        }
+        if !self.tenure.holds() {
+            return Left::Nothing;
+        }
+        if self.remaining(times.handshake_at, self.policy.handshake_every).is_none() {
+            if outage.note(self.mesh.handshake().await).is_none() {
+                return Left::Nothing;
+            }
+            let now = Some(self.ledger.clock.now());
+            self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
+            tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
+        }
+        let now = Some(self.ledger.clock.now());
+        if !self.keep(MailboxTimes { polled_at: now, ..MailboxTimes::default() }).await {
+            return Left::Nothing;
+        }
+        let Some(ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
+        self.receive_all(ids, outage, resting, shutdown).await
+    }
+
+    /// When the mailbox was last called about. `None`: the journal does not say, and nothing is done without it.
+    async fn times(&self) -> Option<MailboxTimes> {
+        let mailbox = self.mesh.mailbox();
+        self.ledger
+            .journal
+            .mailbox_times(mailbox)
+            .await
+            .inspect_err(|error| {
+                tracing::error!(%mailbox, %error, "the inbox is not looked into; messages stay at MESH");
+            })
+            .ok()
+    }
+
+    async fn keep(&self, times: MailboxTimes) -> bool {
+        let mailbox = self.mesh.mailbox();
+        let kept = self.ledger.journal.commit_mailbox_times(mailbox, times, self.ledger.fence.as_ref()).await;
+        if let Err(error) = &kept {
+            tracing::error!(%mailbox, %error, "the inbox is not looked into; messages stay at MESH");
+        }
+        kept.is_ok()
+    }
+
+    /// How long until `every` has passed since `last`. A clock that was set back makes nobody wait longer than once.
+    fn remaining(&self, last: Option<Timestamp>, every: Duration) -> Option<Duration> {
+        let since = Duration::try_from(self.ledger.clock.now().duration_since(last?)).ok()?;
+        every.checked_sub(since).filter(|left| !left.is_zero())
+    }
+
+    async fn receive_all(
+        &self,
+        ids: Vec<MessageId>,
+        outage: &mut Outage,
+        resting: &mut Resting,
+        shutdown: &Shutdown,
+    ) -> Left {
+        let listed: HashSet<&MessageId> = ids.iter().collect();
+        resting.retain(|id, _| listed.contains(id));
+        let now = Instant::now();
+        let due: Vec<MessageId> =
+            ids.into_iter().filter(|id| resting.get(id).is_none_or(|rest| rest.until <= now)).collect();
+        let Fair { ids: due, left } = self.share(due, outage).await;
+        let begun = due.len();
+        // A few at a time; one that fails rests and the others go on.
+        let mut results = stream::iter(due)
+            .take_while(|_| std::future::ready(!shutdown.is_requested() && self.tenure.holds()))
+            .map(|id| async move {
+                let result = self.receiver.receive(&id).await;
+                (id, result)
+            })
+            .buffer_unordered(self.policy.downloads_max.max(1));
+        let mut failed = 0;
+        while let Some((id, result)) = results.next().await {
+            let error = match result {
+                Ok(Received::Delivered) => {
+                    resting.remove(&id);
+                    continue;
+                }
+                Ok(Received::LeftAlone) => {
+                    resting.insert(id, Rest { failures: 0, until: Instant::now() + LEFT_ALONE });
+                    continue;
+                }
+                Err(error) => error,
+            };
+            failed += 1;
+            let failures = resting.get(&id).map_or(0, |rest| rest.failures) + 1;
+            let wait = backoff(failures, self.policy.retry_first, self.policy.retry_max, &**self.chance);
+            let mailbox = self.mesh.mailbox();
+            tracing::warn!(%mailbox, message_id = %id, failures, %error, "message not delivered; it stays at MESH");
+            resting.insert(id, Rest { failures, until: Instant::now() + wait });
+        }
+        // Where nothing went well, trying the rest at once would help nobody.
+        if left && failed < begun { Left::More } else { Left::Nothing }
+    }
+
+    /// Puts the expected workflows first, one of each in turn, and lets no others than a few stand before the next
+    /// listing. Only when much waits: listing each workflow by itself is a call to MESH more.
+    async fn share(&self, ids: Vec<MessageId>, outage: &mut Outage) -> Fair {
+        let policy = self.policy;
+        if ids.len() <= policy.fair_above || policy.workflows.is_empty() {
+            return Fair { ids, left: false };
+        }
+        let mut groups = Vec::with_capacity(policy.workflows.len());
+        let mut waiting: HashSet<MessageId> = ids.iter().cloned().collect();
+        for workflow in &policy.workflows {
+            let Some(listed) = outage.note(self.mesh.list(Some(workflow)).await) else {
+                return Fair { ids, left: false };
+            };
+            // What rests or was put into another group is not taken here.
+            groups.push(listed.into_iter().filter(|id| waiting.remove(id)).collect::<VecDeque<_>>());
+        }
+        let mut fair = Vec::with_capacity(ids.len());
+        while groups.iter().any(|group| !group.is_empty()) {
+            fair.extend(groups.iter_mut().filter_map(VecDeque::pop_front));
+        }
+        let others = waiting.len();
+        fair.extend(ids.into_iter().filter(|id| waiting.contains(id)).take(policy.strangers_max));
+        Fair { ids: fair, left: others > policy.strangers_max }
+    }
+}
+
+/// Messages in the order in which they are tried.
+struct Fair {
+    ids: Vec<MessageId>,
+    /// Whether some were left for the next listing.
+    left: bool,
+}
+
+/// Says once that a mailbox cannot be reached, and once that it can again.
+struct Outage {
+    mailbox: MailboxId,
+    since: Option<Instant>,
+    said: String,
+}
+
+impl Outage {
+    fn new(mailbox: MailboxId) -> Self {
+        Self { mailbox, since: None, said: String::new() }
+    }
+
+    fn note<T>(&mut self, result: Result<T, MeshError>) -> Option<T> {
+        let mailbox = &self.mailbox;
+        match result {
+            Ok(value) => {
+                if let Some(since) = self.since.take() {
+                    let lasted = Duration::from_secs(since.elapsed().as_secs());
+                    tracing::info!(%mailbox, ?lasted, "MESH answers again");
+                    self.said.clear();
+                }
+                Some(value)
+            }
+            Err(error) => {
+                self.since.get_or_insert_with(Instant::now);
+                if self.said != error.what {
+                    tracing::error!(%mailbox, %error, "mailbox cannot be read; messages stay at MESH");
+                    self.said = error.what;
+                }
+                None
+            }
+        }
+    }
+}

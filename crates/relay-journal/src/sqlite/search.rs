@@ -1,0 +1,249 @@
+//! What people ask: messages by any of their features, counts, the oldest, the partners.
+
+use jiff::Timestamp;
+use mesh_api::MessageId;
+use relay_core::search::SEARCH_LIMIT_MAX;
+use relay_core::{Cursor, Direction, MessageQuery, MessageSummary, Oldest, Partner, StateCount};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::fault::Fault;
+use super::value::{self, micros};
+
+/// What differs between the two tables.
+struct Table {
+    direction: Direction,
+    name: &'static str,
+    words: &'static str,
+    partner: &'static str,
+    /// Columns that only the other one has.
+    columns: &'static str,
+    unended: &'static str,
+    /// Accepted by MESH, and not known to be collected.
+    uncollected: &'static str,
+    failed: &'static str,
+}
+
+const OUTBOUND: Table = Table {
+    direction: Direction::Outbound,
+    name: "outbound",
+    words: "outbound_words",
+    partner: "recipient",
+    columns: "length, adapter, settled_at",
+    unended: "'received', 'sending', 'uploading', 'in_doubt'",
+    uncollected: "'accepted', 'unknown_outcome'",
+    failed: "'undelivered', 'rejected', 'expired', 'parked'",
+};
+
+const INBOUND: Table = Table {
+    direction: Direction::Inbound,
+    name: "inbound",
+    words: "inbound_words",
+    partner: "sender",
+    columns: "NULL AS length, NULL AS adapter, NULL AS settled_at",
+    unended: "'listed', 'delivering', 'delivered'",
+    uncollected: "''",
+    failed: "'parked', 'gone'",
+};
+
+fn table(direction: Direction) -> &'static Table {
+    match direction {
+        Direction::Outbound => &OUTBOUND,
+        Direction::Inbound => &INBOUND,
+    }
+}
+
+/// Keeps the words by which a message is found.
+pub(crate) fn keep_words(connection: &Connection, direction: Direction, rowid: i64) -> Result<(), Fault> {
+    let statement = match direction {
+        Direction::Outbound => {
+            "INSERT OR REPLACE INTO outbound_words (rowid, text)
+             SELECT rowid,
+                 concat_ws(' ', lower(hex(relay_id)), message_id, mailbox, recipient, workflow, local_id, file_name)
+             FROM outbound WHERE rowid = ?1"
+        }
+        Direction::Inbound => {
+            "INSERT OR REPLACE INTO inbound_words (rowid, text)
+             SELECT rowid,
+                 concat_ws(' ', lower(hex(relay_id)), message_id, mailbox, sender, workflow, local_id, file_name)
+             FROM inbound WHERE rowid = ?1"
+        }
+    };
+    connection.prepare_cached(statement)?.execute([rowid])?;
+    Ok(())
+}
+
+/// Messages, newest first.
+pub(crate) fn search(connection: &Connection, query: &MessageQuery) -> Result<Vec<MessageSummary>, Fault> {
+    let limit = query.limit.clamp(1, SEARCH_LIMIT_MAX);
+    let directions = match query.direction {
+        Some(direction) => vec![direction],
+        None => vec![Direction::Outbound, Direction::Inbound],
+    };
+    let mut found = Vec::new();
+    for direction in directions {
+        found.extend(search_in(connection, table(direction), query, limit)?);
+    }
+    found.sort_by_key(|message| std::cmp::Reverse((message.received_at, message.relay_id)));
+    found.truncate(limit as usize);
+    Ok(found)
+}
+
+fn search_in(
+    connection: &Connection,
+    table: &Table,
+    query: &MessageQuery,
+    limit: u32,
+) -> Result<Vec<MessageSummary>, Fault> {
+    let mut conditions = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    let mut must = |condition: &str, value: Value| {
+        values.push(value);
+        conditions.push(condition.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(mailbox) = &query.mailbox {
+        must("mailbox = ?", mailbox.as_str().to_owned().into());
+    }
+    if let Some(partner) = &query.partner {
+        must(&format!("{} = ?", table.partner), partner.clone().into());
+    }
+    if let Some(workflow) = &query.workflow {
+        must("workflow = ?", workflow.clone().into());
+    }
+    if let Some(state) = &query.state {
+        must("state_name = ?", state.clone().into());
+    }
+    if let Some(from) = query.from {
+        must("received_at >= ?", micros(from).into());
+    }
+    if let Some(until) = query.until {
+        must("received_at < ?", micros(until).into());
+    }
+    if let Some(words) = words(&query.words) {
+        must(&format!("rowid IN (SELECT rowid FROM {0} WHERE {0} MATCH ?)", table.words), words.into());
+    }
+    if let Some(Cursor { received_at, relay_id }) = query.after {
+        must("received_at <= ?", micros(received_at).into());
+        values.push(micros(received_at).into());
+        values.push(relay_id.0.as_bytes().to_vec().into());
+        let (at, id) = (values.len() - 1, values.len());
+        conditions.push(format!("(received_at, relay_id) < (?{at}, ?{id})"));
+    }
+    let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    let statement = format!(
+        "SELECT relay_id, message_id, mailbox, {partner} AS partner, workflow, local_id, file_name, {columns},
+             state_name, received_at, updated_at
+         FROM {name} WHERE {condition} ORDER BY received_at DESC, relay_id DESC LIMIT {limit}",
+        partner = table.partner,
+        columns = table.columns,
+        name = table.name,
+    );
+    let mut statement = connection.prepare_cached(&statement)?;
+    value::all(statement.query(params_from_iter(values))?, |row| summary(table.direction, row))
+}
+
+/// The words in the grammar of the index: each in quotes, so that nothing in it is an operator, and perhaps only the
+/// beginning of one. `None`: no word has a letter or a digit.
+fn words(words: &[String]) -> Option<String> {
+    let quoted: Vec<String> = words
+        .iter()
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .map(|word| format!("\"{}\"*", word.replace('"', " ")))
+        .collect();
+    (!quoted.is_empty()).then(|| quoted.join(" AND "))
+}
+
+fn summary(direction: Direction, row: &Row<'_>) -> Result<MessageSummary, Fault> {
+    let message_id = value::optional_text(row, "message_id")?;
+    let length: Option<u64> = row.get("length").map_err(|_| Fault::Unreadable("length"))?;
+    Ok(MessageSummary {
+        direction,
+        relay_id: value::relay_id(row, "relay_id")?,
+        message_id: message_id
+            .map(|id| id.parse::<MessageId>())
+            .transpose()
+            .map_err(|_| Fault::Unreadable("message_id"))?,
+        mailbox: value::mailbox(row, "mailbox")?,
+        partner: value::optional_text(row, "partner")?.filter(|partner| !partner.is_empty()),
+        workflow: value::optional_text(row, "workflow")?,
+        local_id: value::optional_text(row, "local_id")?,
+        file_name: value::optional_text(row, "file_name")?,
+        length,
+        adapter: value::optional_text(row, "adapter")?,
+        state: value::text(row, "state_name")?,
+        received_at: value::time(row, "received_at")?,
+        updated_at: value::time(row, "updated_at")?,
+        settled_at: value::optional_time(row, "settled_at")?,
+    })
+}
+
+/// How many messages are in each state, both ways.
+pub(crate) fn counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> {
+    let mut counts = Vec::new();
+    for Table { direction, name, .. } in [&INBOUND, &OUTBOUND] {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT state_name, count(*) AS messages FROM {name} GROUP BY state_name ORDER BY state_name"
+        ))?;
+        counts.extend(value::all(statement.query([])?, |row| {
+            Ok(StateCount {
+                direction: *direction,
+                state: value::text(row, "state_name")?,
+                messages: value::count(row, "messages")?,
+            })
+        })?);
+    }
+    Ok(counts)
+}
+
+/// The oldest message of each mailbox that has not ended.
+pub(crate) fn oldest_unended(connection: &Connection) -> Result<Vec<Oldest>, Fault> {
+    let mut oldest = Vec::new();
+    for Table { direction, name, unended, .. } in [&INBOUND, &OUTBOUND] {
+        // With min() SQLite takes the other columns from the row that has it.
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT mailbox, min(received_at) AS received_at, relay_id FROM {name}
+             WHERE state_name IN ({unended}) GROUP BY mailbox ORDER BY mailbox"
+        ))?;
+        oldest.extend(value::all(statement.query([])?, |row| {
+            Ok(Oldest {
+                direction: *direction,
+                mailbox: value::mailbox(row, "mailbox")?,
+                relay_id: value::relay_id(row, "relay_id")?,
+                received_at: value::time(row, "received_at")?,
+            })
+        })?);
+    }
+    Ok(oldest)
+}
+
+/// Who was sent to and received from since a time.
+pub(crate) fn partners(connection: &Connection, since: Timestamp) -> Result<Vec<Partner>, Fault> {
+    let mut partners = Vec::new();
+    for table in [&INBOUND, &OUTBOUND] {
+        let Table { direction, name, partner, uncollected, failed, .. } = table;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT mailbox, {partner} AS partner, workflow, count(*) AS messages,
+                 count(*) FILTER (WHERE state_name IN ({uncollected})) AS uncollected,
+                 min(received_at) FILTER (WHERE state_name IN ({uncollected})) AS uncollected_since,
+                 count(*) FILTER (WHERE state_name IN ({failed})) AS failed,
+                 max(received_at) AS last
+             FROM {name}
+             WHERE received_at >= ?1 AND {partner} <> '' AND workflow IS NOT NULL
+             GROUP BY mailbox, {partner}, workflow ORDER BY mailbox, {partner}, workflow"
+        ))?;
+        partners.extend(value::all(statement.query([micros(since)])?, |row| {
+            Ok(Partner {
+                direction: *direction,
+                mailbox: value::mailbox(row, "mailbox")?,
+                partner: value::text(row, "partner")?,
+                workflow: value::text(row, "workflow")?,
+                messages: value::count(row, "messages")?,
+                uncollected: value::count(row, "uncollected")?,
+                uncollected_since: value::optional_time(row, "uncollected_since")?,
+                failed: value::count(row, "failed")?,
+                last: value::time(row, "last")?,
+            })
+        })?);
+    }
+    Ok(partners)
+}
