@@ -46,6 +46,7 @@ fn client(url: &str, key: &str) -> Client {
         timeouts: Timeouts::default(),
         // Refused credentials are cases here; they must not keep the others from being tried.
         breaker: BreakerConfig { failures: 0, ..BreakerConfig::default() },
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: "conformance==1".to_owned(),
         now: || jiff::Timestamp::UNIX_EPOCH + std::time::UNIX_EPOCH.elapsed().unwrap_or_default(),
     })
@@ -173,7 +174,13 @@ impl World {
         ));
         rows.push(("the second chunk", "()", chunk(&self.one, &id, 2).await));
         rows.push(("the second chunk again", "()", chunk(&self.one, &id, 2).await));
-        let upload = Upload { message_id: id.clone(), next: 2 };
+        let upload = Upload {
+            message_id: id.clone(),
+            next: 2,
+            length: payload.length(),
+            chunk_bytes: plan.chunk_bytes(),
+            gzip: options.gzip,
+        };
         let resumed = self.one.resume(upload, &payload, &options).await;
         rows.push(("an upload goes on", "true", format!("{}", resumed.is_ok_and(|resumed| resumed == id))));
         rows.push(("the last chunk again", "AlreadyComplete NotApplied", chunk(&self.one, &id, 3).await));

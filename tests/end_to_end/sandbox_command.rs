@@ -42,6 +42,7 @@ impl Serving {
             proxy: None,
             timeouts: Timeouts::default(),
             breaker: BreakerConfig::default(),
+            expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
             application: "test==1".to_owned(),
             now: || std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(jiff::Timestamp::UNIX_EPOCH, now),
         })

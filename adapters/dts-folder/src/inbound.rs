@@ -1,6 +1,7 @@
 //! Messages from MESH to IN (`dts-file-interface.md` 2.3, 3.6, 4.5, checks 33 to 42).
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use relay_core::{
     Clock, DeliveryError, Download, FailureClass, Held, Inbound, MessageId, MessageKind, Owner,
     PayloadStream, ReadProgress, Receipt, Sink, SinkHealth,
 };
+use thiserror::Error;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::folders::Folders;
@@ -37,7 +39,7 @@ impl FolderSink {
     }
 
     /// Writes data and control file where no reader looks, durably.
-    async fn stage(&self, message: Inbound<'_>) -> io::Result<Sealed> {
+    async fn stage(&self, message: Inbound<'_>) -> Result<Sealed, PutError> {
         let Inbound { download, body, mailbox, held, progress, .. } = message;
         let id = download.message_id.to_string();
         let temp = self.folders.temp.clone();
@@ -53,11 +55,11 @@ impl FolderSink {
         }
         let control = control_file(download, mailbox.as_str(), self.clock.now());
         let text = control.write(LineEnd::platform());
-        blocking(move || {
+        let sealed = blocking(move || {
             stage.write(CONTROL, text.as_bytes())?;
             stage.seal()
-        })
-        .await
+        });
+        Ok(sealed.await?)
     }
 
     /// Whether every file is still in the stage or was moved to IN: the data before the control file.
@@ -68,7 +70,7 @@ impl FolderSink {
             || self.folders.inbox.join(file_name::data_name(id)).exists()
     }
 
-    async fn put(&self, message: Inbound<'_>) -> io::Result<Receipt> {
+    async fn put(&self, message: Inbound<'_>) -> Result<Receipt, PutError> {
         let id = message.download.message_id.to_string();
         let sealed = match Sealed::find(&self.folders.temp, &id) {
             // An earlier attempt got this far: what is still in the stage is all that is missing, even if
@@ -81,13 +83,53 @@ impl FolderSink {
             None => self.stage(message).await?,
         };
         let inbox = self.folders.inbox.clone();
-        blocking(move || {
+        let released = blocking(move || {
             // The control file goes last: readers take its arrival as "the data is complete".
             sealed.release(DATA, &inbox.join(file_name::data_name(&id)))?;
             sealed.release(CONTROL, &inbox.join(file_name::control_name(&id)))?;
             Ok(Receipt(format!("{RECEIPT}{id}")))
-        })
-        .await
+        });
+        Ok(released.await?)
+    }
+}
+
+/// Why a message did not get into IN.
+#[derive(Debug, Error)]
+enum PutError {
+    /// Its bytes did not come.
+    #[error(transparent)]
+    Body(io::Error),
+    /// A folder did not take it.
+    #[error(transparent)]
+    Folder(#[from] io::Error),
+}
+
+impl PutError {
+    fn told(self, folder: &Path) -> DeliveryError {
+        let folder = folder.display();
+        match self {
+            // As `PayloadStream` says: fetched again, it would fail in the same way.
+            Self::Body(error) if error.kind() == io::ErrorKind::InvalidData => DeliveryError {
+                what: format!("folder {folder}: the message cannot be received: {error}"),
+                class: FailureClass::Permanent,
+                owner: Owner::Organisation,
+            },
+            Self::Body(error) => DeliveryError {
+                what: format!(
+                    "folder {folder}: the message did not come whole and is fetched again: {error}"
+                ),
+                class: FailureClass::Transient,
+                owner: Owner::Mesh,
+            },
+            Self::Folder(error) => DeliveryError {
+                what: format!(
+                    "folder {folder}: writing a received message failed: {error}; make room or give the relay's \
+                     account the right to write there and in TEMP"
+                ),
+                class: FailureClass::Transient,
+                owner: Owner::Operator,
+            },
+        }
     }
 }
 
@@ -100,16 +142,7 @@ impl Sink for FolderSink {
     }
 
     async fn deliver(&self, message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
-        let folder = self.folders.inbox.clone();
-        self.put(message).await.map_err(|error| DeliveryError {
-            what: format!(
-                "folder {}: writing a received message failed: {error}; make room or give the relay's account \
-                 the right to write there and in TEMP",
-                folder.display()
-            ),
-            class: FailureClass::Transient,
-            owner: Owner::Operator,
-        })
+        self.put(message).await.map_err(|error| error.told(&self.folders.inbox))
     }
 
     async fn recorded(&self, receipt: &Receipt) {
@@ -140,7 +173,7 @@ async fn write_body(
     mut body: PayloadStream,
     held: Held,
     progress: ReadProgress,
-) -> io::Result<Stage> {
+) -> Result<Stage, PutError> {
     let path = stage.path(DATA);
     let mut file = match held.chunks {
         0 => tokio::fs::File::create(&path).await?,
@@ -152,7 +185,18 @@ async fn write_body(
         }
     };
     let mut recorded = held;
-    while let Some(bytes) = body.try_next().await? {
+    loop {
+        let bytes = match body.try_next().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => break,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    // No attempt will go on with what came so far.
+                    stage.forget();
+                }
+                return Err(PutError::Body(error));
+            }
+        };
         let whole = progress();
         if whole.chunks > recorded.chunks {
             file.flush().await?;
@@ -223,5 +267,70 @@ fn status(download: &Download, report: bool, now: Timestamp) -> StatusRecord {
         status,
         code: or(&given.code, code),
         description: or(&given.description, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use relay_core::RelayId;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+    }
+
+    /// Delivers a message of two chunks whose second one fails with an error of this kind.
+    async fn broken(sink: &FolderSink, kind: io::ErrorKind) -> DeliveryError {
+        let id: MessageId = "ID1".parse().expect("an id");
+        let download = Download::read(&id, |_| None).expect("metadata");
+        let whole = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&whole);
+        let pieces = [
+            Ok(Bytes::from_static(b"first")),
+            Ok(Bytes::new()),
+            Err(io::Error::new(kind, "as MESH gave it")),
+        ];
+        let body = stream::iter(pieces).inspect(move |piece| {
+            if piece.as_ref().is_ok_and(Bytes::is_empty) {
+                counted.store(1, Ordering::Relaxed);
+            }
+        });
+        let message = Inbound {
+            relay_id: RelayId(uuid::Uuid::nil()),
+            mailbox: &"X26ABC1".parse().expect("a mailbox"),
+            download: &download,
+            body: body.boxed(),
+            held: Held::default(),
+            progress: Box::new(move || match whole.load(Ordering::Relaxed) {
+                0 => Held::default(),
+                chunks => Held { chunks, bytes: 5 },
+            }),
+            attempt: 1,
+        };
+        sink.deliver(message).await.expect_err("a failure")
+    }
+
+    #[tokio::test]
+    async fn bytes_at_fault_are_refused_for_good_and_leave_nothing() {
+        let root = tempfile::tempdir().expect("a folder");
+        let sink = FolderSink::new(Arc::new(Folders::open(root.path()).expect("folders")), Arc::new(Still));
+        let id = "ID1".parse().expect("an id");
+
+        let error = broken(&sink, io::ErrorKind::ConnectionReset).await;
+        assert_eq!((error.class, error.owner), (FailureClass::Transient, Owner::Mesh), "{error}");
+        assert_eq!(sink.held(&id).await, Held { chunks: 1, bytes: 5 }, "the next attempt goes on");
+
+        let error = broken(&sink, io::ErrorKind::InvalidData).await;
+        assert_eq!((error.class, error.owner), (FailureClass::Permanent, Owner::Organisation), "{error}");
+        assert!(error.what.contains("as MESH gave it") && !error.what.contains("make room"), "{error}");
+        let beginning = sink.folders.temp.join("ID1.relay-new");
+        assert!(!beginning.exists(), "the beginning of a parked message takes up room");
     }
 }

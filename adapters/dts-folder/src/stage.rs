@@ -76,6 +76,11 @@ impl Stage {
         Ok(())
     }
 
+    /// Lets the folder go with this stage, whatever was recorded.
+    pub fn forget(&mut self) {
+        self.is_kept = false;
+    }
+
     /// Where the file `name` is to be written. Whoever writes it syncs it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.open.join(name)

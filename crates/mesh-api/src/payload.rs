@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 
-/// Bytes on their way. An error ends the stream.
+/// Bytes on their way. An error ends the stream. One of the kind [`io::ErrorKind::InvalidData`] says that the bytes
+/// themselves are at fault and will be the next time too; after any other, another attempt may do better.
 pub type PayloadStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// Opens a part of a payload. Implemented by whoever holds the bytes: a folder, a broker's delivery, a caller.

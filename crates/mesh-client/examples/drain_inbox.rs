@@ -22,6 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: "drain-inbox==1.0".to_owned(),
         #[expect(clippy::disallowed_methods, reason = "a program's own clock")]
         now: jiff::Timestamp::now,

@@ -41,6 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: "send-file==1.0".to_owned(),
         #[expect(clippy::disallowed_methods, reason = "a program's own clock")]
         now: jiff::Timestamp::now,

@@ -1,20 +1,21 @@
 //! Request bodies that know how far they got.
 //!
 //! Whether a broken send may be repeated depends on one fact: was the last byte handed to the connection? So
-//! every body keeps a [`Watch`], and holds its last piece back until its source has ended as promised.
+//! every body keeps a [`Watch`], and holds its last piece back until its source has ended as promised. The last byte
+//! counts, not the end behind it: a receiver may take the message once it has that byte.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt};
 use hyper::body::{Body, Frame, SizeHint};
 use mesh_api::PayloadStream;
 use tokio::time::Instant;
 
-use crate::gzip;
+use crate::gzip::{CompressorFailed, Compressors};
 
 /// Largest piece that is handed to the connection at once.
 pub(crate) const PIECE_BYTES: usize = 64 * 1024;
@@ -28,7 +29,27 @@ struct Progress {
     moved: Instant,
     handed_out: bool,
     given_up: bool,
-    failure: Option<io::ErrorKind>,
+    failure: Option<BodyFailure>,
+    /// Of the connection, while it waits for the source.
+    waiting: Option<Waker>,
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyFailure {
+    /// Its source failed, or was not as long as promised.
+    Source(io::ErrorKind),
+    /// It could not be compressed.
+    Compressor,
+}
+
+impl BodyFailure {
+    fn of(error: &io::Error) -> Self {
+        match error.get_ref() {
+            Some(inner) if inner.is::<CompressorFailed>() => Self::Compressor,
+            _ => Self::Source(error.kind()),
+        }
+    }
 }
 
 impl Watch {
@@ -38,10 +59,11 @@ impl Watch {
             handed_out: false,
             given_up: false,
             failure: None,
+            waiting: None,
         })))
     }
 
-    /// When the body last moved.
+    /// When the body last moved: a piece of it was handed out, or one of its source was read.
     pub(crate) fn moved(&self) -> Instant {
         self.lock().moved
     }
@@ -52,16 +74,25 @@ impl Watch {
         self.lock().handed_out
     }
 
-    /// Ends the body where it is and says whether the connection was given the last byte. After this no byte
-    /// leaves, so the answer stays true while the request is being dropped.
+    /// Ends the body where it is, and with it the connection, and says whether that was given the last byte. After
+    /// this no byte leaves, so the answer stays true while the request is being dropped.
     pub(crate) fn give_up(&self) -> bool {
         let mut progress = self.lock();
         progress.given_up = true;
+        // A source that never moves again would keep the connection waiting.
+        if let Some(connection) = progress.waiting.take() {
+            connection.wake();
+        }
         progress.handed_out
     }
 
-    /// Why the source failed, if it did.
-    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+    /// Notes that something moved.
+    fn note_move(&self) {
+        self.lock().moved = Instant::now();
+    }
+
+    /// Why the body failed, if it did.
+    pub(crate) fn failure(&self) -> Option<BodyFailure> {
         self.lock().failure
     }
 
@@ -76,6 +107,8 @@ pub(crate) struct RequestBody {
     source: Option<PayloadStream>,
     /// Bytes still to come, when the length is known beforehand.
     left: Option<u64>,
+    /// The piece that comes next, when the length is not known: it may be the last one.
+    held_back: Option<Bytes>,
     watch: Watch,
 }
 
@@ -84,18 +117,23 @@ impl RequestBody {
     pub(crate) fn empty() -> Self {
         let watch = Watch::new();
         watch.lock().handed_out = true;
-        Self { source: None, left: Some(0), watch }
+        Self { source: None, left: Some(0), held_back: None, watch }
     }
 
     /// Exactly `length` bytes of `source`.
     pub(crate) fn plain(source: PayloadStream, length: u64) -> Self {
-        Self { source: Some(Box::pin(Exact::new(source, length))), left: Some(length), watch: Watch::new() }
+        let source = Some(Box::pin(Exact::new(source, length)) as PayloadStream);
+        Self { source, left: Some(length), held_back: None, watch: Watch::new() }
     }
 
     /// `length` bytes of `source`, gzipped on the way.
-    pub(crate) fn gzipped(source: PayloadStream, length: u64) -> Self {
-        let source = gzip::compress(Box::pin(Exact::new(source, length)));
-        Self { source: Some(source), left: None, watch: Watch::new() }
+    pub(crate) fn gzipped(source: PayloadStream, length: u64, compressors: &Compressors) -> Self {
+        let watch = Watch::new();
+        // A slow source may take long to fill a block, and nothing goes out meanwhile.
+        let reading = watch.clone();
+        let source = Exact::new(source, length).inspect_ok(move |_| reading.note_move());
+        let source = Some(compressors.compress(Box::pin(source)));
+        Self { source, left: None, held_back: None, watch }
     }
 
     /// The watch over this body.
@@ -113,34 +151,45 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = &mut *self;
-        let Some(source) = &mut this.source else {
-            return Poll::Ready(None);
-        };
-        let next = ready!(source.as_mut().poll_next(context));
-        let mut progress = this.watch.lock();
-        if progress.given_up {
-            // Whoever waited was told what left, and that must stay true.
-            this.source = None;
-            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
-        }
-        progress.moved = Instant::now();
-        match next {
-            Some(Ok(piece)) => {
-                if let Some(left) = &mut this.left {
+        loop {
+            let Some(source) = &mut this.source else {
+                return Poll::Ready(None);
+            };
+            let next = source.as_mut().poll_next(context);
+            let mut progress = this.watch.lock();
+            if progress.given_up {
+                // Whoever waited was told what left, and that must stay true.
+                this.source = None;
+                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+            }
+            let Poll::Ready(next) = next else {
+                progress.waiting = Some(context.waker().clone());
+                return Poll::Pending;
+            };
+            progress.moved = Instant::now();
+            match (next, &mut this.left) {
+                (Some(Ok(piece)), Some(left)) => {
                     *left = left.saturating_sub(piece.len() as u64);
                     progress.handed_out = *left == 0;
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Some(Err(error)) => {
-                progress.failure = Some(error.kind());
-                this.source = None;
-                Poll::Ready(Some(Err(error)))
-            }
-            None => {
-                progress.handed_out = true;
-                this.source = None;
-                Poll::Ready(None)
+                (Some(Ok(piece)), None) => {
+                    if let Some(before) = this.held_back.replace(piece) {
+                        return Poll::Ready(Some(Ok(Frame::data(before))));
+                    }
+                }
+                (Some(Err(error)), _) => {
+                    progress.failure = Some(BodyFailure::of(&error));
+                    this.source = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                (None, _) => {
+                    progress.handed_out = true;
+                    this.source = None;
+                    // Nothing comes behind it, so that the connection need not ask again.
+                    this.left = Some(0);
+                    return Poll::Ready(this.held_back.take().map(|last| Ok(Frame::data(last))));
+                }
             }
         }
     }
@@ -262,7 +311,43 @@ mod tests {
             let body = RequestBody::plain(source(pieces), 4);
             let watch = body.watch();
             assert!(body.collect().await.is_err());
-            assert_eq!((watch.handed_out(), watch.failure()), (false, Some(kind)));
+            let failure = Some(BodyFailure::Source(kind));
+            assert_eq!((watch.handed_out(), watch.failure()), (false, failure));
         }
+    }
+
+    #[tokio::test]
+    async fn a_compressor_that_fails_is_not_told_as_the_sources_fault() {
+        let mut body = RequestBody::plain(source(vec![Err(io::Error::other(CompressorFailed))]), 4);
+        assert!(body.frame().await.expect("an end").is_err());
+        assert_eq!(body.watch().failure(), Some(BodyFailure::Compressor));
+    }
+
+    /// A receiver may take the message when it has the member's end, and so before the body's.
+    #[tokio::test]
+    async fn gzip_counts_as_handed_out_with_its_last_byte() {
+        let mut body = RequestBody::gzipped(source(vec![Ok(b"ab"), Ok(b"cd")]), 4, &Compressors::new());
+        let watch = body.watch();
+        let mut gzip = Vec::new();
+        while !body.is_end_stream() {
+            assert!(!watch.handed_out(), "the trailer is still here");
+            gzip.extend_from_slice(
+                &body.frame().await.expect("a frame").expect("a piece").into_data().expect("data"),
+            );
+        }
+        assert!(watch.handed_out());
+        let mut plain = Vec::new();
+        io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&gzip[..]), &mut plain).expect("gzip");
+        assert_eq!(plain, b"abcd");
+    }
+
+    #[tokio::test]
+    async fn giving_up_wakes_a_connection_that_waits_for_the_source() {
+        let mut body = RequestBody::plain(Box::pin(stream::pending()), 4);
+        let watch = body.watch();
+        let connection = tokio::spawn(async move { body.frame().await });
+        tokio::task::yield_now().await;
+        watch.give_up();
+        assert!(connection.await.expect("a task").expect("a frame").is_err());
     }
 }

@@ -21,7 +21,7 @@ use rand::Rng;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::body::{RequestBody, Watch};
+use crate::body::{BodyFailure, RequestBody, Watch};
 use crate::client::Mailbox;
 use crate::error::{Call, CallError, ConnectFault, Details, ErrorKind};
 use crate::outcome::{Verdict, judge};
@@ -66,12 +66,6 @@ pub(crate) struct Part<'a> {
     pub(crate) gzip: bool,
 }
 
-/// An answer's head, and how far our body had got when it came.
-pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
-    pub(crate) body_handed_out: bool,
-}
-
 impl Mailbox {
     pub(crate) fn fail(&self, call: Call, kind: ErrorKind, effect: Effect) -> CallError {
         CallError::from(Details {
@@ -95,7 +89,7 @@ impl Mailbox {
         &self,
         outline: &Outline,
         part: Option<&Part<'_>>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response<Incoming>, CallError> {
         if part.is_some() {
             // A payload that moves may take as long as it needs.
             return self.attempts(outline, part).await;
@@ -107,13 +101,17 @@ impl Mailbox {
         }
     }
 
-    async fn attempts(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
+    async fn attempts(
+        &self,
+        outline: &Outline,
+        part: Option<&Part<'_>>,
+    ) -> Result<Response<Incoming>, CallError> {
         let mut attempt = 1;
         // Once an attempt may have taken effect, no later failure tells that the call did not.
         let mut doubted = false;
         loop {
             let error = match self.once(outline, part).await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             doubted |= error.effect() == Effect::Unknown;
@@ -134,15 +132,24 @@ impl Mailbox {
         }
     }
 
-    /// Makes a call once, unless calls rest. An answer that is no success is an error.
-    pub(crate) async fn once(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
+    /// Makes a call once, unless calls rest. An answer that is no success is an error, and so is one that came before
+    /// the body was sent whole.
+    pub(crate) async fn once(
+        &self,
+        outline: &Outline,
+        part: Option<&Part<'_>>,
+    ) -> Result<Response<Incoming>, CallError> {
         let breakers = self.admit(outline.call)?;
         let outcome = self.request_once(outline, part).await;
         breakers.tell(outcome.as_ref().err());
         outcome
     }
 
-    async fn request_once(&self, outline: &Outline, part: Option<&Part<'_>>) -> Result<Answer, CallError> {
+    async fn request_once(
+        &self,
+        outline: &Outline,
+        part: Option<&Part<'_>>,
+    ) -> Result<Response<Incoming>, CallError> {
         let body = match part {
             Some(part) => self.open_part(outline.call, part).await?,
             None => RequestBody::empty(),
@@ -151,14 +158,24 @@ impl Mailbox {
         let request = self.request(outline, body)?;
         let response = self.exchange(outline.call, request, &watch).await?;
         self.client.note_date(response.headers());
-        let body_handed_out = watch.handed_out();
+        let early = !watch.handed_out();
         if response.status().is_success() {
-            return Ok(Answer { response, body_handed_out });
+            if early {
+                self.drain(outline.call, response).await;
+                watch.give_up();
+                return Err(self.unusable(outline.call, "it came before the data was sent whole"));
+            }
+            return Ok(response);
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         // The status alone decides enough when the body cannot be read.
         let body = self.read_small(outline.call, response).await.unwrap_or_default();
+        if early {
+            // The connection would go on sending the rest with nobody waiting, beside the next attempt. Not before the
+            // answer was read: giving up ends the connection.
+            watch.give_up();
+        }
         let now = (self.client.shared.now)();
         let Verdict { kind, effect, service } = judge(outline.call, status, &headers, &body, now);
         Err(CallError::from(Details {
@@ -180,7 +197,10 @@ impl Mailbox {
             .await
             .map_err(|_| unreadable(io::ErrorKind::TimedOut))?
             .map_err(|error| unreadable(error.kind()))?;
-        Ok(if part.gzip { RequestBody::gzipped(source, length) } else { RequestBody::plain(source, length) })
+        Ok(match part.gzip {
+            true => RequestBody::gzipped(source, length, &self.client.shared.compressors),
+            false => RequestBody::plain(source, length),
+        })
     }
 
     fn request(&self, outline: &Outline, body: RequestBody) -> Result<Request<RequestBody>, CallError> {
@@ -223,8 +243,12 @@ impl Mailbox {
 
     /// What a failure beneath HTTP means.
     fn broken(&self, call: Call, error: &legacy::Error, watch: &Watch) -> CallError {
-        if let Some(kind) = watch.failure() {
-            return self.fail(call, ErrorKind::PayloadUnreadable(kind), Effect::NotApplied);
+        if let Some(failure) = watch.failure() {
+            let kind = match failure {
+                BodyFailure::Source(kind) => ErrorKind::PayloadUnreadable(kind),
+                BodyFailure::Compressor => ErrorKind::NotCompressed,
+            };
+            return self.fail(call, kind, Effect::NotApplied);
         }
         if error.is_connect() {
             return self.fail(call, ErrorKind::Connect(connect_fault(error)), Effect::NotApplied);
@@ -251,7 +275,7 @@ impl Mailbox {
         response: Response<Incoming>,
     ) -> Result<Bytes, CallError> {
         const TOO_LONG: &str = "it is longer than such an answer can be";
-        let gzipped = coding(response.headers()) == Some(Coding::Gzip);
+        let coding = coding(response.headers()).ok_or_else(|| self.unusable(call, NOT_ASKED_FOR))?;
         let whole = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
         let bytes = match timeout(self.client.shared.timeouts.answer, whole).await {
             Ok(Ok(collected)) => collected.to_bytes(),
@@ -259,7 +283,7 @@ impl Mailbox {
             Ok(Err(_)) => return Err(self.fail(call, ErrorKind::Broken, doubt(call, true))),
             Err(_) => return Err(self.fail(call, ErrorKind::TimedOut, doubt(call, true))),
         };
-        if !gzipped || bytes.is_empty() {
+        if coding == Coding::Identity || bytes.is_empty() {
             return Ok(bytes);
         }
         let mut plain = Vec::new();
@@ -329,14 +353,28 @@ pub(crate) enum Coding {
     Gzip,
 }
 
-/// Reads `Content-Encoding`. `None` for one that was not asked for.
+/// What is wrong with an answer whose [`coding`] is `None`.
+pub(crate) const NOT_ASKED_FOR: &str = "its content encoding was not asked for";
+
+/// Reads `Content-Encoding`, over all its lines. `None` for one that was not asked for, or more than one.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<Coding> {
-    let value = headers.get(CONTENT_ENCODING).map(text).unwrap_or_default();
-    match value.trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Some(Coding::Identity),
-        "gzip" | "x-gzip" => Some(Coding::Gzip),
+    let codings: Vec<_> = tokens(headers, &CONTENT_ENCODING).filter(|token| token != "identity").collect();
+    match codings.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Some(Coding::Identity),
+        ["gzip" | "x-gzip"] => Some(Coding::Gzip),
         _ => None,
     }
+}
+
+/// The values of a header that is a list: from all its lines, in lower case, without empty ones.
+pub(crate) fn tokens<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = String> + use<'a> {
+    let lines = headers.get_all(name).into_iter().map(|value| text(value).to_ascii_lowercase());
+    let tokens =
+        lines.flat_map(|line| line.split(',').map(|token| token.trim().to_owned()).collect::<Vec<_>>());
+    tokens.filter(|token| !token.is_empty())
 }
 
 /// A header's text: UTF-8, else Latin-1, so that no value is lost.

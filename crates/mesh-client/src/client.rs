@@ -15,6 +15,7 @@ use crate::breaker::{Breaker, Rest};
 use crate::config::{BaseUrl, BreakerConfig, ClientConfig, ClientConfigError, Timeouts};
 use crate::connect::Connector;
 use crate::error::{Call, CallError, ErrorKind, Resting};
+use crate::gzip::Compressors;
 use crate::pool::Pool;
 use crate::proxy::Tunnel;
 use crate::tls;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) application: HeaderValue,
     pub(crate) os_version: HeaderValue,
     pub(crate) now: fn() -> Timestamp,
+    pub(crate) compressors: Compressors,
+    pub(crate) expanded_bytes_max: u64,
     key: SharedKey,
     environment: Breaker,
     breaker: BreakerConfig,
@@ -71,6 +74,8 @@ impl Client {
                 application,
                 os_version: os_version(),
                 now: config.now,
+                compressors: Compressors::new(),
+                expanded_bytes_max: config.expanded_bytes_max,
                 key: config.shared_key,
                 environment: Breaker::new(config.breaker),
                 breaker: config.breaker,
@@ -155,8 +160,8 @@ impl Admitted<'_> {
                 self.mailbox.forget();
                 self.environment.fail(&error.reason());
             }
-            // Our own files say nothing of MESH.
-            ErrorKind::PayloadUnreadable(_) | ErrorKind::Unsendable(_) => {
+            // What goes wrong on our own side says nothing of MESH.
+            ErrorKind::PayloadUnreadable(_) | ErrorKind::NotCompressed | ErrorKind::Unsendable(_) => {
                 self.mailbox.forget();
                 self.environment.forget();
             }

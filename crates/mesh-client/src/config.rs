@@ -14,6 +14,11 @@ use thiserror::Error;
 
 use crate::proxy::{Proxy, ProxyConfigError};
 
+/// Decompressed bytes of a chunk that are taken however few came: 2 GB. Gzip makes up to 1,030 of one byte, and honest
+/// records that are padded with blanks come to more than 300, so for chunks of usual size only this bounds what a
+/// sender can put on the disk. It is decoded as a stream and costs no memory.
+pub const EXPANDED_BYTES_MAX: u64 = 2_000_000_000;
+
 /// What a [`crate::Client`] is built from: one MESH environment and the ways to reach it.
 pub struct ClientConfig {
     /// Address of the environment, such as `https://mesh-sync.spineservices.nhs.uk` (`mesh-api.md` 1.1). A slash
@@ -30,6 +35,9 @@ pub struct ClientConfig {
     pub timeouts: Timeouts,
     /// When failing calls rest.
     pub breaker: BreakerConfig,
+    /// Decompressed bytes of a chunk that are taken however few came: [`EXPANDED_BYTES_MAX`], unless there is a reason.
+    /// Beyond them, at most 200 are taken for each byte that came.
+    pub expanded_bytes_max: u64,
     /// Name and version of the calling program, such as `mesh-relay==0.1.0`: printable ASCII. Sent as
     /// `Mex-ClientVersion` and `User-Agent`.
     pub application: String,
@@ -69,8 +77,8 @@ pub struct TlsConfig {
 pub struct Timeouts {
     /// For a connection to stand: name, TCP, proxy and TLS together. 15 seconds by default.
     pub connect: Duration,
-    /// Longest silence: nothing of our body could be written, and nothing came back. A large body that moves
-    /// may take as long as it needs. 60 seconds by default, because MESH answers a chunk of 100 MB only after it
+    /// Longest silence: nothing of our body could be read or written, and nothing came back. A large body that moves
+    /// may take as long as it needs, and so may a slow source. 60 seconds by default, because MESH answers a chunk of 100 MB only after it
     /// stored it. A JSON answer has this long as a whole, so that it cannot trickle for ever.
     pub answer: Duration,
     /// Longest time of a call without a payload, all its attempts and waits together. 3 minutes by default.

@@ -36,8 +36,8 @@ impl Mailbox {
     }
 
     async fn endpoints(&self, call: Call, path: String) -> Result<Vec<Endpoint>, CallError> {
-        let answer = self.repeat(&Outline::new(call, Method::GET, path), None).await?;
-        let body = self.read_small(call, answer.response).await?;
+        let response = self.repeat(&Outline::new(call, Method::GET, path), None).await?;
+        let body = self.read_small(call, response).await?;
         Endpoint::read_all(&body).ok_or_else(|| self.unusable(call, "it is no list of mailboxes"))
     }
 
@@ -47,8 +47,8 @@ impl Mailbox {
     /// What every call may meet.
     pub async fn count(&self) -> Result<u64, CallError> {
         const CALL: Call = Call::Count;
-        let answer = self.repeat(&Outline::new(CALL, Method::GET, path::count(&self.id)), None).await?;
-        let body = self.read_small(CALL, answer.response).await?;
+        let response = self.repeat(&Outline::new(CALL, Method::GET, path::count(&self.id)), None).await?;
+        let body = self.read_small(CALL, response).await?;
         endpoint::read_count(&body).ok_or_else(|| self.unusable(CALL, "it is no count"))
     }
 }

@@ -1,31 +1,31 @@
 //! Downloading: chunks fetched one after the other, decoded each by itself, joined (`mesh-api.md` 4.4, 4.5, 5.3).
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_compression::tokio::bufread::GzipDecoder;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_ENCODING, HeaderValue, TRANSFER_ENCODING};
-use hyper::{Method, Response};
-use mesh_api::chunk::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX};
+use hyper::{HeaderMap, Method, Response};
+use mesh_api::chunk::MESSAGE_BYTES_MAX;
 use mesh_api::{ChunkRange, Download, Effect, Held, MessageId, PayloadStream, header, path};
 use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use crate::call::{Coding, Outline, coding, text};
+use crate::call::{Coding, NOT_ASKED_FOR, Outline, coding, text, tokens};
 use crate::client::Mailbox;
 use crate::error::{Call, CallError, ErrorKind};
 use crate::receive::{OpenMessage, Progress};
 
 /// Pieces in which decoded bytes are handed on.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Decoded bytes of a chunk that are taken whatever the ratio: as many as could have come uncompressed.
-const EXPANSION_FREE_BYTES: u64 = REQUEST_BYTES_MAX;
-/// Beyond that, most decoded bytes per encoded one. Text of one word over and over stays below it.
+/// Beyond [`crate::ClientConfig::expanded_bytes_max`], most decoded bytes of a chunk per encoded one. Deflate reaches
+/// 1,030; records make 5 to 50.
 const EXPANSION_RATIO_MAX: u64 = 200;
 
 /// Times in a row that a chunk is fetched again after its connection broke, without a byte more than before.
@@ -34,13 +34,13 @@ const RESUMES_MAX: u32 = 3;
 /// How much an answer may become.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
+    /// Decoded bytes of a chunk that are taken whatever the ratio.
     free: u64,
+    /// Beyond those, most decoded bytes of a chunk per encoded one.
     ratio: u64,
+    /// Most decoded bytes of the message.
     message: u64,
 }
-
-const BOUNDS: Bounds =
-    Bounds { free: EXPANSION_FREE_BYTES, ratio: EXPANSION_RATIO_MAX, message: MESSAGE_BYTES_MAX };
 
 impl Bounds {
     /// Whether so many decoded bytes of a chunk and of the message are still believable.
@@ -81,20 +81,13 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchMessage`], [`ErrorKind::NoLongerAvailable`], or what every call may meet. The stream
-    /// fails when a chunk does, when a body is cut short, when status and chunk range disagree, and when the
-    /// bytes expand beyond what is believable.
+    /// fails when a chunk does, when a body is cut short, when status and chunk range disagree, and with
+    /// [`ErrorKind::ExpandsTooFar`] when the bytes become more than [`crate::ClientConfig::expanded_bytes_max`] allows,
+    /// or than [`MESSAGE_BYTES_MAX`].
     pub async fn open(&self, id: &MessageId) -> Result<OpenMessage, CallError> {
         const CALL: Call = Call::Open;
         let response = self.fetch(CALL, path::message(&self.id, id)).await?;
-        let mut download = self.metadata(CALL, id, &response)?;
-        // Live leaves the range out on single messages; where only the total is given, it counts (5.3).
-        if response.headers().get(header::CHUNK_RANGE).is_none()
-            && let Some(total) = response.headers().get(header::TOTAL_CHUNKS)
-        {
-            let total = text(total).trim().parse();
-            download.chunk.of =
-                total.map_err(|_| self.unusable(CALL, "its number of chunks is no number"))?;
-        }
+        let download = self.metadata(CALL, id, &response)?;
         let range = download.chunk;
         self.agree(CALL, response.status().as_u16(), range, 1)?;
         self.joined(CALL, download, response, range, Held::default())
@@ -137,7 +130,11 @@ impl Mailbox {
             range,
             whole: false,
             decoded: held.bytes,
-            bounds: BOUNDS,
+            bounds: Bounds {
+                free: self.client.shared.expanded_bytes_max,
+                ratio: EXPANSION_RATIO_MAX,
+                message: MESSAGE_BYTES_MAX,
+            },
             passing_over: 0,
             resumes: 0,
             progress: progress.clone(),
@@ -166,7 +163,7 @@ impl Mailbox {
     async fn fetch(&self, call: Call, path: String) -> Result<Response<Incoming>, CallError> {
         let outline =
             Outline::new(call, Method::GET, path).header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        Ok(self.repeat(&outline, None).await?.response)
+        self.repeat(&outline, None).await
     }
 
     pub(crate) fn metadata(
@@ -175,14 +172,25 @@ impl Mailbox {
         id: &MessageId,
         response: &Response<Incoming>,
     ) -> Result<Download, CallError> {
-        Download::read(id, |name| response.headers().get(name).map(text)).map_err(|error| match error {
+        let headers = response.headers();
+        let read = Download::read(id, |name| headers.get(name).map(text));
+        let mut download = read.map_err(|error| match error {
             mesh_api::envelope::DownloadError::OtherMessage => {
                 self.unusable(call, "it carries another message id than was asked for")
             }
             mesh_api::envelope::DownloadError::ChunkRange => {
                 self.unusable(call, "its chunk range is not of the form n:total")
             }
-        })
+        })?;
+        // Live leaves the range out on single messages; where only the total is given, it counts (5.3).
+        if !headers.contains_key(header::CHUNK_RANGE)
+            && let Some(total) = headers.get(header::TOTAL_CHUNKS)
+        {
+            let total = text(total).trim().parse();
+            download.chunk.of =
+                total.map_err(|_| self.unusable(call, "its number of chunks is no number"))?;
+        }
+        Ok(download)
     }
 
     /// Status and range must tell the same: 206 while more is to come, 200 at the end (5.3).
@@ -202,13 +210,9 @@ impl Mailbox {
     }
 
     fn chunk(&self, call: Call, response: Response<Incoming>) -> Result<Chunk, CallError> {
-        let coding = coding(response.headers())
-            .ok_or_else(|| self.unusable(call, "its content encoding was not asked for"))?;
-        let body_empty = response.body().is_end_stream();
-        let framed = response.body().size_hint().exact().is_some()
-            || response.headers().contains_key(TRANSFER_ENCODING);
+        let coding = coding(response.headers()).ok_or_else(|| self.unusable(call, NOT_ASKED_FOR))?;
         // Nor would gzip's own end show it: a body may be cut between two of its members.
-        if !framed {
+        if !is_framed(response.headers(), response.body()) {
             return Err(self.unusable(call, "it has no length, so that a cut would not be seen"));
         }
         let encoded = Arc::new(AtomicU64::new(0));
@@ -216,12 +220,9 @@ impl Mailbox {
         let frames = self.frames(call, response.into_body()).inspect_ok(move |piece| {
             counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
         });
-        let bytes: PayloadStream = if coding == Coding::Gzip && !body_empty {
-            let mut decoder = GzipDecoder::new(StreamReader::new(frames));
-            decoder.multiple_members(true);
-            Box::pin(ReaderStream::with_capacity(decoder, PIECE_BYTES))
-        } else {
-            Box::pin(frames)
+        let bytes: PayloadStream = match coding {
+            Coding::Gzip => gunzipped(Box::pin(frames)),
+            Coding::Identity => Box::pin(frames),
         };
         Ok(Chunk { bytes, encoded, decoded: 0 })
     }
@@ -264,7 +265,7 @@ impl Joined {
                     let known = self.passing_over.min(length);
                     self.decoded += length - known;
                     if !self.bounds.hold(encoded, self.chunk.decoded, self.decoded) {
-                        return Err(self.mailbox.unusable(call, "it expands beyond what is believable"));
+                        return Err(self.mailbox.fail(call, ErrorKind::ExpandsTooFar, Effect::NotApplied));
                     }
                     self.passing_over -= known;
                     // Never longer than the piece, which is in memory.
@@ -328,6 +329,30 @@ impl Joined {
             None => self.mailbox.unusable(call, "its gzip is damaged or cut short"),
         }
     }
+}
+
+/// Whether a body shows its own end, so that a cut is seen: by its length, or in chunks and nothing else around them.
+/// With any other transfer coding, the end of the connection is the end of the body.
+fn is_framed(headers: &HeaderMap, body: &Incoming) -> bool {
+    match tokens(headers, &TRANSFER_ENCODING).collect::<Vec<_>>().as_slice() {
+        [] => body.size_hint().exact().is_some(),
+        [only] => only == "chunked",
+        _ => false,
+    }
+}
+
+/// Undoes gzip. A body without a byte is an empty one, not a damaged one.
+fn gunzipped(frames: PayloadStream) -> PayloadStream {
+    let plain = async {
+        let mut frames = frames.peekable();
+        if Pin::new(&mut frames).peek().await.is_none() {
+            return stream::empty().boxed();
+        }
+        let mut decoder = GzipDecoder::new(StreamReader::new(frames));
+        decoder.multiple_members(true);
+        ReaderStream::with_capacity(decoder, PIECE_BYTES).boxed()
+    };
+    plain.flatten_stream().boxed()
 }
 
 #[cfg(test)]

@@ -147,10 +147,15 @@ pub enum ErrorKind {
     },
     /// The answer is not what MESH answers. The text says what is wrong with it.
     Unusable(&'static str),
+    /// The message decompresses to more than is believable ([`crate::ClientConfig::expanded_bytes_max`]) or than MESH
+    /// takes. It will the next time too.
+    ExpandsTooFar,
     /// Something other than MESH answered: the address or what stands before it is wrong.
     NotMesh(&'static str),
     /// Our own bytes could not be read, or were not as many as promised.
     PayloadUnreadable(io::ErrorKind),
+    /// Our own bytes could not be compressed: a mistake in this crate, or the runtime is shutting down.
+    NotCompressed,
     /// The request cannot be made. The text names what cannot be sent, never its value.
     Unsendable(&'static str),
 }
@@ -267,8 +272,14 @@ impl CallError {
                 format!("not called for a while, because calls failed several times: {why}")
             }
             ErrorKind::Unusable(why) => format!("the answer cannot be used: {why}"),
+            ErrorKind::ExpandsTooFar => "the message decompresses to more than is believable; ask its sender to send it \
+                                         uncompressed or in smaller chunks"
+                .to_owned(),
             ErrorKind::NotMesh(why) => format!("the answer is not from MESH: {why}"),
             ErrorKind::PayloadUnreadable(kind) => format!("the data to send could not be read ({kind})"),
+            ErrorKind::NotCompressed => {
+                "the data could not be compressed; send it without gzip and tell the relay's developers".to_owned()
+            }
             ErrorKind::Unsendable(what) => format!("the {what} cannot be sent"),
         };
         match (self.0.status, self.words()) {
@@ -305,9 +316,13 @@ impl fmt::Debug for CallError {
 
 impl std::error::Error for CallError {}
 
+/// Of the kind `InvalidData` where the bytes of a message are at fault, as [`mesh_api::PayloadStream`] promises.
 impl From<CallError> for io::Error {
     fn from(error: CallError) -> Self {
-        io::Error::other(error)
+        match error.kind() {
+            ErrorKind::ExpandsTooFar => io::Error::new(io::ErrorKind::InvalidData, error),
+            _ => io::Error::other(error),
+        }
     }
 }
 
@@ -318,6 +333,7 @@ impl Classify for CallError {
             | ErrorKind::NoSuchMessage
             | ErrorKind::NoLongerAvailable
             | ErrorKind::AlreadyComplete
+            | ErrorKind::ExpandsTooFar
             | ErrorKind::Unsendable(_) => FailureClass::Permanent,
             // A file that is gone or changed does not come back as it was.
             ErrorKind::PayloadUnreadable(
@@ -343,12 +359,14 @@ impl Classify for CallError {
 
     fn owner(&self) -> Owner {
         match &self.0.kind {
-            ErrorKind::Refused | ErrorKind::PayloadUnreadable(_) => Owner::Organisation,
+            ErrorKind::Refused | ErrorKind::PayloadUnreadable(_) | ErrorKind::ExpandsTooFar => {
+                Owner::Organisation
+            }
             ErrorKind::CredentialsRefused
             | ErrorKind::Resting { what: Resting::Mailbox, .. }
             | ErrorKind::NotMesh(_)
             | ErrorKind::Connect(ConnectFault::Tls(_) | ConnectFault::Proxy(_)) => Owner::Operator,
-            ErrorKind::Unsendable(_) => Owner::Relay,
+            ErrorKind::Unsendable(_) | ErrorKind::NotCompressed => Owner::Relay,
             _ => Owner::Mesh,
         }
     }

@@ -1,10 +1,12 @@
-//! Gzip on all cores, as a stream that looks like any other.
+//! Gzip on up to four cores a body, as a stream that looks like any other.
 //!
 //! The source is cut into blocks, each compressed on one of tokio's blocking threads, a few at a time, and joined in
 //! order. Every block ends at a byte (a sync flush), so that the joined blocks are one deflate stream and the whole
 //! is one gzip member: there are receivers that stop after the first member.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use flate2::{Compress, Compression, Crc, FlushCompress};
@@ -12,15 +14,19 @@ use futures_util::future::{self, Either};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Future, StreamExt, TryStreamExt};
 use mesh_api::PayloadStream;
+use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::body::PIECE_BYTES;
 
 /// How much is compressed at a time: some milliseconds of work, which dwarf what handing it to a thread costs.
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Most blocks that are compressed at a time, however many cores there are. A body takes at most the memory of two
-/// blocks more, each before and after compression: 3 MiB, and for each block the 300 KiB that a compressor needs.
-/// The allocator keeps some times that much at hand.
+/// Most blocks of a body that are compressed at a time, however many cores there are. In memory are two blocks more
+/// before compression, the one being filled and the one before the first, which its window keeps whole; and after
+/// compression the one being handed out and those of which the connection still has a piece, because a piece keeps its
+/// whole block: hyper queues some 400 KiB. That is 3.5 MiB a body, and 375 KiB for each compressor at work. The
+/// allocator keeps some times that much at hand.
 const BLOCKS_AHEAD_MAX: usize = 4;
 /// A block that is no longer is compressed where it is: a sixth of a millisecond holds nobody up, and a thread would
 /// have to be woken for it.
@@ -41,16 +47,36 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// source has ended.
 const END: [u8; 2] = [3, 0];
 
-/// Gzips a stream. Where the source fails, so does the result, without the end that would make it valid.
-pub(crate) fn compress(source: PayloadStream) -> PayloadStream {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    compress_ahead(source, cores.min(BLOCKS_AHEAD_MAX))
+/// What all bodies of a client compress with: as many blocks at a time as there are cores, so that many uploads do not
+/// fill tokio's blocking threads with work that they only take turns at.
+pub(crate) struct Compressors {
+    cores: usize,
+    free: Arc<Semaphore>,
+}
+
+/// A block could not be compressed. What an [`io::Error`] holds then, so that it does not pass for the source's.
+#[derive(Debug, Error)]
+#[error("the data could not be compressed")]
+pub(crate) struct CompressorFailed;
+
+impl Compressors {
+    pub(crate) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { cores, free: Arc::new(Semaphore::new(cores)) }
+    }
+
+    /// Gzips a stream. Where the source fails, so does the result, without the end that would make it valid.
+    pub(crate) fn compress(&self, source: PayloadStream) -> PayloadStream {
+        compress_ahead(source, self.cores.min(BLOCKS_AHEAD_MAX), &self.free)
+    }
 }
 
 /// The same with at most `ahead` blocks under way or waiting to be taken.
-fn compress_ahead(source: PayloadStream, ahead: usize) -> PayloadStream {
+fn compress_ahead(source: PayloadStream, ahead: usize, free: &Arc<Semaphore>) -> PayloadStream {
     let cutter = Cutter { source, piece: Bytes::new(), before: Bytes::new() };
-    let blocks = stream::try_unfold(cutter, Cutter::next).map(start).buffered(ahead);
+    let free = Arc::clone(free);
+    let blocks =
+        stream::try_unfold(cutter, Cutter::next).map(move |block| start(block, &free)).buffered(ahead);
     let member = Member {
         blocks: blocks.boxed(),
         plain: Crc::new(),
@@ -65,7 +91,7 @@ struct Cutter {
     source: PayloadStream,
     /// What the last block left of a piece of the source.
     piece: Bytes,
-    /// The end of the last block.
+    /// The end of the last block. Keeps the whole of it.
     before: Bytes,
 }
 
@@ -95,16 +121,39 @@ impl Cutter {
     }
 }
 
-/// Starts to compress a block. The thread starts now, not when the result is first asked for: so the blocks ahead
-/// are compressed while the connection writes.
-fn start(block: io::Result<Block>) -> impl Future<Output = io::Result<Packed>> {
+/// Starts to compress a block. It begins now, not when the result is first asked for: so the blocks ahead are
+/// compressed while the connection writes. A task waits for a free compressor, because a permit that is given to a body
+/// whose connection stands still would be lost to the others. A body that is dropped leaves its blocks under way behind:
+/// they are compressed in vain.
+fn start(
+    block: io::Result<Block>,
+    free: &Arc<Semaphore>,
+) -> impl Future<Output = io::Result<Packed>> + use<> {
     match block {
         Ok(block) if block.bytes.len() > INLINE_BYTES => {
-            let job = spawn_blocking(move || block.pack());
-            Either::Left(async move { job.await.map_err(io::Error::other)? })
+            let free = Arc::clone(free);
+            let job = tokio::spawn(async move {
+                let permit = free.acquire_owned().await.map_err(failed)?;
+                let packed = spawn_blocking(move || {
+                    let _held_meanwhile = permit;
+                    block.pack()
+                });
+                packed.await.map_err(failed)?
+            });
+            Either::Left(async move { job.await.map_err(failed)? })
         }
-        block => Either::Right(future::ready(block.and_then(|block| block.pack()))),
+        block => Either::Right(future::ready(block.and_then(|block| unwound(|| block.pack())))),
     }
+}
+
+/// Runs a job where it is. Should it panic, this upload fails and not the connection's task.
+fn unwound(job: impl FnOnce() -> io::Result<Packed>) -> io::Result<Packed> {
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(failed(panic)))
+}
+
+/// The reason is left out: a panic was told where it happened, and the others say nothing more.
+fn failed<E>(_reason: E) -> io::Error {
+    io::Error::other(CompressorFailed)
 }
 
 /// A block of the source.
@@ -127,7 +176,7 @@ impl Block {
         plain.update(&self.bytes);
         let mut compressor = Compress::new(Compression::new(LEVEL), false);
         if !self.before.is_empty() {
-            compressor.set_dictionary(&self.before).map_err(io::Error::other)?;
+            compressor.set_dictionary(&self.before).map_err(failed)?;
         }
         // Deflate makes nothing longer by more than an eighth. If it did, the loop would give it more room.
         let mut packed = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8 + FLUSH_BYTES);
@@ -136,7 +185,8 @@ impl Block {
         while !left.is_empty() || packed.len() == packed.capacity() {
             packed.reserve(FLUSH_BYTES);
             let before = compressor.total_in();
-            compressor.compress_vec(left, &mut packed, FlushCompress::Sync).map_err(io::Error::other)?;
+            let outcome = compressor.compress_vec(left, &mut packed, FlushCompress::Sync);
+            outcome.map_err(failed)?;
             let taken = usize::try_from(compressor.total_in() - before).unwrap_or(usize::MAX);
             left = left.get(taken..).unwrap_or_default();
         }
@@ -215,6 +265,10 @@ mod tests {
         Bytes::from(text).slice(..length)
     }
 
+    fn free() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(AHEAD))
+    }
+
     /// A source of `bytes` in pieces of at most `piece`.
     fn source(bytes: Bytes, piece: usize) -> PayloadStream {
         let pieces = (0..bytes.len()).step_by(piece).map(move |start| {
@@ -237,7 +291,8 @@ mod tests {
     }
 
     async fn comes_back(plain_bytes: Bytes, piece: usize, ahead: usize) -> usize {
-        let gzip = collect(compress_ahead(source(plain_bytes.clone(), piece), ahead)).await.expect("gzip");
+        let gzip =
+            collect(compress_ahead(source(plain_bytes.clone(), piece), ahead, &free())).await.expect("gzip");
         // One member and nothing behind it.
         let mut rest = &gzip[..];
         let single = plain(flate2::bufread::GzDecoder::new(&mut rest)).expect("one member");
@@ -297,7 +352,7 @@ mod tests {
             // It would go on, but nobody asks.
             let more = source(bytes(3 * BLOCK_BYTES, false), 1000);
             let broken = source(bytes(good, false), 1000).chain(failure).chain(more).boxed();
-            let mut gzip = compress_ahead(broken, AHEAD);
+            let mut gzip = compress_ahead(broken, AHEAD, &free());
             let mut got = Vec::new();
             let error = loop {
                 match gzip.try_next().await {
@@ -312,6 +367,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn bodies_take_turns_at_few_compressors_and_one_that_stands_still_keeps_none() {
+        let free = Arc::new(Semaphore::new(1));
+        let text = bytes(3 * BLOCK_BYTES, false);
+        let mut still = compress_ahead(source(text.clone(), 1000), AHEAD, &free);
+        while still.next().await.expect("a piece").expect("gzip").len() <= HEADER.len() {}
+        let moving = (0..3).map(|_| collect(compress_ahead(source(text.clone(), 1000), AHEAD, &free)));
+        for gzip in future::join_all(moving).await {
+            assert!(plain(GzDecoder::new(&gzip.expect("gzip")[..])).expect("a member") == text);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_compressed_at_a_time_than_there_are_compressors() {
+        let free = Arc::new(Semaphore::new(1));
+        let taken = Arc::clone(&free).acquire_owned().await.expect("a permit");
+        let text = bytes(2 * BLOCK_BYTES, false);
+        let mut waiting = tokio::spawn(collect(compress_ahead(source(text, 1000), AHEAD, &free)));
+        let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut waiting).await;
+        assert!(early.is_err(), "it compresses without a permit");
+        drop(taken);
+        waiting.await.expect("a task").expect("gzip");
+    }
+
+    #[test]
+    fn a_compressor_that_panics_is_told_apart_from_a_source_that_fails() {
+        let error = unwound(|| panic!("as if flate2 had")).err().expect("a failure");
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<CompressorFailed>()), "{error:?}");
+    }
+
+    #[tokio::test]
     async fn it_reads_ahead_but_no_further_than_it_may() {
         const BLOCKS: usize = 12;
         const PIECE: usize = 1000;
@@ -320,7 +405,7 @@ mod tests {
         let counted = source(bytes(BLOCKS * BLOCK_BYTES, false), PIECE).inspect_ok(move |piece| {
             counter.fetch_add(piece.len(), Ordering::Relaxed);
         });
-        let mut gzip = compress_ahead(counted.boxed(), AHEAD);
+        let mut gzip = compress_ahead(counted.boxed(), AHEAD, &free());
         let mut decoder = flate2::write::GzDecoder::new(Vec::new());
         while let Some(piece) = gzip.try_next().await.expect("gzip") {
             std::io::Write::write_all(&mut decoder, &piece).expect("good gzip");

@@ -73,8 +73,8 @@ impl Mailbox {
     }
 
     async fn page(&self, path: String) -> Result<InboxPage, CallError> {
-        let answer = self.repeat(&Outline::new(Call::List, Method::GET, path), None).await?;
-        let body = self.read_small(Call::List, answer.response).await?;
+        let response = self.repeat(&Outline::new(Call::List, Method::GET, path), None).await?;
+        let body = self.read_small(Call::List, response).await?;
         InboxPage::read(&body).ok_or_else(|| self.unusable(Call::List, "it is no inbox"))
     }
 

@@ -32,14 +32,16 @@ mod wire;
 
 pub use call::REPEATS_MAX;
 pub use client::{CLOCK_SKEW_TOLD, Client, Mailbox};
-pub use config::{BreakerConfig, ClientConfig, ClientConfigError, RootCertificate, Timeouts, TlsConfig};
+pub use config::{
+    BreakerConfig, ClientConfig, ClientConfigError, EXPANDED_BYTES_MAX, RootCertificate, Timeouts, TlsConfig,
+};
 pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting, SendOutcome};
 pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
 pub use proxy::{PROXY_ANSWER_BYTES_MAX, Proxy, ProxyConfigError, ProxyFault, ProxyLogin};
 pub use receive::{LocalIdMatch, OpenMessage, Progress};
 pub use tls_fault::TlsFault;
-pub use transfer::{SendFailure, SendOptions, Upload};
+pub use transfer::{OtherUpload, SendFailure, SendOptions, Upload};
 
 /// Reads identities and roots from files. Here so that a user needs no other dependency for [`TlsConfig`].
 pub use keystore;

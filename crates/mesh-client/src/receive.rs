@@ -66,8 +66,8 @@ impl Mailbox {
             .header(HeaderName::from_static(header::OS_VERSION), shared.os_version.clone())
             .header(HeaderName::from_static(header::OS_ARCHITECTURE), fixed(std::env::consts::ARCH))
             .header(HeaderName::from_static(header::JAVA_VERSION), fixed("N/A"));
-        let answer = self.repeat(&outline, None).await?;
-        self.drain(CALL, answer.response).await;
+        let response = self.repeat(&outline, None).await?;
+        self.drain(CALL, response).await;
         Ok(())
     }
 
@@ -79,8 +79,8 @@ impl Mailbox {
     pub async fn head(&self, id: &MessageId) -> Result<Download, CallError> {
         const CALL: Call = Call::Head;
         let outline = Outline::new(CALL, Method::HEAD, path::message(&self.id, id));
-        let answer = self.repeat(&outline, None).await?;
-        self.metadata(CALL, id, &answer.response)
+        let response = self.repeat(&outline, None).await?;
+        self.metadata(CALL, id, &response)
     }
 
     /// Tells MESH that a message arrived; MESH forgets it (`mesh-api.md` 4.7). To be called only when the
@@ -92,8 +92,8 @@ impl Mailbox {
     pub async fn acknowledge(&self, id: &MessageId) -> Result<(), CallError> {
         const CALL: Call = Call::Acknowledge;
         let outline = Outline::new(CALL, Method::PUT, path::acknowledge(&self.id, id));
-        let answer = self.repeat(&outline, None).await?;
-        self.drain(CALL, answer.response).await;
+        let response = self.repeat(&outline, None).await?;
+        self.drain(CALL, response).await;
         Ok(())
     }
 
@@ -126,8 +126,8 @@ impl Mailbox {
     }
 
     async fn tracking(&self, call: Call, path: String) -> Result<Tracking, CallError> {
-        let answer = self.repeat(&Outline::new(call, Method::GET, path), None).await?;
-        let body = self.read_small(call, answer.response).await?;
+        let response = self.repeat(&Outline::new(call, Method::GET, path), None).await?;
+        let body = self.read_small(call, response).await?;
         Tracking::read(&body).ok_or_else(|| self.unusable(call, "it is no tracking record"))
     }
 

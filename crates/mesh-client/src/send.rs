@@ -3,6 +3,7 @@
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use mesh_api::body::sent_message_id;
+use mesh_api::chunk::chunk_bytes_max;
 use mesh_api::{ChunkPlan, ChunkRange, Effect, Envelope, MessageId, Payload, header, path};
 
 use crate::call::{Outline, Part};
@@ -14,6 +15,7 @@ impl Mailbox {
     /// 4.8). One attempt, whatever happens.
     ///
     /// # Errors
+    /// [`ErrorKind::Unsendable`] when a chunk that is to be gzipped has more than [`chunk_bytes_max`] bytes.
     /// [`mesh_api::Effect::Unknown`] when MESH may have taken the message and no usable answer came back; never
     /// send again before that is settled. [`mesh_api::Effect::NotApplied`] only when it certainly did not.
     pub async fn send(
@@ -35,11 +37,8 @@ impl Mailbox {
             outline = outline.header(HeaderName::from_static(name), value);
         }
         let part = self.part(CALL, payload, plan, gzip, 1)?;
-        let answer = self.once(&outline, Some(&part)).await?;
-        if !answer.body_handed_out {
-            return Err(self.unusable(CALL, "it came before the message was sent whole"));
-        }
-        let body = self.read_small(CALL, answer.response).await?;
+        let response = self.once(&outline, Some(&part)).await?;
+        let body = self.read_small(CALL, response).await?;
         sent_message_id(&body).ok_or_else(|| self.unusable(CALL, "it holds no message id"))
     }
 
@@ -60,11 +59,8 @@ impl Mailbox {
         const CALL: Call = Call::SendChunk;
         let outline = self.outline(CALL, path::outbox_chunk(&self.id, id, index), plan, gzip, index)?;
         let part = self.part(CALL, payload, plan, gzip, index)?;
-        let answer = self.repeat(&outline, Some(&part)).await?;
-        if !answer.body_handed_out {
-            return Err(self.unusable(CALL, "it came before the chunk was sent whole"));
-        }
-        self.drain(CALL, answer.response).await;
+        let response = self.repeat(&outline, Some(&part)).await?;
+        self.drain(CALL, response).await;
         Ok(())
     }
 
@@ -96,6 +92,9 @@ impl Mailbox {
         let range = plan.bytes(index);
         if range.is_empty() || plan.bytes(plan.of()).end != payload.length() {
             return Err(self.unsendable(call, "chunk, which is not one of this payload,"));
+        }
+        if gzip && range.end - range.start > chunk_bytes_max(true) {
+            return Err(self.unsendable(call, "chunk, which could outgrow a request when it is compressed,"));
         }
         Ok(Part { payload, range, gzip })
     }

@@ -138,6 +138,7 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: application(),
         now: system::now,
     })?;

@@ -266,6 +266,7 @@ pub(crate) fn reach(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Opt
         proxy,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig::default(),
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: application(),
         now: system::now,
     };

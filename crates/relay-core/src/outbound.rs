@@ -581,7 +581,7 @@ impl Engine {
 }
 
 fn outgoing<'a>(message: &'a SourceMessage, plan: &'a ChunkPlan) -> Outgoing<'a> {
-    Outgoing { envelope: &message.envelope, payload: &message.payload, plan, gzip: message.gzip }
+    Outgoing { envelope: &message.envelope, payload: &message.payload, plan, gzip: message.gzips(plan) }
 }
 
 /// Holds a source message; lets the next one in, or forgets the lock, when dropped.

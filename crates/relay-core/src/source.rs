@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mesh_api::chunk::chunk_bytes_max;
 use mesh_api::{ChunkPlan, Envelope, MailboxId, MessageId, Payload};
 use thiserror::Error;
 
@@ -66,7 +67,7 @@ pub struct SourceMessage {
     pub envelope: Envelope,
     /// Its bytes.
     pub payload: Payload,
-    /// Gzip each chunk on the way.
+    /// Gzip each chunk on the way. One that goes whole and could outgrow its request goes as it is.
     pub gzip: bool,
     /// Cut it into chunks when it is longer than one; otherwise it must fit one request.
     pub allow_chunking: bool,
@@ -174,12 +175,18 @@ impl Deferral {
 }
 
 impl SourceMessage {
+    /// Whether its chunks are gzipped when they are cut so: all of them or none. What cannot be compressed becomes a
+    /// little longer, and a message that may not be chunked cannot be made to leave room for that.
+    pub(crate) fn gzips(&self, plan: &ChunkPlan) -> bool {
+        self.gzip && plan.chunk_bytes() <= chunk_bytes_max(true)
+    }
+
     /// How its payload is cut.
     ///
     /// # Errors
     /// A rejection when it is empty or larger than may be sent.
     pub(crate) fn plan(&self, policy: &SendPolicy) -> Result<ChunkPlan, Rejection> {
-        use mesh_api::chunk::{ChunkPlanError, chunk_bytes_max};
+        use mesh_api::chunk::ChunkPlanError;
         use mesh_api::code::{DATA_MISSING, MALFORMED, StatusEvent};
 
         let length = self.payload.length();
@@ -205,5 +212,52 @@ impl SourceMessage {
             let (event, code) = (event.as_str().to_owned(), code.to_owned());
             Rejection { event, code, description, message_id: None }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::BoxFuture;
+    use mesh_api::chunk::REQUEST_BYTES_MAX;
+    use mesh_api::{OpenPayload, PayloadStream};
+    use std::io;
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    /// Bytes that nobody reads.
+    struct Unread;
+
+    impl OpenPayload for Unread {
+        fn open(&self, _: Range<u64>) -> BoxFuture<'_, io::Result<PayloadStream>> {
+            Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+        }
+    }
+
+    #[test]
+    fn gzip_never_lets_a_request_outgrow_what_mesh_takes() {
+        let id = || "X26ABC1".parse().expect("a mailbox");
+        let envelope =
+            Envelope::new(id(), "X26ABC2".parse().expect("a recipient"), "FLOW".parse().expect("a flow"));
+        let policy = SendPolicy { chunk_bytes: REQUEST_BYTES_MAX, ..SendPolicy::default() };
+        let room = chunk_bytes_max(true);
+        for (length, allow_chunking, chunks, gzips) in [
+            (room, false, 1, true),
+            (room + 1, false, 1, false),
+            (REQUEST_BYTES_MAX, false, 1, false),
+            (REQUEST_BYTES_MAX, true, 2, true),
+        ] {
+            let message = SourceMessage {
+                fingerprint: None,
+                order_key: None,
+                key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
+                envelope: envelope.clone(),
+                payload: Payload::new(length, Arc::new(Unread)),
+                gzip: true,
+                allow_chunking,
+            };
+            let plan = message.plan(&policy).expect("a plan");
+            assert_eq!((plan.of(), message.gzips(&plan)), (chunks, gzips), "{length} bytes");
+        }
     }
 }

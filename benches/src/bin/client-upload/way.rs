@@ -130,6 +130,7 @@ async fn upload(server: SocketAddr, text: &Text, plan: &ChunkPlan, bytes: u64, g
         tls: TlsConfig::default(),
         proxy: None,
         breaker: BreakerConfig::default(),
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         timeouts: Timeouts::default(),
         application: "bench==1".to_owned(),
         now,

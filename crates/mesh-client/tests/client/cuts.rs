@@ -79,6 +79,7 @@ fn resting(server: &Server, failures: u32) -> Mailbox {
         proxy: None,
         timeouts: Timeouts::default(),
         breaker: BreakerConfig { failures, first: Duration::from_secs(60), longest: Duration::from_secs(60) },
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: "test==1".to_owned(),
         now: || Timestamp::UNIX_EPOCH,
     });

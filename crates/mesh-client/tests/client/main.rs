@@ -10,3 +10,4 @@ mod send;
 mod server;
 mod swap;
 mod tls;
+mod transfer;

@@ -1,14 +1,15 @@
 //! Listing and downloading.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::TryStreamExt;
-use mesh_api::{MessageId, MessageKind};
-use mesh_client::{CallError, ErrorKind, Mailbox};
+use mesh_api::{Classify, FailureClass, Held, MessageId, MessageKind, Owner};
+use mesh_client::{CallError, ClientConfig, ErrorKind, Mailbox, TlsConfig};
 
-use crate::server::{Server, Step, say};
+use crate::server::{Server, Step, config, of, say};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -224,8 +225,79 @@ async fn status_and_range_must_agree() {
 
 #[tokio::test]
 async fn bombs_are_stopped() {
-    // 120 MB of one byte, a thousandth of that when encoded.
-    let bomb = gzip(&vec![0; 120_000_000]);
-    let error = fails(vec![say("200 OK", &["content-encoding: gzip"], bomb)]).await;
-    assert!(error.to_string().contains("expands"), "{error}");
+    const MAX: u64 = 1_000_000;
+    // Twice as much of one byte, a thousandth of that when encoded.
+    let bomb = gzip(&[0; 2 * MAX as usize]);
+    let server = Server::start(vec![say("200 OK", &["content-encoding: gzip"], bomb)]).await;
+    let config = config(None, &server.base_url(), TlsConfig::default(), Duration::from_secs(5));
+    let mailbox = of(ClientConfig { expanded_bytes_max: MAX, ..config });
+    let opened = mailbox.open(&"ID1".parse().expect("an id")).await.expect("a message");
+    let failed = opened.body.try_collect::<Vec<_>>().await.expect_err("a failure");
+    // Whoever does not know this crate's errors sees by the kind that the bytes are at fault.
+    assert_eq!(failed.kind(), io::ErrorKind::InvalidData);
+    let error = failed.get_ref().and_then(|inner| inner.downcast_ref::<CallError>()).expect("a call's error");
+    assert_eq!(error.kind(), &ErrorKind::ExpandsTooFar);
+    assert_eq!((error.class(), error.owner()), (FailureClass::Permanent, Owner::Organisation));
+}
+
+/// Records padded with blanks come close to what deflate can do at all.
+#[tokio::test]
+async fn what_honest_senders_compress_well_is_taken() {
+    let padded = vec![b' '; 120_000_000];
+    let server = Server::start(vec![say("200 OK", &["content-encoding: gzip"], gzip(&padded))]).await;
+    assert!(read(&server.mailbox()).await.expect("bytes") == padded);
+}
+
+#[tokio::test]
+async fn content_encodings_count_over_all_lines() {
+    for headers in [
+        ["content-encoding: gzip", "content-encoding: br"],
+        ["content-encoding: gzip", "content-encoding: gzip"],
+        ["content-encoding: identity", "content-encoding: gzip, br"],
+    ] {
+        let error = fails(vec![say("200 OK", &headers, gzip(b"hello"))]).await;
+        assert!(matches!(error.kind(), ErrorKind::Unusable(_)), "{error}");
+    }
+    let headers = ["content-encoding: identity", "content-encoding: GZip"];
+    let server = Server::start(vec![say("200 OK", &headers, gzip(b"hello"))]).await;
+    assert_eq!(read(&server.mailbox()).await.expect("bytes"), b"hello");
+}
+
+#[tokio::test]
+async fn bodies_that_end_with_the_connection_are_refused_whatever_their_transfer_coding() {
+    let with = |headers: &str, body: &str| {
+        Step::AnswerAndClose(format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{body}").into_bytes())
+    };
+    const CHUNKS: &str = "5\r\nhello\r\n0\r\n\r\n";
+    for step in [
+        with("transfer-encoding: gzip", "hello"),
+        with("transfer-encoding: gzip, chunked", CHUNKS),
+        with("transfer-encoding: gzip\r\ntransfer-encoding: chunked", CHUNKS),
+        with("transfer-encoding: chunked, gzip", CHUNKS),
+    ] {
+        let error = fails(vec![step]).await;
+        assert!(matches!(error.kind(), ErrorKind::Unusable(_)), "{error}");
+    }
+    let server = Server::start(vec![with("transfer-encoding: Chunked", CHUNKS)]).await;
+    assert_eq!(read(&server.mailbox()).await.expect("bytes"), b"hello");
+}
+
+#[tokio::test]
+async fn an_empty_body_is_no_damaged_gzip() {
+    let empty = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-encoding: gzip\r\n\r\n0\r\n\r\n";
+    let server = Server::start(vec![Step::Answer(empty.to_vec())]).await;
+    assert_eq!(read(&server.mailbox()).await.expect("bytes"), b"");
+}
+
+#[tokio::test]
+async fn the_number_of_chunks_may_come_without_a_range() {
+    let server = Server::start(vec![
+        Step::Answer(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nmex-total-chunks: 2\r\n\r\n".to_vec()),
+        say("200 OK", &[], b"two"),
+    ])
+    .await;
+    let held = Held { chunks: 1, bytes: 3 };
+    let opened = server.mailbox().open_behind(&"ID1".parse().expect("an id"), held).await.expect("the rest");
+    let pieces: Vec<_> = opened.body.try_collect().await.expect("bytes");
+    assert_eq!(pieces.concat(), b"two");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use mesh_api::chunk::REQUEST_BYTES_MAX;
 use mesh_api::{
@@ -14,7 +15,10 @@ use mesh_api::{
 };
 use mesh_client::{CallError, ConnectFault, ErrorKind, SendOptions, SendOutcome, TlsConfig};
 
-use crate::server::{Server, Step, mailbox, say};
+use relay_testkit::wait::eventually;
+use tokio::sync::Notify;
+
+use crate::server::{SILENCE, Server, Step, answer, mailbox, say};
 
 const REFUSED: &[u8] =
     br#"{"message_id":"ID1","detail":[{"event":"SEND","code":"12","msg":"Unregistered to address"}]}"#;
@@ -127,21 +131,41 @@ async fn a_refusal_holds_meshs_words() {
     assert_eq!(service.message_id.as_ref().map(MessageId::as_str), Some("ID1"));
 }
 
+/// Bytes that gzip does not make small.
+fn noise() -> Vec<u8> {
+    let mut state = 1u64;
+    let eight = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..LARGE / 8).flat_map(eight).collect()
+}
+
 #[tokio::test]
 async fn a_cut_inside_the_body_was_not_applied() {
     for gzip in [false, true] {
         let server = Server::start(vec![Step::CutInBody]).await;
-        // Noise, so that gzip does not make it small.
-        let mut state = 1u64;
-        let noise = (0..LARGE / 8).flat_map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        });
-        let error = send(&server, noise.collect(), gzip).await.expect_err("a failure");
+        let error = send(&server, noise(), gzip).await.expect_err("a failure");
         assert_eq!((error.kind(), error.effect()), (&ErrorKind::Broken, Effect::NotApplied));
         assert_eq!(server.seen().len(), 1);
+    }
+}
+
+/// The next attempt would otherwise share the line with the rest of this one.
+#[tokio::test]
+async fn after_an_early_answer_no_more_of_the_body_is_sent() {
+    for (status, gzip) in [("503 Busy", false), ("503 Busy", true), ("202 Accepted", false)] {
+        let go_on = Arc::new(Notify::new());
+        let early = Step::AnswerEarly(answer(status, &[], br#"{"message_id":"ID1"}"#), Arc::clone(&go_on));
+        let server = Server::start(vec![early]).await;
+        let error = send(&server, noise(), gzip).await.expect_err("a failure");
+        assert_eq!(error.effect(), Effect::Unknown, "{error}");
+        go_on.notify_one();
+        eventually("the connection ends", || !server.seen().is_empty()).await;
+        let got = server.seen()[0].body.len();
+        assert!(got < LARGE, "{got} bytes came after {status}");
     }
 }
 
@@ -180,6 +204,41 @@ async fn a_payload_that_fails_at_its_very_end_was_not_applied() {
         assert_eq!(error.kind(), &ErrorKind::PayloadUnreadable(io::ErrorKind::InvalidData));
         assert_eq!((error.effect(), error.owner()), (Effect::NotApplied, Owner::Organisation));
     }
+}
+
+/// Yields its bytes one by one, each after a rest.
+struct Slow(&'static [u8]);
+
+impl OpenPayload for Slow {
+    fn open(&self, _: Range<u64>) -> BoxFuture<'_, io::Result<PayloadStream>> {
+        let pieces = futures_util::stream::iter(self.0.chunks(1)).then(|piece| async move {
+            tokio::time::sleep(SILENCE / 3).await;
+            Ok(bytes::Bytes::from_static(piece))
+        });
+        let stream: PayloadStream = Box::pin(pieces);
+        Box::pin(async move { Ok(stream) })
+    }
+}
+
+#[tokio::test]
+async fn a_slow_source_may_take_longer_than_a_silent_server_would() {
+    let server = Server::start(vec![say("202 Accepted", &[], br#"{"message_id":"ID1"}"#)]).await;
+    let payload = Payload::new(5, Arc::new(Slow(b"12345")));
+    let plan = ChunkPlan::whole(5).expect("a plan");
+    server.mailbox().send(&envelope(), &payload, &plan, true).await.expect("an id");
+}
+
+#[tokio::test]
+async fn what_could_outgrow_its_request_when_compressed_is_not_sent() {
+    let server = Server::start(vec![]).await;
+    let mailbox = server.mailbox();
+    let payload = Payload::new(REQUEST_BYTES_MAX, Arc::new(Broken(0)));
+    let plan = ChunkPlan::whole(REQUEST_BYTES_MAX).expect("a plan");
+    let error = mailbox.send(&envelope(), &payload, &plan, true).await.expect_err("a refusal");
+    assert!(matches!(error.kind(), ErrorKind::Unsendable(_)), "{error}");
+    // As it is, it fits; this one's source fails.
+    let error = mailbox.send(&envelope(), &payload, &plan, false).await.expect_err("a failure");
+    assert!(matches!(error.kind(), ErrorKind::PayloadUnreadable(_)), "{error}");
 }
 
 /// The rows of `queue-bridging.md` 4.2, in its order.

@@ -9,6 +9,10 @@ use mesh_api::SharedKey;
 use mesh_client::{BreakerConfig, Client, ClientConfig, Mailbox, Proxy, Timeouts, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// Longest silence that these clients bear.
+pub(crate) const SILENCE: Duration = Duration::from_millis(800);
 
 /// What to do with one request.
 pub(crate) enum Step {
@@ -20,6 +24,8 @@ pub(crate) enum Step {
     Cut,
     /// Read its head and close the connection.
     CutInBody,
+    /// Read its head, answer at once, and read the rest once told to, for as long as it comes.
+    AnswerEarly(Vec<u8>, Arc<Notify>),
     /// Read it and keep silent.
     Hang,
 }
@@ -92,19 +98,33 @@ pub(crate) fn mailbox_through(
     tls: TlsConfig,
     connect: Duration,
 ) -> Mailbox {
-    let client = Client::new(ClientConfig {
+    of(config(proxy, base_url, tls, connect))
+}
+
+/// The mailbox of a client of this configuration.
+pub(crate) fn of(config: ClientConfig) -> Mailbox {
+    let client = Client::new(config).expect("a client");
+    client.mailbox("X26ABC1".parse().expect("a mailbox"), "password".into())
+}
+
+pub(crate) fn config(
+    proxy: Option<Proxy>,
+    base_url: &str,
+    tls: TlsConfig,
+    connect: Duration,
+) -> ClientConfig {
+    ClientConfig {
         base_url: base_url.to_owned(),
         shared_key: SharedKey::new("TestKey"),
         tls,
         proxy,
-        timeouts: Timeouts { connect, answer: Duration::from_millis(800), ..Timeouts::default() },
+        timeouts: Timeouts { connect, answer: SILENCE, ..Timeouts::default() },
         // Tests that are about a breaker bring their own.
         breaker: BreakerConfig { failures: 0, ..BreakerConfig::default() },
+        expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
         application: "mesh-relay==0.1.0".to_owned(),
         now: || Timestamp::UNIX_EPOCH,
-    })
-    .expect("a client");
-    client.mailbox("X26ABC1".parse().expect("a mailbox"), "password".into())
+    }
 }
 
 async fn serve(
@@ -120,6 +140,14 @@ async fn serve(
             seen.lock().expect("a lock").push(request);
             return;
         }
+        if let Some(Step::AnswerEarly(answer, go_on)) = step {
+            stream.write_all(&answer).await.expect("a reader");
+            go_on.notified().await;
+            // Until the connection ends, one way or the other.
+            let _ = stream.read_to_end(&mut request.body).await;
+            seen.lock().expect("a lock").push(request);
+            return;
+        }
         request.body = read_body(&mut stream, &request).await;
         seen.lock().expect("a lock").push(request);
         match step {
@@ -129,7 +157,7 @@ async fn serve(
                 return;
             }
             Some(Step::Hang) => std::future::pending().await,
-            Some(Step::Cut | Step::CutInBody) | None => return,
+            Some(Step::Cut | Step::CutInBody | Step::AnswerEarly(..)) | None => return,
         }
     }
 }

@@ -151,6 +151,7 @@ impl ConnectArgs {
             proxy: self.proxy.clone().map(|url| Proxy { url, login: None }),
             timeouts: Timeouts::default(),
             breaker: BreakerConfig::default(),
+            expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
             application: application(),
             now: system::now,
         })

@@ -49,7 +49,7 @@ impl End {
             // What hosts on HSCN answer to a client certificate of another environment (`mesh-api.md` 1.2).
             ErrorKind::NotMesh(_) if error.status() == Some(400) => Self::Credentials,
             ErrorKind::NoSuchMessage | ErrorKind::NoLongerAvailable => Self::Gone,
-            ErrorKind::Refused | ErrorKind::Unsendable(_) => Self::Refused,
+            ErrorKind::Refused | ErrorKind::Unsendable(_) | ErrorKind::ExpandsTooFar => Self::Refused,
             _ => Self::Failed,
         }
     }
@@ -144,6 +144,7 @@ impl From<CallError> for Failure {
                 | ErrorKind::NoLongerAvailable
                 | ErrorKind::Refused
                 | ErrorKind::Unusable(_)
+                | ErrorKind::ExpandsTooFar
         );
         Self { one_message, ..Self::new(End::of(&error), error.to_string()) }
     }

@@ -1,5 +1,6 @@
 //! `mesh-relay send`: one message up, and on from where it broke off.
 
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -7,7 +8,7 @@ use clap::Args;
 use mesh_api::chunk::REQUEST_BYTES_MAX;
 use mesh_api::envelope::HeaderText;
 use mesh_api::routing::{NhsNumber, routing_address};
-use mesh_api::{Classify, Effect, Envelope, IdError, MessageId, Payload, Recipient, WorkflowId};
+use mesh_api::{ChunkPlan, Classify, Effect, Envelope, IdError, MessageId, Payload, Recipient, WorkflowId};
 use mesh_client::{CallError, ErrorKind, Mailbox, SendFailure, SendOptions, Upload};
 use relay_config::Size;
 use relay_core::Chance;
@@ -16,7 +17,7 @@ use thiserror::Error;
 
 use super::connect::ConnectArgs;
 use super::failure::{End, Failure};
-use super::source::DASH;
+use super::source::{DASH, Opened};
 use super::{show, source};
 use crate::stop;
 use crate::system::{self, SystemChance};
@@ -66,23 +67,26 @@ pub struct SendArgs {
     #[arg(long, value_name = "NAME", requires = "nhs_number")]
     surname: Option<String>,
     /// Go on with an upload that broke off: the same command and file, and this as the error said it
-    #[arg(long, value_name = "ID:NEXT/OF")]
+    #[arg(long, value_name = "ID:NEXT/…")]
     resume: Option<Resume>,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
 
-/// How far an upload got, as `ID:NEXT/OF`. The number of chunks tells whether the file is still cut in the same way.
-#[derive(Debug, Clone)]
-struct Resume(Upload, u32);
+/// How far an upload got, as `ID:NEXT/LENGTH/CHUNK/gzip|plain/CHANGED`: what must be as it was, because MESH would join
+/// chunks that do not fit each other and deliver them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Resume {
+    upload: Upload,
+    /// When the file was last changed, in nanoseconds since 1970; written `-` of stdin, whose bytes nothing vouches for.
+    changed: Option<u128>,
+}
 
-/// A text is not `ID:NEXT/OF`.
+/// A text is not what [`Resume`] writes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 enum ResumeError {
-    /// No colon, or not two numbers behind it of which the first is a chunk after the first.
-    #[error(
-        "write the message id, a colon, the next chunk from 2 and their number: 20260329234512345_0A1B2C:2/9"
-    )]
+    /// A part is missing or no number, or there is no such chunk after the first.
+    #[error("give it as the error said it, such as 20260329234512345_0A1B2C:2/45000000/20000000/plain/-")]
     Form,
     /// The id cannot be one.
     #[error(transparent)]
@@ -93,11 +97,37 @@ impl FromStr for Resume {
     type Err = ResumeError;
 
     fn from_str(text: &str) -> Result<Self, ResumeError> {
+        fn number<T: FromStr>(text: &str) -> Result<T, ResumeError> {
+            text.parse().map_err(|_| ResumeError::Form)
+        }
+
         let (id, place) = text.split_once(':').ok_or(ResumeError::Form)?;
-        let (next, of) = place.split_once('/').ok_or(ResumeError::Form)?;
-        let of = of.parse().map_err(|_| ResumeError::Form)?;
-        let next = next.parse().ok().filter(|next| (2..=of).contains(next)).ok_or(ResumeError::Form)?;
-        Ok(Self(Upload { message_id: id.parse()?, next }, of))
+        let &[next, length, chunk_bytes, coding, changed] = &place.split('/').collect::<Vec<_>>()[..] else {
+            return Err(ResumeError::Form);
+        };
+        let (next, length, chunk_bytes) = (number(next)?, number(length)?, number(chunk_bytes)?);
+        if !ChunkPlan::chunked(length, chunk_bytes).is_ok_and(|plan| (2..=plan.of()).contains(&next)) {
+            return Err(ResumeError::Form);
+        }
+        let gzip = match coding {
+            "gzip" => true,
+            "plain" => false,
+            _ => return Err(ResumeError::Form),
+        };
+        let changed = if changed == "-" { None } else { Some(number(changed)?) };
+        Ok(Self { upload: Upload { message_id: id.parse()?, next, length, chunk_bytes, gzip }, changed })
+    }
+}
+
+impl fmt::Display for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Upload { message_id, next, length, chunk_bytes, gzip } = &self.upload;
+        let coding = if *gzip { "gzip" } else { "plain" };
+        write!(f, "{message_id}:{next}/{length}/{chunk_bytes}/{coding}/")?;
+        match self.changed {
+            Some(changed) => write!(f, "{changed}"),
+            None => f.write_str("-"),
+        }
     }
 }
 
@@ -108,19 +138,17 @@ pub(super) async fn run(args: &SendArgs) -> Result<(), Failure> {
     let (to, file) = args.ends()?;
     let mailbox = connection.mailbox;
     let sending = match &args.resume {
-        Some(Resume(upload, _)) => Sending::On(upload.clone()),
+        Some(resume) => Sending::On(resume.upload.clone()),
         None => Sending::New(Box::new(args.envelope(&mailbox, to)?)),
     };
-    let (payload, meter) = source::open(Path::new(file), args.connect.json)?;
+    let Opened { payload, meter, changed } = source::open(Path::new(file), args.connect.json)?;
     let plan = options.plan(payload.length()).map_err(|error| {
         Failure::new(End::Refused, format!("{file}: {error}")).next("MESH takes no such message.")
     })?;
-    if let Some(Resume(_, of)) = args.resume
-        && of != plan.of()
-    {
+    if args.resume.as_ref().is_some_and(|resume| resume.changed != changed) {
         return Err(Failure::usage(format!(
-            "--resume is of {of} chunks, but {file} has {} in these options; give the same file and options as before",
-            plan.of()
+            "{file} was changed since the upload began, or is not what it began with; send it from its beginning, \
+             without --resume"
         )));
     }
     let story = Story {
@@ -132,6 +160,7 @@ pub(super) async fn run(args: &SendArgs) -> Result<(), Failure> {
             _ => None,
         },
         from_stdin: file == DASH,
+        changed,
     };
     let outcome = tokio::select! {
         outcome = transfer(&mailbox, &sending, &payload, &options) => outcome,
@@ -143,9 +172,12 @@ pub(super) async fn run(args: &SendArgs) -> Result<(), Failure> {
             };
             return Err(match &sending {
                 Sending::New(_) => story.in_doubt(&what),
-                Sending::On(Upload { message_id, next }) => Failure::new(End::Unknown, what)
-                    .next(format!("Going on again does no harm: mesh-relay send … --resume {message_id}:{next}/{}", story.of))
-                    .fact("resume", format!("{message_id}:{next}/{}", story.of)),
+                Sending::On(upload) => {
+                    let place = story.place(upload);
+                    Failure::new(End::Unknown, what)
+                        .next(format!("Going on again does no harm: mesh-relay send … --resume {place}"))
+                        .fact("resume", place)
+                }
             });
         }
     };
@@ -273,6 +305,8 @@ struct Story {
     /// The local id, where it is one of our making: one that was given may be private.
     local_id: Option<String>,
     from_stdin: bool,
+    /// When the file was last changed, in nanoseconds since 1970.
+    changed: Option<u128>,
 }
 
 impl Story {
@@ -286,7 +320,15 @@ impl Story {
             SendFailure::Call(error) => self.in_doubt(&error.to_string()),
             SendFailure::Interrupted { upload, error } => self.interrupted(&upload, error),
             SendFailure::Plan(error) => Failure::new(End::Refused, error.to_string()),
+            SendFailure::Other(error) => {
+                Failure::usage(format!("--resume: {error}; give the same file and options as before"))
+            }
         }
+    }
+
+    /// What `--resume` takes.
+    fn place(&self, upload: &Upload) -> String {
+        Resume { upload: upload.clone(), changed: self.changed }.to_string()
     }
 
     fn in_doubt(&self, what: &str) -> Failure {
@@ -304,7 +346,7 @@ impl Story {
 
     fn interrupted(&self, upload: &Upload, error: CallError) -> Failure {
         if *error.kind() == ErrorKind::AlreadyComplete {
-            let Upload { message_id, next } = upload;
+            let Upload { message_id, next, .. } = upload;
             let what = format!("chunk {next} of {}: {error}", self.of);
             return Failure::new(End::Unknown, what)
                 .next(format!(
@@ -315,7 +357,7 @@ impl Story {
         }
         let last = upload.next == self.of;
         let doubtful = error.effect() == Effect::Unknown;
-        let Upload { message_id, next } = upload;
+        let Upload { message_id, next, .. } = upload;
         let what = format!("the upload of {message_id} stopped at chunk {next} of {}: {error}", self.of);
         let end = match Failure::from(error).end() {
             End::Unknown if !last => End::Failed,
@@ -330,12 +372,10 @@ impl Story {
             true => "It may be delivered. Going on does no harm",
             false => "Nothing is delivered yet. Go on",
         };
+        let place = self.place(upload);
         failure
-            .next(format!(
-                "{state}, with {source}: mesh-relay send … --resume {message_id}:{next}/{}",
-                self.of
-            ))
-            .fact("resume", format!("{message_id}:{next}/{}", self.of))
+            .next(format!("{state}, with {source}: mesh-relay send … --resume {place}"))
+            .fact("resume", place)
     }
 }
 
@@ -345,13 +385,39 @@ mod tests {
 
     #[test]
     fn where_to_go_on_is_read() {
-        let Resume(upload, of) = "20260329234512345_0A1B2C:3/4".parse().expect("a place");
-        assert_eq!((upload.message_id.as_str(), upload.next, of), ("20260329234512345_0A1B2C", 3, 4));
-        for bad in
-            ["", "ID", "ID:", "ID:2", "ID:1/2", "ID:0/2", "ID:-2/2", "ID:2:3", "ID:3/2", "ID:2/4294967296"]
-        {
+        for (text, gzip, changed) in [
+            ("20260329234512345_0A1B2C:3/40/10/plain/-", false, None),
+            (
+                "20260329234512345_0A1B2C:3/40/10/gzip/1774828800123456789",
+                true,
+                Some(1_774_828_800_123_456_789),
+            ),
+        ] {
+            let place: Resume = text.parse().expect("a place");
+            let message_id = "20260329234512345_0A1B2C".parse().expect("an id");
+            let upload = Upload { message_id, next: 3, length: 40, chunk_bytes: 10, gzip };
+            assert_eq!(place, Resume { upload, changed });
+            assert_eq!(place.to_string(), text);
+        }
+        for bad in [
+            "",
+            "ID",
+            "ID:",
+            "ID:2",
+            "ID:2/3",
+            "ID:1/40/10/plain/-",
+            "ID:0/40/10/plain/-",
+            "ID:-2/40/10/plain/-",
+            "ID:5/40/10/plain/-",
+            "ID:2:40/10/plain/-",
+            "ID:2/40/10/br/-",
+            "ID:2/40/10/plain/",
+            "ID:2/40/10/plain/-/-",
+            "ID:4294967296/40/10/plain/-",
+            "ID:2/40/0/plain/-",
+        ] {
             assert_eq!(bad.parse::<Resume>().err(), Some(ResumeError::Form), "{bad}");
         }
-        assert!(matches!("../x:2/2".parse::<Resume>(), Err(ResumeError::Id(_))));
+        assert!(matches!("../x:2/40/10/plain/-".parse::<Resume>(), Err(ResumeError::Id(_))));
     }
 }

@@ -22,15 +22,27 @@ pub(super) const DASH: &str = "-";
 /// Most bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
+/// What is to be sent.
+pub(super) struct Opened {
+    pub(super) payload: Payload,
+    pub(super) meter: Meter,
+    /// When the file was last changed, in nanoseconds since 1970. `None` of stdin, and where the system does not tell.
+    pub(super) changed: Option<u128>,
+}
+
 /// Opens what is to be sent. `quiet` says that nothing but errors may be told.
-pub(super) fn open(path: &Path, quiet: bool) -> Result<(Payload, Meter), Failure> {
-    let file = if path == Path::new(DASH) { spool(quiet)? } else { regular(path)? };
+pub(super) fn open(path: &Path, quiet: bool) -> Result<Opened, Failure> {
+    let from_stdin = path == Path::new(DASH);
+    let file = if from_stdin { spool(quiet)? } else { regular(path)? };
     let metadata = file.metadata().map_err(|error| failed(path, &error))?;
     let length = metadata.len();
     let meter = Meter::new(Some(length), quiet);
-    let kept =
-        Kept { file: Arc::new(file), length, modified: metadata.modified().ok(), meter: meter.clone() };
-    Ok((Payload::new(length, Arc::new(kept)), meter))
+    let modified = metadata.modified().ok();
+    let since =
+        modified.filter(|_| !from_stdin).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let kept = Kept { file: Arc::new(file), length, modified, meter: meter.clone() };
+    let changed = since.map(|since| since.as_nanos());
+    Ok(Opened { payload: Payload::new(length, Arc::new(kept)), meter, changed })
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
