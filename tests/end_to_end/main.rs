@@ -7,6 +7,7 @@ mod client_conformance;
 mod crashes;
 mod emulator_tests;
 mod identities;
+mod inbox;
 mod load;
 mod official;
 mod process;

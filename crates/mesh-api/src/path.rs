@@ -1,9 +1,11 @@
 //! Paths of the calls (`mesh-api.md` section 4). Each begins with [`ROOT`] and is ready to be joined to a base
 //! address.
 
+use std::str::FromStr;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::id::{LocalId, MailboxId, MessageId, WorkflowId};
+use crate::id::{IdError, LocalId, MailboxId, MessageId, WorkflowId};
 
 /// What every path begins with.
 pub const ROOT: &str = "/messageexchange";
@@ -81,6 +83,51 @@ impl WorkflowFilter {
             Self::ContainsNot(id) => format!("!*{id}*"),
         }
     }
+
+    /// Whether a listing with this filter holds messages of a workflow.
+    pub fn keeps(&self, workflow: &str) -> bool {
+        match self {
+            Self::Is(id) => workflow == id.as_str(),
+            Self::IsNot(id) => workflow != id.as_str(),
+            Self::BeginsWith(id) => workflow.starts_with(id.as_str()),
+            Self::BeginsNotWith(id) => !workflow.starts_with(id.as_str()),
+            Self::Contains(id) => workflow.contains(id.as_str()),
+            Self::ContainsNot(id) => !workflow.contains(id.as_str()),
+        }
+    }
+}
+
+impl FromStr for WorkflowFilter {
+    type Err = IdError;
+
+    /// Reads MESH's grammar: a workflow id, perhaps with `*` behind it, or on both sides, and `!` before all of it.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (not, rest) = match text.trim().strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, text.trim()),
+        };
+        let (begins, rest) = match rest.strip_suffix('*') {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        let (contains, rest) = match rest.strip_prefix('*') {
+            Some(rest) if begins => (true, rest),
+            _ => (false, rest),
+        };
+        // MESH knows no other place for a star.
+        if rest.contains('*') {
+            return Err(IdError::Character { kind: "workflow filter", character: '*' });
+        }
+        let id = rest.parse()?;
+        Ok(match (contains, begins, not) {
+            (true, _, false) => Self::Contains(id),
+            (true, _, true) => Self::ContainsNot(id),
+            (_, true, false) => Self::BeginsWith(id),
+            (_, true, true) => Self::BeginsNotWith(id),
+            (_, _, false) => Self::Is(id),
+            (_, _, true) => Self::IsNot(id),
+        })
+    }
 }
 
 /// First page of what a filter keeps of the inbox, `GET` (4.2).
@@ -140,5 +187,24 @@ mod tests {
             inbox_filtered(&mailbox, 10, &WorkflowFilter::ContainsNot(workflow)),
             "/messageexchange/X26ABC1/inbox?max_results=10&workflow_filter=%21%2AA%20B%2A"
         );
+    }
+
+    #[test]
+    fn filters_are_read_in_meshs_grammar_and_keep_what_they_say() {
+        for (text, kept, left) in [
+            ("W", "W", "WX"),
+            ("!W", "X", "W"),
+            ("W*", "WX", "XW"),
+            ("!W*", "XW", "WX"),
+            ("*W*", "XWX", "X"),
+            ("!*W*", "X", "XWX"),
+        ] {
+            let filter: WorkflowFilter = text.parse().expect(text);
+            assert_eq!(filter.grammar(), text);
+            assert!(filter.keeps(kept) && !filter.keeps(left), "{text}");
+        }
+        for bad in ["", "!", "*", "**", "!*", "*W", "a*b", "W**", "!!*W"] {
+            assert!(bad.parse::<WorkflowFilter>().is_err(), "{bad}");
+        }
     }
 }

@@ -121,7 +121,7 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         mailboxes.push(MailboxSettings {
             id: id.clone(),
             password: SecretString::from(PASSWORD),
-            poll: Duration::from_millis(200),
+            receive: ReceivePolicy { poll_every: Duration::from_millis(200), ..ReceivePolicy::default() },
         });
         let config = dts_folder::Config {
             mailbox: id,
@@ -149,8 +149,8 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         notes: Vec::new(),
         mailboxes,
         journal: root.join("journal.db"),
+        keep: relay_config::KEEP,
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
-        receive: ReceivePolicy::default(),
         adapters,
     })
 }

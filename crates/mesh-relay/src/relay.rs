@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dts_folder::FolderError;
 use relay_core::{
-    Clock, Lease, MeshMailbox, Poller, ReceivePolicy, RelayHandle, Shutdown, ShutdownTrigger, SourceError,
+    Clock, Lease, MeshMailbox, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger, SourceError,
     Surroundings, Tenure,
 };
 use relay_journal::{OpenError, SqliteJournal};
@@ -84,8 +84,8 @@ impl Relay {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
                 continue;
             };
-            let policy = ReceivePolicy { poll_every: mailbox.poll, ..settings.receive.clone() };
-            let poller = Poller::new(surroundings.clone(), port, Arc::clone(&adapter.sink), policy);
+            let sink = Arc::clone(&adapter.sink);
+            let poller = Poller::new(surroundings.clone(), port, sink, mailbox.receive);
             let lease = Lease::new(Arc::clone(&surroundings.journal), poller.lease_name(), &owner);
             let stop = shutdown.clone();
             tasks.spawn(async move {
@@ -97,6 +97,17 @@ impl Relay {
                 lease.while_held(stop, poll).await
             });
         }
+        let retention = Retention::new(surroundings.clone(), settings.keep);
+        let lease = Lease::new(Arc::clone(&surroundings.journal), Retention::LEASE, &owner);
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            let retention = &retention;
+            let prune = |tenure, stop| async move {
+                retention.run(tenure, stop).await;
+                Ok(())
+            };
+            lease.while_held(stop, prune).await
+        });
         if let Some((watch, every)) = settings.identity {
             let stop = shutdown.clone();
             tasks.spawn(async move {

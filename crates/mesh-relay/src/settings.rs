@@ -10,10 +10,10 @@ use mesh_client::{
     BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
 };
 use relay_config::{
-    AdapterSection, Fault, Faults, Identity, InDoubt, Loaded, MeshSection, RouteSection, SecretRef,
-    SendSection,
+    AdapterSection, Fault, Faults, Identity, InDoubt, Loaded, MailboxSection, MeshSection, RouteSection,
+    SecretRef, SendSection,
 };
-use relay_core::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute};
+use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
@@ -34,10 +34,10 @@ pub struct Settings {
     pub mailboxes: Vec<MailboxSettings>,
     /// Where the journal is.
     pub journal: PathBuf,
+    /// How long messages that have ended are kept.
+    pub keep: Duration,
     /// Bounds of sending.
     pub send: SendPolicy,
-    /// Bounds of receiving; each mailbox has its own poll time.
-    pub receive: ReceivePolicy,
     /// Adapters by name.
     pub adapters: Vec<(String, AdapterConfig)>,
 }
@@ -66,8 +66,8 @@ pub struct MailboxSettings {
     pub id: MailboxId,
     /// Its password.
     pub password: SecretString,
-    /// Pause between two looks at its inbox.
-    pub poll: Duration,
+    /// Bounds of receiving.
+    pub receive: ReceivePolicy,
 }
 
 /// The name and version that MESH is told (`mesh-api.md` 4.1).
@@ -92,7 +92,8 @@ impl Settings {
         for mailbox in &loaded.mailboxes {
             match mailbox.password.resolve(base) {
                 Ok(password) => {
-                    mailboxes.push(MailboxSettings { id: mailbox.id.clone(), password, poll: mailbox.poll });
+                    let (id, receive) = (mailbox.id.clone(), receive_policy(mailbox));
+                    mailboxes.push(MailboxSettings { id, password, receive });
                 }
                 Err(error) => {
                     faults.push(mailbox.section.fault(Some("password"), error.to_string(), None));
@@ -107,8 +108,8 @@ impl Settings {
                 notes,
                 mailboxes,
                 journal: loaded.journal.path,
+                keep: loaded.journal.keep,
                 send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
-                receive: ReceivePolicy::default(),
                 adapters: loaded
                     .adapters
                     .into_iter()
@@ -289,9 +290,28 @@ fn send_policy(section: &SendSection, chunk_bytes: u64) -> SendPolicy {
         retry_max: section.retry_max.unwrap_or(usual.retry_max),
         give_up_after: section.give_up_after.unwrap_or(usual.give_up_after),
         doubt_wait: section.doubt_wait.unwrap_or(usual.doubt_wait),
+        rate: section.rate.map(rate),
+        recipient_rate: section.recipient_rate.map(rate),
         in_doubt: doubt_strategy(section.in_doubt),
         routes: section.routes.iter().map(send_route).collect(),
         ..usual
+    }
+}
+
+fn rate(configured: relay_config::Rate) -> Rate {
+    Rate { messages: configured.messages, per: configured.per() }
+}
+
+fn receive_policy(section: &MailboxSection) -> ReceivePolicy {
+    ReceivePolicy {
+        poll_every: section.poll,
+        workflows: section.workflows.clone(),
+        unknown: match section.unknown_workflow {
+            relay_config::UnknownWorkflow::Deliver => UnknownWorkflow::Deliver,
+            relay_config::UnknownWorkflow::Leave => UnknownWorkflow::Leave,
+        },
+        track: section.track,
+        ..ReceivePolicy::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh_api::MailboxId;
+use mesh_api::path::WorkflowFilter;
 use serde::Deserialize;
 
 use crate::environment::{Environment, NHS_POLL_MIN};
@@ -21,8 +22,26 @@ pub struct MailboxSection {
     /// `poll`: pause between two looks at the inbox. Default [`Environment::poll_default`]; with NHS England's
     /// servers at least 5 min.
     pub poll: Duration,
+    /// `workflows`: the workflows that are expected, in MESH's filter grammar, such as `"PATH_*"`. When much waits, each
+    /// has its turn, and all others come after them. Empty, the default: there is no difference.
+    pub workflows: Vec<WorkflowFilter>,
+    /// `unknown_workflow`: what happens to messages of any other workflow. Default `deliver`.
+    pub unknown_workflow: UnknownWorkflow,
+    /// `track`: whether MESH is asked, now and then, if sent messages were collected. Default true.
+    pub track: bool,
     /// The section, for faults that are found later.
     pub section: Section,
+}
+
+/// What happens to a message of a workflow that is not expected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownWorkflow {
+    /// `deliver`: it is delivered like any other, after the expected ones.
+    #[default]
+    Deliver,
+    /// `leave`: it stays at MESH, which reports it to its sender when it expires.
+    Leave,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +49,9 @@ struct Entries {
     id: Option<MailboxId>,
     password: Option<SecretRef>,
     poll: Option<Interval>,
+    workflows: Option<Vec<String>>,
+    unknown_workflow: Option<UnknownWorkflow>,
+    track: Option<bool>,
 }
 
 impl MailboxSection {
@@ -55,8 +77,31 @@ impl MailboxSection {
             check_poll(&section, poll, environment, faults);
         }
         let poll = entries.poll.map(Interval::get).or_else(|| environment.map(Environment::poll_default));
-        Some(Self { id: id?, password: password?, poll: poll?, section })
+        let workflows = filters(&section, entries.workflows.unwrap_or_default(), faults);
+        let unknown_workflow = entries.unknown_workflow.unwrap_or_default();
+        if unknown_workflow == UnknownWorkflow::Leave && workflows.is_empty() {
+            let hint = Some("name the expected ones, such as workflows = [\"PATH_*\"]".to_owned());
+            let message = "without `workflows` no workflow is unknown";
+            faults.push(section.fault(Some("unknown_workflow"), message, hint));
+        }
+        let track = entries.track.unwrap_or(true);
+        Some(Self { id: id?, password: password?, poll: poll?, workflows, unknown_workflow, track, section })
     }
+}
+
+fn filters(section: &Section, texts: Vec<String>, faults: &mut Faults) -> Vec<WorkflowFilter> {
+    let mut filters = Vec::new();
+    for text in texts {
+        match text.parse::<WorkflowFilter>() {
+            Ok(filter) => filters.push(filter),
+            Err(error) => {
+                let hint = "write a workflow id, perhaps with `*` behind it or on both sides, and `!` before it for all \
+                            others";
+                faults.push(section.fault(Some("workflows"), error.to_string(), Some(hint.to_owned())));
+            }
+        }
+    }
+    filters
 }
 
 fn check_poll(section: &Section, poll: Duration, environment: Option<&Environment>, faults: &mut Faults) {

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 use thiserror::Error;
 
 /// Units of a duration, in milliseconds.
@@ -97,6 +98,21 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, QuantityError> {
         parse(text, &SIZE_UNITS, SIZE_FORMS).map(Self)
+    }
+}
+
+/// So many messages in a while, such as `{ messages = 60, per = "1m" }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Rate {
+    /// How many; at least 1, which whoever reads it must see to.
+    pub messages: u32,
+    per: Interval,
+}
+
+impl Rate {
+    /// In how long.
+    pub fn per(self) -> Duration {
+        self.per.get()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::fault::Faults;
-use crate::quantity::Interval;
+use crate::quantity::{Interval, Rate};
 use crate::section::Section;
 
 /// The section `[send]`, which may be left out. A value that is not configured is `None`; the relay's own
@@ -22,6 +22,10 @@ pub struct SendSection {
     pub give_up_after: Option<Duration>,
     /// `doubt_wait`: wait before MESH is asked about a doubtful attempt. Default 2 min.
     pub doubt_wait: Option<Duration>,
+    /// `rate`: how fast messages of one mailbox may go. Default: as fast as they can.
+    pub rate: Option<Rate>,
+    /// `recipient_rate`: how fast messages of one mailbox may go to one recipient. Default: as fast as they can.
+    pub recipient_rate: Option<Rate>,
     /// `in_doubt`: what is done about a message of which nobody knows whether MESH has it. Default `probe`.
     pub in_doubt: InDoubt,
     /// `[[send.route]]`: other ways for some messages; the first whose `match` fits holds.
@@ -67,6 +71,8 @@ struct Entries {
     retry_max: Option<Interval>,
     give_up_after: Option<Interval>,
     doubt_wait: Option<Interval>,
+    rate: Option<Rate>,
+    recipient_rate: Option<Rate>,
     in_doubt: Option<InDoubt>,
     route: Option<Vec<RouteEntries>>,
 }
@@ -120,6 +126,12 @@ impl SendSection {
             let hint = Some("the wait grows from `retry_first` to `retry_max`".to_owned());
             faults.push(section.fault(Some("retry_max"), "`retry_max` is shorter than `retry_first`", hint));
         }
+        for (key, rate) in [("rate", entries.rate), ("recipient_rate", entries.recipient_rate)] {
+            if rate.is_some_and(|rate| rate.messages == 0 || rate.per().is_zero()) {
+                let hint = Some("such as { messages = 60, per = \"1m\" }".to_owned());
+                faults.push(section.fault(Some(key), format!("`{key}` lets no message go"), hint));
+            }
+        }
         let routes = entries.route.unwrap_or_default();
         if !routes.iter().all(RouteEntries::is_sound) {
             let hint =
@@ -137,6 +149,8 @@ impl SendSection {
             retry_max: entries.retry_max.map(Interval::get),
             give_up_after: entries.give_up_after.map(Interval::get),
             doubt_wait: entries.doubt_wait.map(Interval::get),
+            rate: entries.rate,
+            recipient_rate: entries.recipient_rate,
             in_doubt: entries.in_doubt.unwrap_or_default(),
             routes: routes.collect(),
         })

@@ -114,14 +114,14 @@ fn looked(
     if done >= LOOKS.len() {
         let state = OutboundState::UnknownOutcome { id: id.clone(), at: now };
         let note = format!(
-            "{hours} hours after MESH took it, neither its collection nor a report is known; ask the recipient"
+            "{hours} h after MESH took it, neither its collection nor a report is known; ask the recipient"
         );
         return Followed { state, note, warn: true };
     }
     let note = if asked {
-        format!("not collected {hours} hours after MESH took it")
+        format!("not collected {hours} h after MESH took it")
     } else {
-        format!("no report {hours} hours after MESH took it")
+        format!("no report {hours} h after MESH took it")
     };
     let followed = u32::try_from(done).unwrap_or(u32::MAX);
     let state = OutboundState::Accepted { id: id.clone(), at, by, resent, followed };
@@ -177,7 +177,7 @@ mod tests {
     fn after_a_long_stop_one_look_does_for_all_that_were_missed() {
         let followed = follow(&accepted(1), FollowEvent::NotCollected, at(80)).expect("a change");
         assert_eq!((followed.state, followed.warn), (accepted(5), true));
-        assert_eq!(followed.note, "not collected 72 hours after MESH took it");
+        assert_eq!(followed.note, "not collected 72 h after MESH took it");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod outbound;
 pub mod pace;
 pub mod policy;
 pub mod poller;
+pub mod retention;
 pub mod search;
 pub mod shutdown;
 pub mod sink;
@@ -57,6 +58,7 @@ pub use outbound::{RelayHandle, Surroundings, Terms};
 pub use pace::Rate;
 pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 pub use poller::Poller;
+pub use retention::Retention;
 pub use search::{
     Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount,
 };

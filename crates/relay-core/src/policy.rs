@@ -168,19 +168,7 @@ pub struct ReceivePolicy {
 impl ReceivePolicy {
     /// Whether messages of a workflow are expected here.
     pub fn knows(&self, workflow: &str) -> bool {
-        self.workflows.is_empty() || self.workflows.iter().any(|filter| keeps(filter, workflow))
-    }
-}
-
-/// Whether MESH would list a message of this workflow under a filter.
-fn keeps(filter: &WorkflowFilter, workflow: &str) -> bool {
-    match filter {
-        WorkflowFilter::Is(id) => workflow == id.as_str(),
-        WorkflowFilter::IsNot(id) => workflow != id.as_str(),
-        WorkflowFilter::BeginsWith(id) => workflow.starts_with(id.as_str()),
-        WorkflowFilter::BeginsNotWith(id) => !workflow.starts_with(id.as_str()),
-        WorkflowFilter::Contains(id) => workflow.contains(id.as_str()),
-        WorkflowFilter::ContainsNot(id) => !workflow.contains(id.as_str()),
+        self.workflows.is_empty() || self.workflows.iter().any(|filter| filter.keeps(workflow))
     }
 }
 
