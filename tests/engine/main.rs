@@ -13,6 +13,8 @@ use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
 use relay_testkit::world::{TestChance, TestClock};
 
 mod sending;
+mod sources;
+mod telling;
 
 /// An engine with everything around it in the test's hands. `stop` and a new one on the same folder is a restart.
 struct Bench {
