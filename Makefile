@@ -27,6 +27,8 @@ bench: tools
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
 	@echo "==> uploading through the client, and past it"
 	cargo run --locked --release --quiet --package mesh-relay-benches --bin client-upload
+	@echo "==> writing to the journal, and asking it; fills some gigabytes of disk"
+	cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
 
 # What the build needs besides Rust.
 tools:

@@ -44,8 +44,8 @@ pub struct MessageQuery {
     pub from: Option<Timestamp>,
     /// Seen first before this time.
     pub until: Option<Timestamp>,
-    /// Words that all stand in the message's ids, local id, file name, mailboxes or workflow, case aside; each may be
-    /// the beginning of one.
+    /// Words that all stand in the message's ids, local id, file name, mailboxes or workflow, case aside. Each may be
+    /// the beginning of one, unless the words as they stand match very many messages already.
     pub words: Vec<String>,
     /// Only those behind this one: where the page before ended.
     pub after: Option<Cursor>,

@@ -10,6 +10,9 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::fault::Fault;
 use super::value::{self, micros};
 
+/// Matches of a search's words up to which they are all looked at, and words may be beginnings.
+const FEW: u64 = 10_000;
+
 /// What differs between the two tables.
 struct Table {
     direction: Direction,
@@ -119,8 +122,19 @@ fn search_in(
     if let Some(until) = query.until {
         must("received_at < ?", micros(until).into());
     }
-    if let Some(words) = words(&query.words) {
-        must(&format!("rowid IN (SELECT rowid FROM {0} WHERE {0} MATCH ?)", table.words), words.into());
+    if let Some(whole) = words(&query.words, "") {
+        let Table { name, words: index, .. } = table;
+        if few(connection, table, &whole)? {
+            let beginnings = words(&query.words, "*").unwrap_or(whole);
+            must(&format!("rowid IN (SELECT rowid FROM {index} WHERE {index} MATCH ?)"), beginnings.into());
+        } else {
+            // Of so many the newest are soon met by walking from the newest message, and to look for beginnings
+            // as well would mean to read the whole index.
+            let walk = format!(
+                "EXISTS (SELECT 1 FROM {index} WHERE {index}.rowid = {name}.rowid AND {index} MATCH ?)"
+            );
+            must(&walk, whole.into());
+        }
     }
     if let Some(Cursor { received_at, relay_id }) = query.after {
         must("received_at <= ?", micros(received_at).into());
@@ -142,13 +156,22 @@ fn search_in(
     value::all(statement.query(params_from_iter(values))?, |row| summary(table.direction, row))
 }
 
-/// The words in the grammar of the index: each in quotes, so that nothing in it is an operator, and perhaps only the
-/// beginning of one. `None`: no word has a letter or a digit.
-fn words(words: &[String]) -> Option<String> {
+/// Whether words match no more messages than can be sorted at once.
+fn few(connection: &Connection, table: &Table, words: &str) -> Result<bool, Fault> {
+    let statement =
+        format!("SELECT count(*) FROM (SELECT 1 FROM {0} WHERE {0} MATCH ?1 LIMIT ?2)", table.words);
+    let matches: u64 =
+        connection.prepare_cached(&statement)?.query_row((words, FEW + 1), |row| row.get(0))?;
+    Ok(matches <= FEW)
+}
+
+/// The words in the grammar of the index: each in quotes, so that nothing in it is an operator, and `*` behind it where
+/// it may be the beginning of one. `None`: no word has a letter or a digit.
+fn words(words: &[String], behind: &str) -> Option<String> {
     let quoted: Vec<String> = words
         .iter()
         .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("\"{}\"*", word.replace('"', " ")))
+        .map(|word| format!("\"{}\"{behind}", word.replace('"', " ")))
         .collect();
     (!quoted.is_empty()).then(|| quoted.join(" AND "))
 }

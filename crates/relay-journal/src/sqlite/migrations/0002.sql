@@ -22,6 +22,7 @@ CREATE INDEX outbound_unended ON outbound (mailbox, received_at, relay_id)
 DROP INDEX outbound_state;
 CREATE INDEX outbound_state ON outbound (state_name, received_at, relay_id);
 CREATE INDEX outbound_received ON outbound (received_at, relay_id);
+CREATE INDEX outbound_mailbox ON outbound (mailbox, received_at, relay_id);
 CREATE INDEX outbound_partner ON outbound (recipient, received_at, relay_id);
 CREATE INDEX outbound_workflow ON outbound (workflow, received_at, relay_id);
 
@@ -35,6 +36,7 @@ CREATE INDEX inbound_unended ON inbound (mailbox, received_at, relay_id)
 DROP INDEX inbound_state;
 CREATE INDEX inbound_state ON inbound (state_name, received_at, relay_id);
 CREATE INDEX inbound_received ON inbound (received_at, relay_id);
+CREATE INDEX inbound_mailbox ON inbound (mailbox, received_at, relay_id);
 CREATE INDEX inbound_partner ON inbound (sender, received_at, relay_id);
 CREATE INDEX inbound_workflow ON inbound (workflow, received_at, relay_id);
 
