@@ -14,8 +14,8 @@ use mesh_relay::mesh_port::MeshPort;
 use mesh_relay::system;
 use mesh_sandbox::{Rule, Sandbox, SandboxConfig};
 use relay_core::{
-    DeliveryError, Direction, FailureClass, Inbound, Journal, Lease, MessageQuery, Owner, Poller, Receipt,
-    ReceivePolicy, RelayHandle, SendPolicy, Shutdown, Sink, SinkHealth, SourceKey, SourceMessage,
+    DeliveryError, Direction, FailureClass, Inbound, Lease, MessageQuery, Owner, Poller, Receipt,
+    ReceivePolicy, Records, RelayHandle, SendPolicy, Shutdown, Sink, SinkHealth, SourceKey, SourceMessage,
     Surroundings, UnknownWorkflow,
 };
 use relay_journal::SqliteJournal;

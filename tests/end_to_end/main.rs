@@ -11,5 +11,6 @@ mod inbox;
 mod load;
 mod official;
 mod process;
+mod records_command;
 mod sandbox_command;
 mod tls;

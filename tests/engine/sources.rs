@@ -1,6 +1,6 @@
 //! What sources may rely on: keys that stay taken, order on request, rates, leases.
 
-use relay_core::{DeferralCause, Journal, JournalError, KeyReuse, Lease, Rate, Tenure, Terms};
+use relay_core::{DeferralCause, Journal, JournalError, KeyReuse, Lease, Rate, Records, Tenure, Terms};
 use tokio::sync::mpsc;
 
 use super::*;

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
-use crate::{demo, hand, identity, sandbox, stop};
+use crate::{demo, hand, identity, records, sandbox, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -60,6 +60,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Run the MESH server alone, for tests and rehearsals
     Sandbox(Box<SandboxArgs>),
+    /// The journal
+    #[command(flatten)]
+    Records(Box<records::Command>),
     /// MESH by hand
     #[command(flatten)]
     Hand(Box<hand::Command>),
@@ -89,7 +92,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
         Command::Hand(command) if command.json() => "off",
-        Command::Hand(_) => "warn",
+        Command::Records(command) if command.json() => "off",
+        Command::Hand(_) | Command::Records(_) => "warn",
         _ => "info",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
@@ -109,6 +113,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args.config)),
         Command::Check(args) => check(&args),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
+        Command::Records(command) => runtime.block_on(records::run(*command)),
         Command::Hand(command) => runtime.block_on(hand::run(*command)),
     }
 }

@@ -16,7 +16,7 @@ mod place;
 mod progress;
 mod receive;
 mod send;
-mod show;
+pub(crate) mod show;
 mod source;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | commands, exit codes | [`cli`] |
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
+//! | the journal: messages, show, report, audit | [`records`] |
 //! | configuration to settings | [`settings`] |
 //! | the list of adapters | [`adapters`] |
 //! | the client certificate and its reload | [`identity`] |
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod hand;
 pub mod identity;
 pub mod mesh_port;
+pub mod records;
 pub mod relay;
 pub mod sandbox;
 pub mod settings;

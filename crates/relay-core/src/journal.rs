@@ -189,6 +189,28 @@ impl<R> Begin<R> {
     }
 }
 
+/// What people ask of the durable record, while a relay writes it or after.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// How many messages are in each state. The sum is the number of messages.
+    async fn counts(&self) -> Result<Vec<StateCount>, JournalError>;
+
+    /// The oldest messages that have not ended, one for each mailbox and direction.
+    async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError>;
+
+    /// Messages, newest first.
+    async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError>;
+
+    /// Everything that happened to a message, oldest first. Empty when there is none.
+    async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError>;
+
+    /// Who was sent to and received from since a time, with counts.
+    async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError>;
+
+    /// Checks the audit chain from its first kept link to its head. Reads everything.
+    async fn verify(&self) -> Result<AuditReport, JournalError>;
+}
+
 /// The durable record.
 ///
 /// Every method that writes returns only when what it says is on disk; calls made at the same time share commits.
@@ -196,7 +218,7 @@ impl<R> Begin<R> {
 /// and a link in the audit chain. A write may be made again after an error that leaves its outcome open: one that was
 /// done before is found done.
 #[async_trait]
-pub trait Journal: Send + Sync {
+pub trait Journal: Records {
     /// Finds the message that holds this source key, or records a new one.
     async fn begin_outbound(
         &self,
@@ -291,24 +313,6 @@ pub trait Journal: Send + Sync {
 
     /// Gives a lease back. One that was lost is left alone.
     async fn release_lease(&self, fence: &Fence) -> Result<(), JournalError>;
-
-    /// How many messages are in each state. The sum is the number of messages.
-    async fn counts(&self) -> Result<Vec<StateCount>, JournalError>;
-
-    /// The oldest messages that have not ended, one for each mailbox and direction.
-    async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError>;
-
-    /// Messages, newest first.
-    async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError>;
-
-    /// Everything that happened to a message, oldest first. Empty when there is none.
-    async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError>;
-
-    /// Who was sent to and received from since a time, with counts.
-    async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError>;
-
-    /// Checks the audit chain from its first kept link to its head. Reads everything.
-    async fn verify(&self) -> Result<AuditReport, JournalError>;
 
     /// Forgets what ended before `before`, and the chain's links up to there; the chain stays verifiable. What has not
     /// ended is kept, however old.

@@ -44,7 +44,7 @@ pub use clock::{Chance, Clock, RelayId};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
 pub use journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
-    MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord,
+    MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord, Records,
 };
 pub use lease::{Lease, Tenure};
 pub use ledger::{DeliveryRecorded, Ended};

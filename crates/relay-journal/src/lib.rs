@@ -2,4 +2,4 @@
 
 mod sqlite;
 
-pub use crate::sqlite::{OpenError, SqliteJournal};
+pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords};

@@ -15,6 +15,7 @@ mod migrate;
 mod open;
 mod outbound;
 mod reader;
+mod records;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -32,13 +33,14 @@ use relay_core::audit::{AuditReport, Pruned};
 use relay_core::{
     Begin, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange, InboundRecord, Journal, JournalError,
     MailboxTimes, MessageQuery, MessageSummary, NewInbound, NewOutbound, Oldest, OutboundChange,
-    OutboundRecord, Partner, RelayId, SourceKey, StateCount,
+    OutboundRecord, Partner, Records, RelayId, SourceKey, StateCount,
 };
 use rusqlite::Connection;
 
 use fault::Fault;
 pub use open::OpenError;
 use reader::Reader;
+pub use records::SqliteRecords;
 use writer::Writer;
 
 /// Longest wait for the last commit and the checkpoint when the journal is closed. What is not finished then
@@ -59,7 +61,7 @@ struct Inner {
     /// What the engine reads.
     reader: Reader,
     /// What people ask, which may take long and must not hold up the engine.
-    people: Reader,
+    people: SqliteRecords,
     writer: Writer,
 }
 
@@ -80,7 +82,7 @@ impl SqliteJournal {
         Ok(Self {
             inner: Arc::new(Inner {
                 reader: Reader::new(opened.reading, Arc::clone(&journal)),
-                people: Reader::new(opened.asking, Arc::clone(&journal)),
+                people: SqliteRecords::new(Reader::new(opened.asking, Arc::clone(&journal))),
                 writer,
                 journal,
             }),
@@ -130,12 +132,32 @@ impl SqliteJournal {
     ) -> Result<T, JournalError> {
         self.inner.reader.read(work).await
     }
+}
 
-    async fn ask<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, JournalError> {
-        self.inner.people.read(work).await
+#[async_trait]
+impl Records for SqliteJournal {
+    async fn counts(&self) -> Result<Vec<StateCount>, JournalError> {
+        self.inner.people.counts().await
+    }
+
+    async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {
+        self.inner.people.oldest_unended().await
+    }
+
+    async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError> {
+        self.inner.people.search(query).await
+    }
+
+    async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError> {
+        self.inner.people.history(relay_id).await
+    }
+
+    async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError> {
+        self.inner.people.partners(since).await
+    }
+
+    async fn verify(&self) -> Result<AuditReport, JournalError> {
+        self.inner.people.verify().await
     }
 }
 
@@ -270,31 +292,6 @@ impl Journal for SqliteJournal {
     async fn release_lease(&self, fence: &Fence) -> Result<(), JournalError> {
         let fence = fence.clone();
         self.write(None, move |connection| lease::release(connection, &fence)).await
-    }
-
-    async fn counts(&self) -> Result<Vec<StateCount>, JournalError> {
-        self.ask(search::counts).await
-    }
-
-    async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {
-        self.ask(search::oldest_unended).await
-    }
-
-    async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError> {
-        let query = query.clone();
-        self.ask(move |connection| search::search(connection, &query)).await
-    }
-
-    async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError> {
-        self.ask(move |connection| event::history(connection, relay_id)).await
-    }
-
-    async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError> {
-        self.ask(move |connection| search::partners(connection, since)).await
-    }
-
-    async fn verify(&self) -> Result<AuditReport, JournalError> {
-        self.ask(audit::verify).await
     }
 
     async fn prune(&self, before: Timestamp) -> Result<Pruned, JournalError> {

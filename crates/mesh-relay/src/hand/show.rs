@@ -20,12 +20,12 @@ pub(super) fn stdout_failed(error: &io::Error) -> Failure {
 }
 
 /// A sender's text, fit for a terminal: control characters could move the cursor and hide what stands there.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Rows under each other, each column as wide as its widest text.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or(0)
@@ -45,7 +45,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// Names with their values, those without a value left out.
-pub(super) fn facts(facts: &[(&str, &str)]) -> String {
+pub(crate) fn facts(facts: &[(&str, &str)]) -> String {
     let rows: Vec<_> = facts
         .iter()
         .filter(|(_, value)| !value.is_empty())

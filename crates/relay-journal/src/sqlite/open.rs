@@ -123,6 +123,24 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { path, lock, writing, reading, asking })
 }
 
+/// Opens a journal's file to read it, if it is one of this version.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    let refused = |error| refusal(path, &error);
+    let reading = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
+    let path = path.to_owned();
+    match migrate::inspect(&reading).map_err(|error| refusal(&path, &error))? {
+        Shape::Journal { steps } if i64::try_from(steps) == Ok(KNOWN_VERSION) => Ok(reading),
+        Shape::Journal { .. } => Err(OpenError::Storage {
+            path,
+            what: "it is empty, or of an earlier release; start the relay once".to_owned(),
+        }),
+        Shape::TooNew { found } => Err(OpenError::TooNew { path, found, known: KNOWN_VERSION }),
+        Shape::Foreign => {
+            Err(OpenError::Corrupt { path, what: "it is the database of another program".to_owned() })
+        }
+    }
+}
+
 /// Makes the folder if needed, and finds the file's one true path, so that two spellings cannot mean two locks.
 fn locate(path: &Path) -> Result<(PathBuf, PathBuf), OpenError> {
     let Some(name) = path.file_name() else {

@@ -6,6 +6,7 @@ use relay_core::search::SEARCH_LIMIT_MAX;
 use relay_core::{Cursor, Direction, MessageQuery, MessageSummary, Oldest, Partner, StateCount};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
+use uuid::Uuid;
 
 use super::fault::Fault;
 use super::value::{self, micros};
@@ -171,7 +172,11 @@ fn words(words: &[String], behind: &str) -> Option<String> {
     let quoted: Vec<String> = words
         .iter()
         .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("\"{}\"{behind}", word.replace('"', " ")))
+        .map(|word| match Uuid::parse_str(word) {
+            // A relay's id is indexed without its hyphens.
+            Ok(id) => format!("\"{}\"", id.simple()),
+            Err(_) => format!("\"{}\"{behind}", word.replace('"', " ")),
+        })
         .collect();
     (!quoted.is_empty()).then(|| quoted.join(" AND "))
 }

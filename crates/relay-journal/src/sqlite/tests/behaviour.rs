@@ -1,7 +1,7 @@
 //! What the trait promises.
 
 use relay_core::{
-    Direction, DoubtStrategy, InboundState, Journal, JournalError, OutboundState, Rejection, Resent,
+    Direction, DoubtStrategy, InboundState, Journal, JournalError, OutboundState, Records, Rejection, Resent,
     StateCount,
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use relay_core::{Begin, Journal, JournalError, OutboundState, Resent};
+use relay_core::{Begin, Journal, JournalError, OutboundState, Records, Resent};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use relay_core::{Journal, JournalError};
+use relay_core::{Journal, JournalError, Records};
 
 use super::{Place, accepted, at, inbound, known, new, out, outbound};
 use crate::{OpenError, SqliteJournal};

@@ -1,6 +1,6 @@
 //! Journals of earlier releases.
 
-use relay_core::{Journal, MessageQuery, OutboundState};
+use relay_core::{Journal, MessageQuery, OutboundState, Records};
 use rusqlite::Connection;
 
 use super::{Place, at, inbound, known, outbound, relay_id};
