@@ -51,6 +51,8 @@ pub enum ReportCommand {
 pub enum AuditCommand {
     /// Check that no record was changed, removed or moved; exit code 1 if one was
     Verify(JournalArgs),
+    /// Move a damaged journal out of the way, so that the relay can start with an empty one
+    SetAside(JournalArgs),
 }
 
 /// Which journal, and how it is shown.
@@ -155,7 +157,7 @@ impl Command {
             Self::Messages(args) => &args.journal,
             Self::Show(args) => &args.journal,
             Self::Report(ReportCommand::Partners(args)) => &args.journal,
-            Self::Audit(AuditCommand::Verify(args)) => args,
+            Self::Audit(AuditCommand::Verify(args) | AuditCommand::SetAside(args)) => args,
         }
     }
 
@@ -181,18 +183,31 @@ pub async fn run(command: Command) -> ExitCode {
 }
 
 async fn answer(command: &Command) -> Result<(), AskError> {
-    let records = open(&command.journal().config)?;
+    let loaded = relay_config::load(&command.journal().config).map_err(AskError::Configuration)?;
+    let path = &loaded.journal.path;
+    let records = || SqliteRecords::open(path);
     match command {
-        Command::Messages(args) => messages(&records, args).await,
-        Command::Show(args) => show(&records, args).await,
-        Command::Report(ReportCommand::Partners(args)) => partners(&records, args).await,
-        Command::Audit(AuditCommand::Verify(args)) => verify(&records, args).await,
+        Command::Messages(args) => messages(&records()?, args).await,
+        Command::Show(args) => show(&records()?, args).await,
+        Command::Report(ReportCommand::Partners(args)) => partners(&records()?, args).await,
+        Command::Audit(AuditCommand::Verify(args)) => verify(&records()?, args).await,
+        Command::Audit(AuditCommand::SetAside(args)) => set_aside(path, args),
     }
 }
 
-fn open(config: &Path) -> Result<SqliteRecords, AskError> {
-    let loaded = relay_config::load(config).map_err(AskError::Configuration)?;
-    Ok(SqliteRecords::open(&loaded.journal.path)?)
+fn set_aside(path: &Path, args: &JournalArgs) -> Result<(), AskError> {
+    let aside = relay_journal::set_aside(path, system::now())?;
+    match (aside, args.json) {
+        (aside, true) => println!("{}", json!({ "set_aside": aside })),
+        (None, false) => println!("{} is sound; nothing was done", path.display()),
+        (Some(aside), false) => println!(
+            "moved to {}\nThe next start makes an empty journal, which knows nothing of what was sent: a pair that is \
+             still in OUT would be sent again. Look through OUT first; `mesh-relay track --local-id` says whether MESH \
+             has a message already.",
+            aside.display()
+        ),
+    }
+    Ok(())
 }
 
 fn ago(interval: Interval) -> Timestamp {

@@ -2,4 +2,4 @@
 
 mod sqlite;
 
-pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords};
+pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords, set_aside};

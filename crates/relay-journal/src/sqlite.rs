@@ -17,6 +17,7 @@ mod outbound;
 mod reader;
 mod records;
 mod search;
+mod set_aside;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -41,6 +42,7 @@ use fault::Fault;
 pub use open::OpenError;
 use reader::Reader;
 pub use records::SqliteRecords;
+pub use set_aside::set_aside;
 use writer::Writer;
 
 /// Longest wait for the last commit and the checkpoint when the journal is closed. What is not finished then

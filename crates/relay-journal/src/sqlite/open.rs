@@ -45,7 +45,8 @@ pub enum OpenError {
     /// The file is no journal that can be read.
     #[error(
         "the journal {path} cannot be read: {what}; the file was left as it is: restore it from a copy, or mend it \
-         with sqlite3's .recover. Starting with an empty journal could send messages twice"
+         with sqlite3's .recover; if neither can be done, `mesh-relay audit set-aside` moves it out of the way, and the \
+         next start knows nothing of what was sent before"
     )]
     Corrupt {
         /// Which journal.
@@ -142,7 +143,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// Makes the folder if needed, and finds the file's one true path, so that two spellings cannot mean two locks.
-fn locate(path: &Path) -> Result<(PathBuf, PathBuf), OpenError> {
+pub(crate) fn locate(path: &Path) -> Result<(PathBuf, PathBuf), OpenError> {
     let Some(name) = path.file_name() else {
         return Err(OpenError::Storage {
             path: path.to_owned(),
@@ -170,7 +171,7 @@ fn locate(path: &Path) -> Result<(PathBuf, PathBuf), OpenError> {
 
 /// The lock is a file of its own: SQLite's locks on the journal come and go. It stays when the relay ends, since
 /// removing it could take it from under another relay that has just locked it.
-fn take_lock(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let lock_path = beside(path, ".lock");
     let lock = private_file()
         .create(true)
@@ -207,7 +208,7 @@ fn create(folder: &Path, path: &Path) -> Result<(), OpenError> {
     sync_folder(folder).map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -224,7 +225,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(crate) fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
@@ -241,7 +242,7 @@ fn storage(path: &Path, error: &io::Error) -> OpenError {
     OpenError::Storage { path: path.to_owned(), what: error.to_string() }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

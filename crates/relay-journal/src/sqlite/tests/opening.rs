@@ -7,7 +7,7 @@ use std::path::Path;
 use relay_core::{Journal, JournalError, Records};
 
 use super::{Place, accepted, at, inbound, known, new, out, outbound};
-use crate::{OpenError, SqliteJournal};
+use crate::{OpenError, SqliteJournal, set_aside};
 
 fn refused(path: &Path) -> OpenError {
     match SqliteJournal::open(path) {
@@ -180,5 +180,41 @@ async fn the_writer_syncs_every_commit() {
         Ok((mode, number("synchronous")?, number("wal_autocheckpoint")?, number("foreign_keys")?))
     });
     assert_eq!(reading.await.unwrap(), ("wal".to_owned(), 2, 4000, 1));
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_set_aside_when_asked_and_a_sound_one_never() {
+    let place = Place::new();
+    let journal = place.open();
+    for number in 1..=200 {
+        journal.begin_outbound(outbound(number, &format!("{number}.ctl")), None).await.unwrap();
+    }
+    assert!(matches!(set_aside(&place.path(), at(0)), Err(OpenError::Locked { .. })), "a relay runs on it");
+    journal.close().await;
+    assert_eq!(set_aside(&place.path(), at(0)).unwrap(), None);
+
+    let mut bytes = fs::read(place.path()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0xA5);
+    put(&place.path(), &bytes);
+    let aside = set_aside(&place.path(), at(0)).unwrap().expect("it is damaged");
+    assert_eq!(fs::read(&aside).unwrap(), bytes, "nothing of it is lost");
+    assert!(!place.path().exists());
+    place.open().close().await;
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_holds_locked_stops_writing_and_nothing_else() {
+    let place = Place::new();
+    let journal = place.open();
+    let first = new(journal.begin_outbound(outbound(1, "a.ctl"), None).await.unwrap());
+    let other = rusqlite::Connection::open(place.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = journal.commit_outbound(&first, out(accepted(), at(2)), None).await.unwrap_err();
+    assert!(error.to_string().contains("another program holds the file locked"), "{error}");
+    assert!(journal.find_outbound(&first.source).await.unwrap().is_some(), "reads go on");
+    other.execute_batch("ROLLBACK").unwrap();
+    journal.commit_outbound(&first, out(accepted(), at(2)), None).await.unwrap();
     journal.close().await;
 }
