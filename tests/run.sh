@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 MESH_RELAY_TEST_PYTHON=$(./tests/python.sh)
 export MESH_RELAY_TEST_PYTHON
+trap './tests/postgres.sh stop' EXIT
+MESH_RELAY_TEST_POSTGRES=$(./tests/postgres.sh start)
+export MESH_RELAY_TEST_POSTGRES
 
 echo "==> formatting"
 cargo fmt --all -- --check

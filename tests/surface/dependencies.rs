@@ -27,13 +27,23 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
         ],
     ),
     ("mesh-relay-tests", &[]),
-    ("mesh-relay-benches", &["mesh-api", "mesh-client"]),
+    ("mesh-relay-benches", &["mesh-api", "mesh-client", "relay-core", "relay-journal"]),
 ];
 
 /// Crates that open no socket and no file, and what would let them.
 const PURE: [&str; 3] = ["mesh-api", "dts-control", "relay-core"];
-const IMPURE: [&str; 9] =
-    ["hyper", "hyper-util", "axum", "rusqlite", "lapin", "rdkafka", "notify", "tempfile", "tokio-rustls"];
+const IMPURE: [&str; 10] = [
+    "hyper",
+    "hyper-util",
+    "axum",
+    "rusqlite",
+    "tokio-postgres",
+    "lapin",
+    "rdkafka",
+    "notify",
+    "tempfile",
+    "tokio-rustls",
+];
 const IMPURE_TOKIO: [&str; 4] = ["fs", "net", "process", "full"];
 
 fn metadata() -> Metadata {

@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::adapters::AdapterConfig;
+use crate::journal::JournalSettings;
 use crate::relay::{Relay, RelayError, StartError};
 use crate::settings::{MailboxSettings, Settings, application};
 use crate::{stop, system};
@@ -148,7 +149,7 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         identity: None,
         notes: Vec::new(),
         mailboxes,
-        journal: root.join("journal.db"),
+        journal: JournalSettings::File(root.join("journal.db")),
         keep: relay_config::KEEP,
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
         adapters,

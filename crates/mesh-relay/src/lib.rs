@@ -8,6 +8,7 @@
 //! | configuration to settings | [`settings`] |
 //! | the list of adapters | [`adapters`] |
 //! | the client certificate and its reload | [`identity`] |
+//! | which journal | [`journal`] |
 //! | settings to a running relay | [`relay`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod demo;
 pub mod hand;
 pub mod identity;
+pub mod journal;
 pub mod mesh_port;
 pub mod records;
 pub mod relay;

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use relay_config::Interval;
+use relay_config::{Faults, Interval};
 use relay_core::{
     Direction, HistoryEntry, JournalError, MailboxId, MessageQuery, MessageSummary, Partner, Records,
 };
-use relay_journal::{OpenError, SqliteRecords};
+use relay_journal::OpenError;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::cli::{EXIT_FAILED, EXIT_GONE, EXIT_OK, EXIT_USAGE};
 use crate::hand::show::{facts, plain, table};
-use crate::system;
+use crate::journal::{self, JournalOpenError};
+use crate::{settings, system};
 
 /// Messages that are listed unless asked for more.
 const LISTED: u32 = 50;
@@ -128,9 +129,13 @@ enum Way {
 #[derive(Debug, Error)]
 enum AskError {
     #[error("{0}")]
-    Configuration(relay_config::Faults),
+    Configuration(Faults),
+    #[error("a journal on PostgreSQL is no file that could be set aside; restore the database from a copy")]
+    NoFile,
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] JournalOpenError),
+    #[error(transparent)]
+    File(#[from] OpenError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("no message with {0:?} is recorded; it may be older than the journal keeps")]
@@ -184,14 +189,20 @@ pub async fn run(command: Command) -> ExitCode {
 
 async fn answer(command: &Command) -> Result<(), AskError> {
     let loaded = relay_config::load(&command.journal().config).map_err(AskError::Configuration)?;
-    let path = &loaded.journal.path;
-    let records = || SqliteRecords::open(path);
+    let mut faults = Faults::new();
+    let journal = settings::journal(&loaded.journal, &loaded.folder, &mut faults);
+    let Some(journal) = journal else { return Err(AskError::Configuration(faults)) };
+    if let Command::Audit(AuditCommand::SetAside(args)) = command {
+        return set_aside(journal::file(&journal).ok_or(AskError::NoFile)?, args);
+    }
+    let records = &*journal::records(&journal).await?;
     match command {
-        Command::Messages(args) => messages(&records()?, args).await,
-        Command::Show(args) => show(&records()?, args).await,
-        Command::Report(ReportCommand::Partners(args)) => partners(&records()?, args).await,
-        Command::Audit(AuditCommand::Verify(args)) => verify(&records()?, args).await,
-        Command::Audit(AuditCommand::SetAside(args)) => set_aside(path, args),
+        Command::Messages(args) => messages(records, args).await,
+        Command::Show(args) => show(records, args).await,
+        Command::Report(ReportCommand::Partners(args)) => partners(records, args).await,
+        Command::Audit(AuditCommand::Verify(args) | AuditCommand::SetAside(args)) => {
+            verify(records, args).await
+        }
     }
 }
 

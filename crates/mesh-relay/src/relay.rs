@@ -8,10 +8,10 @@ use relay_core::{
     Clock, Lease, MeshMailbox, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger, SourceError,
     Surroundings, Tenure,
 };
-use relay_journal::{OpenError, SqliteJournal};
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
 use crate::system::{SystemChance, SystemClock};
@@ -24,7 +24,7 @@ const STOP_MAX: Duration = Duration::from_secs(75);
 pub struct Relay {
     trigger: ShutdownTrigger,
     tasks: JoinSet<Result<(), SourceError>>,
-    journal: SqliteJournal,
+    journal: OpenJournal,
 }
 
 /// Why a relay cannot start.
@@ -32,7 +32,7 @@ pub struct Relay {
 pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
-    Journal(#[from] OpenError),
+    Journal(#[from] JournalOpenError),
     /// An adapter cannot run.
     #[error("adapter {adapter}: {source}")]
     Adapter {
@@ -68,9 +68,8 @@ impl Relay {
             let adapter = built.map_err(|source| StartError::Adapter { adapter: name.clone(), source })?;
             adapters.push((config.mailbox().clone(), name, adapter));
         }
-        let journal = SqliteJournal::open(&settings.journal)?;
-        let surroundings =
-            Surroundings { journal: Arc::new(journal.clone()), clock, chance: Arc::new(SystemChance) };
+        let journal = OpenJournal::open(&settings.journal).await?;
+        let surroundings = Surroundings { journal: journal.shared(), clock, chance: Arc::new(SystemChance) };
         // Names this run of the relay among others that may share the journal.
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let (trigger, shutdown) = Shutdown::channel();

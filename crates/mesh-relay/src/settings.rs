@@ -1,7 +1,8 @@
 //! From a configuration file to what a relay is started with.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keystore::{Finding, Severity, read_authorities};
@@ -10,14 +11,16 @@ use mesh_client::{
     BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
 };
 use relay_config::{
-    AdapterSection, Fault, Faults, Identity, InDoubt, Loaded, MailboxSection, MeshSection, RouteSection,
-    SecretRef, SendSection,
+    AdapterSection, Fault, Faults, Identity, InDoubt, JournalPlace, JournalSection, Loaded, MailboxSection,
+    MeshSection, RouteSection, SecretRef, SendSection,
 };
 use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
+use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
 use crate::identity::{self, IdentityError, IdentityWatch};
+use crate::journal::JournalSettings;
 use crate::system;
 
 /// What a relay is started with: everything resolved, no connection and no folder opened.
@@ -33,7 +36,7 @@ pub struct Settings {
     /// Its mailboxes.
     pub mailboxes: Vec<MailboxSettings>,
     /// Where the journal is.
-    pub journal: PathBuf,
+    pub journal: JournalSettings,
     /// How long messages that have ended are kept.
     pub keep: Duration,
     /// Bounds of sending.
@@ -100,14 +103,15 @@ impl Settings {
                 }
             }
         }
-        match reach(&loaded.mesh, base, &mut faults) {
-            Some(Reach { client, watch, notes }) if faults.is_empty() => Ok(Self {
+        let journal = journal(&loaded.journal, base, &mut faults);
+        match (reach(&loaded.mesh, base, &mut faults), journal) {
+            (Some(Reach { client, watch, notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
                 client,
                 identity: watch.map(|watch| (watch, loaded.mesh.identity_look)),
                 notes,
                 mailboxes,
-                journal: loaded.journal.path,
+                journal,
                 keep: loaded.journal.keep,
                 send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
                 adapters: loaded
@@ -153,6 +157,35 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
             }
         }
     }
+}
+
+/// Where the journal is, with the secrets and files that `section` refers to. `None` comes with a fault.
+pub(crate) fn journal(section: &JournalSection, base: &Path, faults: &mut Faults) -> Option<JournalSettings> {
+    let (url, instance, roots) = match &section.place {
+        JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
+        JournalPlace::Postgres { url, instance, roots } => (url, instance, roots),
+    };
+    let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
+    let url = url.resolve(base).map_err(|error| fault("url", error.to_string())).ok()?;
+    let roots = match roots {
+        Some(path) => {
+            let store = database_roots(path).map_err(|what| fault("roots", what)).ok()?;
+            Some(Arc::new(store))
+        }
+        None => None,
+    };
+    Some(JournalSettings::Postgres { url, instance: instance.clone(), roots })
+}
+
+fn database_roots(path: &Path) -> Result<RootCertStore, String> {
+    let told = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| told(&error))?;
+    let authorities = read_authorities(&bytes, None).map_err(|error| told(&error))?;
+    let mut store = RootCertStore::empty();
+    for authority in authorities {
+        store.add(authority).map_err(|error| told(&error))?;
+    }
+    Ok(store)
 }
 
 /// The authorities to trust. Where they are the keystore of the identity, its password opens it.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::fault::Faults;
 use crate::quantity::Interval;
+use crate::secret::SecretRef;
 use crate::section::Section;
 
 /// How long messages that have ended are kept unless configured.
@@ -15,11 +16,28 @@ pub const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// thirty (`queue-bridging.md` 4.3).
 pub const KEEP_MIN: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
+/// Where the durable record stands.
+#[derive(Debug, Clone)]
+pub enum JournalPlace {
+    /// `path`: a file of SQLite, for one instance; relative to the folder of the configuration file.
+    File(PathBuf),
+    /// `url`: a PostgreSQL, for any number of instances.
+    Postgres {
+        /// `url`: where, as which user, with which password. A secret.
+        url: SecretRef,
+        /// `instance`: the name of this instance, of its own among all that share the journal, and the same at each
+        /// start. Required.
+        instance: String,
+        /// `roots`: whose certificates to trust (PEM); the connection is encrypted then.
+        roots: Option<PathBuf>,
+    },
+}
+
 /// The section `[journal]`.
 #[derive(Debug, Clone)]
 pub struct JournalSection {
-    /// `path`: the file of the journal. Required; relative to the folder of the configuration file.
-    pub path: PathBuf,
+    /// `path` or `url`. One of them is required.
+    pub place: JournalPlace,
     /// `keep`: how long messages that have ended are kept, at least [`KEEP_MIN`]. Default [`KEEP`].
     pub keep: Duration,
     /// The section, for faults that are found later.
@@ -29,24 +47,59 @@ pub struct JournalSection {
 #[derive(Deserialize)]
 struct Entries {
     path: Option<PathBuf>,
+    url: Option<SecretRef>,
+    instance: Option<String>,
+    roots: Option<PathBuf>,
     keep: Option<Interval>,
 }
 
 impl JournalSection {
     pub(crate) fn read(section: Section, faults: &mut Faults) -> Option<Self> {
         let entries: Entries = section.read(&[], faults).0?;
-        let hint = "such as path = \"/var/lib/mesh-relay/journal.db\"";
-        let path = section.require("path", entries.path, hint, faults)?;
-        if path.as_os_str().is_empty() {
-            faults.push(section.fault(Some("path"), "`path` is empty", Some(hint.to_owned())));
-            return None;
-        }
         let keep = entries.keep.map_or(KEEP, Interval::get);
         if keep < KEEP_MIN {
             let hint =
                 Some("doubts and late reports are resolved by it: write at least keep = \"31d\"".to_owned());
             faults.push(section.fault(Some("keep"), "`keep` is too short", hint));
         }
-        Some(Self { path: section.file(path), keep, section })
+        let hint = "such as path = \"/var/lib/mesh-relay/journal.db\"";
+        let place = match (entries.path, entries.url) {
+            (Some(_), Some(_)) => {
+                let hint = Some("a file serves one instance, a PostgreSQL any number".to_owned());
+                faults.push(section.fault(
+                    Some("url"),
+                    "`path` and `url` both say where the journal is",
+                    hint,
+                ));
+                return None;
+            }
+            (path, None) => {
+                for (key, there) in
+                    [("instance", entries.instance.is_some()), ("roots", entries.roots.is_some())]
+                {
+                    if there {
+                        let message = format!("`{key}` belongs to a journal on PostgreSQL");
+                        faults.push(section.fault(Some(key), message, Some("it needs a `url`".to_owned())));
+                    }
+                }
+                let path = section.require("path", path, hint, faults)?;
+                if path.as_os_str().is_empty() {
+                    faults.push(section.fault(Some("path"), "`path` is empty", Some(hint.to_owned())));
+                    return None;
+                }
+                JournalPlace::File(section.file(path))
+            }
+            (None, Some(url)) => {
+                let hint =
+                    "such as instance = \"relay-a\": of its own for each instance, the same at each start";
+                let instance = section.require("instance", entries.instance, hint, faults)?;
+                JournalPlace::Postgres {
+                    url,
+                    instance,
+                    roots: entries.roots.map(|roots| section.file(roots)),
+                }
+            }
+        };
+        Some(Self { place, keep, section })
     }
 }

@@ -1,5 +1,13 @@
-//! The journal: the durable record of every message, on SQLite for one instance.
+//! The journal: the durable record of every message, on SQLite for one instance or on PostgreSQL for several.
 
+mod postgres;
 mod sqlite;
 
+pub use crate::postgres::{PostgresJournal, PostgresOpenError};
 pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords, set_aside};
+
+#[cfg(test)]
+mod tests {
+    mod postgres;
+    pub(crate) mod promises;
+}

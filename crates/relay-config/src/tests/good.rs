@@ -2,7 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{Environment, IDENTITY_LOOK, Identity, InDoubt, Proxy, ProxyLogin, RouteSection, Size, UrlError};
+use crate::{
+    Environment, IDENTITY_LOOK, Identity, InDoubt, JournalPlace, Proxy, ProxyLogin, RouteSection, Size,
+    UrlError,
+};
 
 /// The good file with another identity.
 fn with_identity(identity: &str) -> String {
@@ -23,7 +26,9 @@ fn a_good_file_is_read_with_its_defaults() {
     assert_eq!(loaded.mesh.shared_key, SecretRef::Env("MESH_SHARED_KEY".to_owned()));
     assert_eq!(loaded.mesh.roots, Some(folder.join("nhs-int.pem")));
     assert_eq!(loaded.mesh.chunk_bytes, 20_000_000);
-    assert_eq!(loaded.journal.path, Path::new("/var/lib/mesh-relay/journal.db"));
+    assert!(
+        matches!(&loaded.journal.place, JournalPlace::File(path) if path == Path::new("/var/lib/mesh-relay/journal.db"))
+    );
     assert_eq!(loaded.send, crate::SendSection::default());
     assert_eq!(loaded.mailboxes.len(), 1);
     assert_eq!(loaded.mailboxes[0].id.as_str(), "X26HC005");
@@ -35,6 +40,26 @@ fn a_good_file_is_read_with_its_defaults() {
     );
     assert_eq!(adapter.grace.map(Interval::get), Some(Duration::from_secs(2)));
     assert!(adapter.outbound.is_none() && adapter.token.is_none() && adapter.queues.is_empty());
+}
+
+#[test]
+fn a_journal_may_be_a_database_that_instances_share() {
+    let journal = |text: &str| Config::new(with("path = \"/var/lib/mesh-relay/journal.db\"", text)).load();
+    let loaded = journal("url = { env = \"JOURNAL_URL\" }\ninstance = \"relay-a\"\nroots = \"db.pem\"")
+        .expect("no faults");
+    let JournalPlace::Postgres { url, instance, roots } = loaded.journal.place else { panic!("a database") };
+    assert_eq!((url, instance.as_str()), (SecretRef::Env("JOURNAL_URL".to_owned()), "relay-a"));
+    assert!(roots.expect("roots").ends_with("db.pem"));
+    for (bad, said) in [
+        ("url = { env = \"U\" }", "missing key `instance`"),
+        ("url = { env = \"U\" }\ninstance = \"a\"\npath = \"j.db\"", "both say where"),
+        ("path = \"j.db\"\ninstance = \"a\"", "belongs to a journal on PostgreSQL"),
+        ("path = \"j.db\"\nkeep = \"3d\"", "`keep` is too short"),
+        ("url = \"postgresql://u:hunter2@h/d\"\ninstance = \"a\"", "url"),
+    ] {
+        let faults = journal(bad).expect_err("faults").to_string();
+        assert!(faults.contains(said) && !faults.contains("hunter2"), "{bad}: {faults}");
+    }
 }
 
 #[test]
@@ -124,7 +149,8 @@ poll = "2m"
     let loaded = crate::load(&config.path).expect("no faults");
     assert_eq!(loaded.mesh.environment.base_url(), "http://127.0.0.1:8700");
     assert_eq!(loaded.mesh.chunk_bytes, 65_536);
-    assert_eq!(loaded.journal.path, config.folder.path().join("journal.db"));
+    let path = config.folder.path().join("journal.db");
+    assert!(matches!(loaded.journal.place, JournalPlace::File(file) if file == path));
     assert_eq!(loaded.send.in_flight, Some(4));
     assert_eq!(loaded.send.retry_first, Some(Duration::from_millis(500)));
     let polls: Vec<_> = loaded.mailboxes.iter().map(|mailbox| mailbox.poll.as_secs()).collect();

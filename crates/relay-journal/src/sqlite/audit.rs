@@ -65,14 +65,14 @@ fn disagreements(connection: &Connection) -> Result<Vec<String>, Fault> {
     Ok(faults)
 }
 
-/// Removes the longest beginning of the chain that is older than `before` and about messages that are over, and those
-/// messages. A message goes only with all its links.
+/// Removes the longest beginning of the chain that is older than `before`, told, and about messages that are over, and
+/// those messages. A message goes only with all its links.
 pub(crate) fn prune(connection: &Connection, before: Timestamp) -> Result<Pruned, Fault> {
     let before = micros(before);
     // A link of a message that goes on, or of one that changed since, holds everything behind it.
     let first_kept: Option<u64> = connection
         .prepare_cached(
-            "SELECT min(number) FROM event WHERE at >= ?1 OR relay_id IN (
+            "SELECT min(number) FROM event WHERE at >= ?1 OR untold IS NOT NULL OR relay_id IN (
                  SELECT relay_id FROM outbound WHERE updated_at >= ?1 OR settled_at IS NULL OR due_at IS NOT NULL
                      OR state_name IN ('received', 'sending', 'uploading', 'in_doubt'))
                  OR relay_id IN (

@@ -14,8 +14,10 @@ const FIRST_VERSION: u64 = 1;
 
 /// Finds the message with this MESH id, or records a new one at its first attempt.
 pub(crate) fn begin(connection: &Connection, new: NewInbound) -> Result<Begin<InboundRecord>, Fault> {
-    if let Some(known) = find(connection, &new.mailbox, &new.message_id)? {
-        return Ok(Begin::Known(known));
+    if let Some(found) = find(connection, &new.mailbox, &new.message_id)? {
+        // One with its own id is this very message, whose answer was lost.
+        let again = found.relay_id == new.relay_id;
+        return Ok(if again { Begin::New(found) } else { Begin::Known(found) });
     }
     let state = InboundState::Delivering { attempt: 1 };
     let stored = Stored::inbound(&state)?;

@@ -18,8 +18,10 @@ const FIRST_VERSION: u64 = 1;
 
 /// Finds the message that holds this key, or records a new one.
 pub(crate) fn begin(connection: &Connection, new: NewOutbound) -> Result<Begin<OutboundRecord>, Fault> {
-    if let Some(known) = find(connection, &new.source)? {
-        return Ok(Begin::Known(known));
+    if let Some(found) = find(connection, &new.source)? {
+        // One with its own id is this very message, whose answer was lost.
+        let again = found.relay_id == new.relay_id;
+        return Ok(if again { Begin::New(found) } else { Begin::Known(found) });
     }
     let stored = Stored::outbound(&new.state)?;
     let details = new.details.as_ref();

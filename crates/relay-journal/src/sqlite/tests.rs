@@ -3,14 +3,15 @@
 mod behaviour;
 mod grouping;
 mod opening;
+mod promises;
 mod upgrading;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use relay_core::{
-    Begin, Evidence, InboundChange, InboundState, KeyReuse, NewInbound, NewOutbound, OutboundChange,
-    OutboundDetails, OutboundState, RelayId, Resent, SourceKey,
+    Begin, Evidence, KeyReuse, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundState,
+    RelayId, Resent, SourceKey,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -64,10 +65,6 @@ fn outbound(number: u128, key: &str) -> NewOutbound {
 
 fn out(state: OutboundState, at: Timestamp) -> OutboundChange {
     OutboundChange { state, note: None, due: None, at }
-}
-
-fn inn(state: InboundState, at: Timestamp) -> InboundChange {
-    InboundChange { state, note: None, details: None, at }
 }
 
 fn inbound(number: u128, message_id: &str) -> NewInbound {

@@ -1,0 +1,116 @@
+//! Which journal: a file, or a database that instances share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use relay_core::{Journal, Records};
+use relay_journal::{OpenError, PostgresJournal, PostgresOpenError, SqliteJournal, SqliteRecords};
+use rustls::RootCertStore;
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+/// Where the journal is, secrets resolved.
+#[derive(Debug, Clone)]
+pub enum JournalSettings {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A PostgreSQL.
+    Postgres {
+        /// Where, as which user, with which password.
+        url: SecretString,
+        /// The name of this instance.
+        instance: String,
+        /// Whose certificates to trust; with none the connection is not encrypted.
+        roots: Option<Arc<RootCertStore>>,
+    },
+}
+
+/// Why the journal cannot be opened.
+#[derive(Debug, Error)]
+pub enum JournalOpenError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// The database.
+    #[error(transparent)]
+    Postgres(#[from] PostgresOpenError),
+    /// TLS to the database cannot be set up.
+    #[error("TLS to the journal's database cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// An open journal.
+#[derive(Clone)]
+pub enum OpenJournal {
+    /// A file of SQLite.
+    File(SqliteJournal),
+    /// A PostgreSQL.
+    Postgres(PostgresJournal),
+}
+
+impl OpenJournal {
+    /// Opens the journal, and makes it when there is none.
+    ///
+    /// # Errors
+    /// What keeps it from being opened; nothing was changed then.
+    pub async fn open(settings: &JournalSettings) -> Result<Self, JournalOpenError> {
+        Ok(match settings {
+            JournalSettings::File(path) => Self::File(SqliteJournal::open(path)?),
+            JournalSettings::Postgres { url, instance, roots } => {
+                Self::Postgres(postgres(url, instance, roots.as_ref()).await?)
+            }
+        })
+    }
+
+    /// The journal as the engine knows it.
+    pub fn shared(&self) -> Arc<dyn Journal> {
+        match self {
+            Self::File(journal) => Arc::new(journal.clone()),
+            Self::Postgres(journal) => Arc::new(journal.clone()),
+        }
+    }
+
+    /// Commits what was taken and closes.
+    pub async fn close(self) {
+        match self {
+            Self::File(journal) => journal.close().await,
+            Self::Postgres(journal) => journal.close().await,
+        }
+    }
+}
+
+/// Opens what people ask, beside a running relay or without one.
+///
+/// # Errors
+/// What keeps it from being opened.
+pub async fn records(settings: &JournalSettings) -> Result<Box<dyn Records>, JournalOpenError> {
+    Ok(match settings {
+        JournalSettings::File(path) => Box::new(SqliteRecords::open(path)?),
+        JournalSettings::Postgres { url, instance, roots } => {
+            Box::new(postgres(url, instance, roots.as_ref()).await?)
+        }
+    })
+}
+
+/// The file of a journal that is one.
+pub fn file(settings: &JournalSettings) -> Option<&Path> {
+    match settings {
+        JournalSettings::File(path) => Some(path),
+        JournalSettings::Postgres { .. } => None,
+    }
+}
+
+async fn postgres(
+    url: &SecretString,
+    instance: &str,
+    roots: Option<&Arc<RootCertStore>>,
+) -> Result<PostgresJournal, JournalOpenError> {
+    let url = url.expose_secret();
+    let Some(roots) = roots else { return Ok(PostgresJournal::open(url, instance).await?) };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(Arc::clone(roots))
+        .with_no_client_auth();
+    Ok(PostgresJournal::open_over_tls(url, instance, tls).await?)
+}

@@ -1,0 +1,96 @@
+//! Search: messages, newest first, page by page.
+
+use relay_core::search::SEARCH_LIMIT_MAX;
+use relay_core::{Direction, MailboxId, MessageQuery, MessageSummary};
+use tokio_postgres::Row;
+
+use super::connect::Session;
+use super::fault::Fault;
+use super::{value, words};
+
+/// Messages that fit, both ways merged.
+pub(crate) async fn search(session: &Session, query: &MessageQuery) -> Result<Vec<MessageSummary>, Fault> {
+    let mut found = Vec::new();
+    for direction in [Direction::Outbound, Direction::Inbound] {
+        if query.direction.is_none_or(|wanted| wanted == direction) {
+            for row in rows(session, direction, query).await? {
+                found.push(summary(&row, direction)?);
+            }
+        }
+    }
+    // Each way holds its own newest, so the newest of both are among them.
+    found.sort_by_key(|summary| std::cmp::Reverse((summary.received_at, summary.relay_id)));
+    found.truncate(limit(query) as usize);
+    Ok(found)
+}
+
+fn limit(query: &MessageQuery) -> u32 {
+    query.limit.clamp(1, SEARCH_LIMIT_MAX)
+}
+
+async fn rows(session: &Session, direction: Direction, query: &MessageQuery) -> Result<Vec<Row>, Fault> {
+    let from = match direction {
+        Direction::Outbound => {
+            "SELECT relay_id, message_id, mailbox, recipient AS partner, workflow, local_id, file_name, length,
+                adapter, state_name, received_at, updated_at, settled_at
+            FROM mesh_relay.outbound WHERE ($3::text IS NULL OR recipient = $3)"
+        }
+        Direction::Inbound => {
+            "SELECT relay_id, message_id, mailbox, sender AS partner, workflow, local_id, file_name,
+                NULL::bigint AS length, NULL::text AS adapter, state_name, received_at, updated_at,
+                NULL::timestamptz AS settled_at
+            FROM mesh_relay.inbound WHERE ($3::text IS NULL OR sender = $3)"
+        }
+    };
+    // Not kept prepared: with the values at hand, PostgreSQL drops the conditions that restrict nothing and chooses the
+    // index that fits the others.
+    let sql = format!(
+        "{from} AND ($2::text IS NULL OR mailbox = $2) AND ($4::text IS NULL OR workflow = $4)
+            AND ($5::text IS NULL OR state_name = $5)
+            AND ($6::timestamptz IS NULL OR received_at >= $6) AND ($7::timestamptz IS NULL OR received_at < $7)
+            AND ($8::text IS NULL OR words @@ $8::text::tsquery)
+            AND ($9::timestamptz IS NULL OR (received_at, relay_id) < ($9, $10::uuid))
+        ORDER BY received_at DESC, relay_id DESC LIMIT $1"
+    );
+    let after = query.after.map(|cursor| value::cut(cursor.received_at));
+    let behind = query.after.map(|cursor| cursor.relay_id.0);
+    Ok(session
+        .client
+        .query(
+            &sql,
+            &[
+                &i64::from(limit(query)),
+                &query.mailbox.as_ref().map(MailboxId::as_str),
+                &query.partner,
+                &query.workflow,
+                &query.state,
+                &query.from.map(value::cut),
+                &query.until.map(value::cut),
+                &words::query(&query.words),
+                &after,
+                &behind,
+            ],
+        )
+        .await?)
+}
+
+fn summary(row: &Row, direction: Direction) -> Result<MessageSummary, Fault> {
+    let message_id = value::get::<Option<&str>>(row, "message_id")?;
+    let length = value::get::<Option<i64>>(row, "length")?.map(u64::try_from).transpose();
+    Ok(MessageSummary {
+        direction,
+        relay_id: value::relay_id(row, "relay_id")?,
+        message_id: message_id.map(str::parse).transpose().map_err(|_| Fault::Unreadable("message_id"))?,
+        mailbox: value::mailbox(row, "mailbox")?,
+        partner: value::get(row, "partner")?,
+        workflow: value::get(row, "workflow")?,
+        local_id: value::get(row, "local_id")?,
+        file_name: value::get(row, "file_name")?,
+        length: length.map_err(|_| Fault::Unreadable("length"))?,
+        adapter: value::get(row, "adapter")?,
+        state: value::get(row, "state_name")?,
+        received_at: value::get(row, "received_at")?,
+        updated_at: value::get(row, "updated_at")?,
+        settled_at: value::get(row, "settled_at")?,
+    })
+}
