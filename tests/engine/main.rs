@@ -12,6 +12,7 @@ use relay_journal::SqliteJournal;
 use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
 use relay_testkit::world::{TestChance, TestClock};
 
+mod recovery;
 mod sending;
 mod sources;
 mod telling;

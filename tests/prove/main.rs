@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, reason = "a run ends at what it cannot go on from")]
 
 mod huge;
+mod kills;
 mod lost_answers;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+#[path = "../crash_table/stranger.rs"]
+mod stranger;

@@ -33,6 +33,9 @@ pub struct Poller {
 /// How long a message that waits for a person, or for another configuration, is not asked about in the journal again.
 const LEFT_ALONE: Duration = Duration::from_secs(60 * 60);
 
+/// Messages of the journal that are taken up again at a time although MESH does not list them.
+const UNENDED_MAX: u32 = 1_000;
+
 /// Messages that failed and when each may be tried again. Holds only ids that were in the last listing.
 type Resting = HashMap<MessageId, Rest>;
 
@@ -150,8 +153,23 @@ impl Turn<'_> {
         if !self.keep(MailboxTimes { polled_at: now, ..MailboxTimes::default() }).await {
             return Left::Nothing;
         }
-        let Some(ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
+        let Some(mut ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
+        ids.extend(self.unlisted(&ids).await);
         self.receive_all(ids, outage, resting, shutdown).await
+    }
+
+    /// What was begun, has not ended, and is not among the listed: MESH lists no more what it heard acknowledged, also
+    /// where its answer was lost (4.6, row 18), nor what another reader took or what expired.
+    async fn unlisted(&self, listed: &[MessageId]) -> Vec<MessageId> {
+        let mailbox = self.mesh.mailbox();
+        let found = self.ledger.journal.unended_inbound(mailbox, UNENDED_MAX).await;
+        let mut found = found.unwrap_or_else(|error| {
+            tracing::warn!(%mailbox, %error, "what an earlier run left of inbound messages is not taken up for now");
+            Vec::new()
+        });
+        let listed: HashSet<&MessageId> = listed.iter().collect();
+        found.retain(|id| !listed.contains(id));
+        found
     }
 
     /// When the mailbox was last called about. `None`: the journal does not say, and nothing is done without it.

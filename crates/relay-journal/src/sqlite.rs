@@ -210,6 +210,11 @@ impl Journal for SqliteJournal {
         self.write(fence, move |connection| inbound::commit(connection, relay_id, version, &change)).await
     }
 
+    async fn unended_inbound(&self, mailbox: &MailboxId, limit: u32) -> Result<Vec<MessageId>, JournalError> {
+        let mailbox = mailbox.clone();
+        self.read(move |connection| inbound::unended(connection, &mailbox, limit)).await
+    }
+
     async fn find_outbound(&self, source: &SourceKey) -> Result<Option<OutboundRecord>, JournalError> {
         let source = source.clone();
         self.read(move |connection| outbound::find(connection, &source)).await

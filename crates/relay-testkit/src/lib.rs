@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod connect_proxy;
+pub mod failing;
 pub mod pairs;
 pub mod proxy;
 pub mod scripted;

@@ -1,6 +1,6 @@
 //! A MESH port that does what a test says: it keeps what it was sent, and loses, refuses or repeats on purpose.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -66,6 +66,9 @@ struct Inner {
     faults: VecDeque<Fault>,
     made: Vec<Made>,
     arrived: Vec<Arrived>,
+    /// Where in `arrived` the messages of a local id are, so that many messages can be asked about quickly.
+    by_local_id: HashMap<String, Vec<usize>>,
+    by_id: HashMap<MessageId, usize>,
 }
 
 /// The port.
@@ -176,7 +179,12 @@ impl MeshMailbox for ScriptedMesh {
         }
         let body = read(outgoing, 1).await;
         let mut inner = self.inner();
-        let id: MessageId = format!("SCRIPTED_{}", inner.arrived.len() + 1).parse().expect("an id");
+        let place = inner.arrived.len();
+        let id: MessageId = format!("SCRIPTED_{}", place + 1).parse().expect("an id");
+        inner.by_id.insert(id.clone(), place);
+        if let Some(local_id) = &outgoing.envelope.local_id {
+            inner.by_local_id.entry(local_id.as_str().to_owned()).or_default().push(place);
+        }
         inner.arrived.push(Arrived {
             id: id.clone(),
             local_id: outgoing.envelope.local_id.clone(),
@@ -200,7 +208,8 @@ impl MeshMailbox for ScriptedMesh {
         }
         let body = read(outgoing, index).await;
         let mut inner = self.inner();
-        let message = inner.arrived.iter_mut().find(|message| message.id == *id).expect("an upload");
+        let place = *inner.by_id.get(id).expect("an upload");
+        let message = &mut inner.arrived[place];
         if message.taken == message.of {
             let mut complete = error(&Fault::UploadLost);
             complete.answer = MeshAnswer::AlreadyComplete;
@@ -218,11 +227,13 @@ impl MeshMailbox for ScriptedMesh {
             return Err(error(&fault));
         }
         let inner = self.inner();
-        let found: Vec<&Arrived> =
-            inner.arrived.iter().filter(|message| message.local_id.as_ref() == Some(local_id)).collect();
-        Ok(match found[..] {
+        let found = inner.by_local_id.get(local_id.as_str()).map_or(&[][..], Vec::as_slice);
+        Ok(match *found {
             [] => Found::Nothing,
-            [one] => Found::One { id: one.id.clone(), uploaded: one.uploaded },
+            [place] => {
+                let Arrived { id, uploaded, .. } = &inner.arrived[place];
+                Found::One { id: id.clone(), uploaded: *uploaded }
+            }
             _ => Found::Several,
         })
     }

@@ -1,6 +1,6 @@
 //! Messages on their way from MESH.
 
-use mesh_api::{LocalId, MessageId};
+use mesh_api::{LocalId, MailboxId, MessageId};
 use relay_core::{
     Begin, Direction, InboundChange, InboundDetails, InboundRecord, InboundState, NewInbound, RelayId,
 };
@@ -131,6 +131,20 @@ pub(crate) async fn commit(
         return Outcome::unless_done_before(session, &entry, chain).await;
     }
     Ok(Outcome { result: Ok(Done::Written), entry: Some(entry) })
+}
+
+/// The messages of a mailbox that were begun and have not ended, oldest first.
+pub(crate) async fn unended(
+    session: &Session,
+    mailbox: &MailboxId,
+    limit: u32,
+) -> Result<Vec<MessageId>, Fault> {
+    // The first condition on the state is the index's own.
+    const SQL: &str = "SELECT message_id FROM mesh_relay.inbound WHERE mailbox = $1
+        AND state_name IN ('listed', 'delivering', 'delivered') AND state_name <> 'listed'
+        ORDER BY received_at, relay_id LIMIT $2";
+    let rows = session.query(SQL, &[&mailbox.as_str(), &i64::from(limit)]).await?;
+    rows.iter().map(|row| value::message_id(row, "message_id")).collect()
 }
 
 fn record(row: &Row) -> Result<InboundRecord, Fault> {

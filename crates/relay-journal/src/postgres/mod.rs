@@ -294,6 +294,10 @@ impl Journal for PostgresJournal {
             .await
     }
 
+    async fn unended_inbound(&self, mailbox: &MailboxId, limit: u32) -> Result<Vec<MessageId>, JournalError> {
+        self.read(|session| async move { inbound::unended(&session, mailbox, limit).await }).await
+    }
+
     async fn unsettled(&self, adapter: &str) -> Result<Vec<OutboundRecord>, JournalError> {
         self.read(|session| async move { outbound::unsettled(&session, adapter).await }).await
     }

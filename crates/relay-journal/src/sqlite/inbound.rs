@@ -68,6 +68,20 @@ fn find(
     rows.next()?.map(record).transpose()
 }
 
+/// The messages of a mailbox that were begun and have not ended, oldest first.
+pub(crate) fn unended(
+    connection: &Connection,
+    mailbox: &MailboxId,
+    limit: u32,
+) -> Result<Vec<MessageId>, Fault> {
+    // The first condition on the state is the index's own.
+    let mut statement = connection.prepare_cached(
+        "SELECT message_id FROM inbound WHERE mailbox = ?1 AND state_name IN ('listed', 'delivering', 'delivered')
+             AND state_name <> 'listed' ORDER BY received_at, relay_id LIMIT ?2",
+    )?;
+    value::all(statement.query((mailbox.as_str(), limit))?, |row| value::message_id(row, "message_id"))
+}
+
 /// Records a change of a message that is still at the version the caller saw.
 pub(crate) fn commit(
     connection: &Connection,

@@ -45,8 +45,8 @@ pub enum OpenError {
     /// The file is no journal that can be read.
     #[error(
         "the journal {path} cannot be read: {what}; the file was left as it is: restore it from a copy, or mend it \
-         with sqlite3's .recover; if neither can be done, `mesh-relay audit set-aside` moves it out of the way, and the \
-         next start knows nothing of what was sent before"
+         with sqlite3's .recover. If neither can be done, `mesh-relay audit set-aside` moves it out of the way; but starting \
+         with an empty journal could send messages twice"
     )]
     Corrupt {
         /// Which journal.

@@ -31,6 +31,10 @@ pub fn set_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>, OpenErr
 }
 
 fn is_sound(path: &Path) -> Result<bool, OpenError> {
+    // Its log alone is no journal.
+    if !path.exists() {
+        return Ok(!beside(path, "-wal").exists());
+    }
     let looked = open::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))
     });

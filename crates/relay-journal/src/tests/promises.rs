@@ -51,6 +51,7 @@ macro_rules! keeps_every_promise {
                 a_key_may_be_long
                 of_many_calls_with_one_key_one_is_new
                 an_inbound_message_is_known_by_mailbox_and_id
+                what_was_begun_and_has_not_ended_is_known_without_mesh
             }
             events {
                 each_change_is_an_event_in_order_with_its_own_id

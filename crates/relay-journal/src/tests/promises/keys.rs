@@ -1,10 +1,11 @@
 //! How messages are recognised when they come again.
 
 use futures_util::future::join_all;
-use relay_core::{Begin, Journal, KeyReuse, NewInbound, NewOutbound};
+use relay_core::{Begin, InboundState, Journal, KeyReuse, NewInbound, NewOutbound};
 
 use super::{
-    accepted, at, begin, begin_inbound, commit, inbound, known, mailbox, new, outbound, relay_id, to,
+    accepted, at, begin, begin_inbound, commit, commit_inbound, inbound, inbound_to, known, mailbox, new,
+    outbound, relay_id, to,
 };
 
 pub(crate) async fn a_key_that_returns_is_held_until_it_is_settled(journal: &dyn Journal) {
@@ -80,4 +81,30 @@ pub(crate) async fn an_inbound_message_is_known_by_mailbox_and_id(journal: &dyn 
     let elsewhere = NewInbound { mailbox: mailbox("X26ABC2"), ..inbound(3, "20260101_1") };
     new(journal.begin_inbound(elsewhere, None).await.unwrap());
     new(journal.begin_inbound(inbound(4, "20260101_2"), None).await.unwrap());
+}
+
+pub(crate) async fn what_was_begun_and_has_not_ended_is_known_without_mesh(journal: &dyn Journal) {
+    let states = [
+        None,
+        Some(InboundState::Delivered { receipt: "kept".to_owned() }),
+        Some(InboundState::Acknowledged),
+        Some(InboundState::Gone),
+        Some(InboundState::Parked { reason: "too large".to_owned() }),
+        Some(InboundState::Listed { workflow: "OTHER".to_owned() }),
+    ];
+    for (number, state) in (1_u128..).zip(states) {
+        let record = begin_inbound(journal, inbound(number, &format!("20260101_{number}"))).await;
+        if let Some(state) = state {
+            commit_inbound(journal, record, inbound_to(state, at(1))).await;
+        }
+    }
+    let mailbox = inbound(9, "20260101_9").mailbox;
+    let found = async |limit| -> Vec<String> {
+        let ids = journal.unended_inbound(&mailbox, limit).await.unwrap();
+        ids.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(found(9).await, ["20260101_1", "20260101_2"]);
+    assert_eq!(found(1).await, ["20260101_1"]);
+    let elsewhere = "X26ABC9".parse().unwrap();
+    assert!(journal.unended_inbound(&elsewhere, 9).await.unwrap().is_empty());
 }

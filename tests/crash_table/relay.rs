@@ -1,0 +1,143 @@
+//! A relay put together as `mesh_relay::relay` does it, out of the same parts and from the same configuration file, but
+//! with ports that have a fate, and with a source whose system is told of every change.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mesh_relay::journal::file;
+use mesh_relay::mesh_port::MeshPort;
+use mesh_relay::settings::Settings;
+use mesh_relay::system::{SystemChance, SystemClock};
+use relay_core::{
+    Clock, DeliveryEvent, EventSink, Journal, KeyReuse, Lease, MeshMailbox, Poller, ReceivePolicy,
+    RelayHandle, Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure,
+    Terms,
+};
+use relay_journal::SqliteJournal;
+use relay_testkit::failing::{FailingEventSink, FailingJournal, FailingMesh, FailingSink, Fate};
+use tokio::task::JoinSet;
+
+/// Where a relay's events are told, beside its configuration: a line for each telling.
+pub const EVENTS: &str = "events.log";
+
+/// A relay at work in this process.
+pub struct Relay {
+    pub journal: Arc<FailingJournal>,
+    sqlite: SqliteJournal,
+    trigger: ShutdownTrigger,
+    tasks: JoinSet<Result<(), SourceError>>,
+}
+
+impl Relay {
+    /// Starts one. Its leases last for `ttl`.
+    pub async fn start(config: &Path, fate: &Arc<Fate>, ttl: Duration) -> Self {
+        let settings = Settings::load(config).unwrap_or_else(|faults| panic!("{faults}"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let adapters: Vec<_> = settings
+            .adapters
+            .iter()
+            .map(|(name, config)| (name, config.mailbox(), config.build(name, &clock).expect("an adapter")))
+            .collect();
+        let sqlite = SqliteJournal::open(file(&settings.journal).expect("a file"))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let journal = Arc::new(FailingJournal::new(Arc::new(sqlite.clone()), fate));
+        let surroundings =
+            Surroundings { journal: Arc::clone(&journal) as _, clock, chance: Arc::new(SystemChance) };
+        let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
+        let (trigger, shutdown) = Shutdown::channel();
+        let mut tasks = JoinSet::new();
+        let lease = |name: String| {
+            let journal: Arc<dyn Journal> = Arc::clone(&surroundings.journal);
+            (Lease::new(journal, name, owner.clone()).lasting(ttl), shutdown.clone())
+        };
+
+        let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
+        for mailbox in settings.mailboxes {
+            let real = MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password));
+            let port: Arc<dyn MeshMailbox> = Arc::new(FailingMesh::new(Arc::new(real), fate));
+            ports.push(Arc::clone(&port));
+            let adapter = adapters.iter().find(|(_, id, _)| **id == mailbox.id).map(|(.., adapter)| adapter);
+            let sink = Arc::clone(&adapter.expect("an adapter for each mailbox").sink);
+            let sink: Arc<dyn Sink> = Arc::new(FailingSink::new(sink, fate));
+            let policy = ReceivePolicy {
+                poll_every: mailbox.receive.poll_every,
+                retry_first: Duration::from_millis(50),
+                ..mailbox.receive.clone()
+            };
+            let poller = Poller::new(surroundings.clone(), port, sink, policy);
+            let (lease, stop) = lease(poller.lease_name());
+            tasks.spawn(async move {
+                let poller = &poller;
+                let poll = |tenure, stop| async move {
+                    poller.run(tenure, stop).await;
+                    Ok(())
+                };
+                lease.while_held(stop, poll).await
+            });
+        }
+
+        let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone())
+            .on_terms(Terms { reuse: KeyReuse::OnceSettled, tell: true });
+        for (name, _, adapter) in adapters {
+            let log: Arc<dyn EventSink> = Arc::new(EventLog::beside(config));
+            let teller = Teller::new(&surroundings, name, Arc::new(FailingEventSink::new(log, fate)));
+            let (held, stop) = lease(format!("events:{name}"));
+            tasks.spawn(async move {
+                let teller = &teller;
+                let tell = |tenure, stop| async move {
+                    teller.run(tenure, stop).await;
+                    Ok(())
+                };
+                held.while_held(stop, tell).await
+            });
+            let relay = relay.clone();
+            let (held, stop) = lease(format!("adapter:{name}"));
+            tasks.spawn(async move {
+                let (source, relay) = (&adapter.source, &relay);
+                let carry =
+                    |tenure: Tenure, stop| async move { source.run(relay.under(&tenure), stop).await };
+                held.while_held(stop, carry).await
+            });
+        }
+        Self { journal, sqlite, trigger, tasks }
+    }
+
+    /// Finishes what is under way, and closes the journal.
+    pub async fn stop(mut self) {
+        self.trigger.request();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("a part that does not break").expect("a source that can go on");
+        }
+        self.sqlite.close().await;
+    }
+}
+
+/// A far side that is told by lines added to a file: what is written is there, whatever becomes of this process.
+struct EventLog {
+    path: PathBuf,
+    writing: Mutex<()>,
+}
+
+impl EventLog {
+    fn beside(config: &Path) -> Self {
+        Self { path: config.with_file_name(EVENTS), writing: Mutex::new(()) }
+    }
+}
+
+#[async_trait]
+impl EventSink for EventLog {
+    async fn tell(&self, event: &DeliveryEvent) -> Result<(), TellError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = format!("{} {} {}\n", event.id.relay_id, event.id.sequence, event.state.name());
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .map_err(|error| TellError { what: error.to_string() })
+    }
+}
