@@ -16,7 +16,9 @@ prove: tools
 	@echo "==> building the relay and its proofs"
 	cargo build --locked --release --package mesh-relay
 	@echo "==> long runs, one after the other; they need 20 GiB of disk"
-	cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
+	trap './tests/postgres.sh stop' EXIT; \
+	  MESH_RELAY_TEST_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_TEST_POSTGRES && \
+	  cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
 
 bench: tools
 	@echo "==> building the relay and its measurements"

@@ -40,7 +40,9 @@ impl Relay {
         let adapters: Vec<_> = settings
             .adapters
             .iter()
-            .map(|(name, config)| (name, config.mailbox(), config.build(name, &clock).expect("an adapter")))
+            .map(|(name, config)| {
+                (name, config.mailbox(), config.build(name, &clock, false).expect("an adapter"))
+            })
             .collect();
         let sqlite = SqliteJournal::open(file(&settings.journal).expect("a file"))
             .unwrap_or_else(|error| panic!("{error}"));

@@ -135,6 +135,11 @@ impl Relay {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.child.kill().expect("killed");
@@ -143,7 +148,7 @@ impl Relay {
 
     /// Asks it to stop and waits until it has.
     pub async fn stop(mut self) -> (ExitStatus, String) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
+        let asked = Command::new("kill").arg(self.id().to_string()).status().expect("kill");
         assert!(asked.success());
         let mut status = None;
         eventually("the relay stops when asked", || {

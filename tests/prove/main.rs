@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a run ends at what it cannot go on from")]
 
 mod huge;
+mod instances;
 mod kills;
 mod lost_answers;
 #[path = "../end_to_end/process.rs"]

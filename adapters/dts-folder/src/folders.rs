@@ -62,24 +62,41 @@ pub enum FolderError {
     },
 }
 
+/// Who else may work on a mailbox's folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Nobody: the root is locked for this process.
+    Alone,
+    /// Other instances that share this one's journal, whose leases say whose turn it is. A relay that does not is kept
+    /// out.
+    Shared,
+}
+
 impl Folders {
-    /// Finds or makes the folders under `root`, tries to write each, and locks the root for this process.
+    /// Finds or makes the folders under `root`, tries to write each, and locks the root against those who may not use
+    /// it beside this process.
     ///
     /// # Errors
     /// [`FolderError`] naming the folder at fault.
-    pub fn open(root: &Path) -> Result<Self, FolderError> {
+    pub fn open(root: &Path, usage: Use) -> Result<Self, FolderError> {
         let temp = folder(root, "TEMP")?;
         let lock_path = temp.join(LOCK_NAME);
         let lock = File::create(&lock_path).map_err(unusable(&temp, "writing"))?;
-        match lock.try_lock() {
+        let locked = match usage {
+            Use::Alone => lock.try_lock(),
+            Use::Shared => lock.try_lock_shared(),
+        };
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(FolderError::Locked { root: root.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(unusable(&lock_path, "locking")(source)),
         }
-        // Before anyone works here: what is unfinished belongs to no one.
-        stage::sweep(&temp).map_err(unusable(&temp, "removing what an earlier run left"))?;
+        if usage == Use::Alone {
+            // Before anyone works here: what is unfinished belongs to no one.
+            stage::sweep(&temp).map_err(unusable(&temp, "removing what an earlier run left"))?;
+        }
         let folders = Self {
             inbox: folder(root, "IN")?,
             out: folder(root, "OUT")?,
@@ -89,7 +106,8 @@ impl Folders {
             _lock: lock,
         };
         for path in [&folders.inbox, &folders.out, &folders.sent, &folders.failed, &folders.temp] {
-            let probe = path.join(PROBE_NAME);
+            // Of its own, since another instance may try at the same moment.
+            let probe = path.join(format!("{PROBE_NAME}.{}", std::process::id()));
             File::create(&probe).map_err(unusable(path, "writing"))?;
             fs::remove_file(&probe).map_err(unusable(path, "removing a file"))?;
             if volume(path)? != volume(&folders.temp)? {
@@ -143,7 +161,7 @@ mod tests {
     fn missing_folders_are_made_and_existing_ones_of_any_case_are_used() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("in")).expect("a folder");
-        let folders = Folders::open(root.path()).expect("folders");
+        let folders = Folders::open(root.path(), Use::Alone).expect("folders");
         assert_eq!(folders.inbox, root.path().join("in"));
         assert_eq!(folders.sent, root.path().join("SENT"));
         assert!(!root.path().join("IN").exists());
@@ -152,17 +170,19 @@ mod tests {
     #[test]
     fn a_root_is_worked_on_once() {
         let root = tempfile::tempdir().expect("a folder");
-        let first = Folders::open(root.path()).expect("folders");
-        assert!(matches!(Folders::open(root.path()), Err(FolderError::Locked { .. })));
+        let first = Folders::open(root.path(), Use::Alone).expect("folders");
+        for usage in [Use::Alone, Use::Shared] {
+            assert!(matches!(Folders::open(root.path(), usage), Err(FolderError::Locked { .. })));
+        }
         drop(first);
-        assert!(Folders::open(root.path()).is_ok());
+        assert!(Folders::open(root.path(), Use::Alone).is_ok());
     }
 
     #[test]
     fn a_file_in_a_folders_place_is_named() {
         let root = tempfile::tempdir().expect("a folder");
         File::create(root.path().join("SENT")).expect("a file");
-        let error = Folders::open(root.path()).expect_err("a fault").to_string();
+        let error = Folders::open(root.path(), Use::Alone).expect_err("a fault").to_string();
         assert!(error.contains("SENT"), "{error}");
     }
 }

@@ -320,7 +320,10 @@ mod tests {
     #[tokio::test]
     async fn bytes_at_fault_are_refused_for_good_and_leave_nothing() {
         let root = tempfile::tempdir().expect("a folder");
-        let sink = FolderSink::new(Arc::new(Folders::open(root.path()).expect("folders")), Arc::new(Still));
+        let sink = FolderSink::new(
+            Arc::new(Folders::open(root.path(), crate::folders::Use::Alone).expect("folders")),
+            Arc::new(Still),
+        );
         let id = "ID1".parse().expect("an id");
 
         let error = broken(&sink, io::ErrorKind::ConnectionReset).await;

@@ -25,6 +25,6 @@ pub mod stage;
 mod worker;
 
 pub use config::Config;
-pub use folders::{FolderError, Folders};
+pub use folders::{FolderError, Folders, Use};
 pub use inbound::FolderSink;
 pub use outbound::FolderSource;

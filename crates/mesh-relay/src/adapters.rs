@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dts_folder::{FolderError, FolderSink, FolderSource, Folders};
+use dts_folder::{FolderError, FolderSink, FolderSource, Folders, Use};
 use relay_config::{AdapterSection, Faults};
 use relay_core::{Clock, MailboxId, Sink, Source};
 
@@ -65,14 +65,15 @@ impl AdapterConfig {
         }
     }
 
-    /// Makes the adapter ready to run.
+    /// Makes the adapter ready to run; `shared` when other instances may, on the same journal.
     ///
     /// # Errors
     /// What keeps it from running, with what to do.
-    pub fn build(&self, name: &str, clock: &Arc<dyn Clock>) -> Result<Adapter, FolderError> {
+    pub fn build(&self, name: &str, clock: &Arc<dyn Clock>, shared: bool) -> Result<Adapter, FolderError> {
         match self {
             Self::DtsFolder(config) => {
-                let folders = Arc::new(Folders::open(&config.root)?);
+                let usage = if shared { Use::Shared } else { Use::Alone };
+                let folders = Arc::new(Folders::open(&config.root, usage)?);
                 let source = FolderSource::new(name, config.clone(), Arc::clone(&folders), Arc::clone(clock));
                 let sink = FolderSink::new(folders, Arc::clone(clock));
                 Ok(Adapter { source: Box::new(source), sink: Arc::new(sink) })

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use relay_core::lease::LEASE_TTL;
 use relay_core::{Journal, Records};
 use relay_journal::{OpenError, PostgresJournal, PostgresOpenError, SqliteJournal, SqliteRecords};
 use rustls::RootCertStore;
@@ -22,7 +24,24 @@ pub enum JournalSettings {
         instance: String,
         /// Whose certificates to trust; with none the connection is not encrypted.
         roots: Option<Arc<RootCertStore>>,
+        /// How long a lease lasts without being renewed.
+        lease: Duration,
     },
+}
+
+impl JournalSettings {
+    /// Whether other instances may write it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+
+    /// How long a lease lasts without being renewed.
+    pub fn lease(&self) -> Duration {
+        match self {
+            Self::File(_) => LEASE_TTL,
+            Self::Postgres { lease, .. } => *lease,
+        }
+    }
 }
 
 /// Why the journal cannot be opened.
@@ -56,7 +75,7 @@ impl OpenJournal {
     pub async fn open(settings: &JournalSettings) -> Result<Self, JournalOpenError> {
         Ok(match settings {
             JournalSettings::File(path) => Self::File(SqliteJournal::open(path)?),
-            JournalSettings::Postgres { url, instance, roots } => {
+            JournalSettings::Postgres { url, instance, roots, .. } => {
                 Self::Postgres(postgres(url, instance, roots.as_ref()).await?)
             }
         })
@@ -86,7 +105,7 @@ impl OpenJournal {
 pub async fn records(settings: &JournalSettings) -> Result<Box<dyn Records>, JournalOpenError> {
     Ok(match settings {
         JournalSettings::File(path) => Box::new(SqliteRecords::open(path)?),
-        JournalSettings::Postgres { url, instance, roots } => {
+        JournalSettings::Postgres { url, instance, roots, .. } => {
             Box::new(postgres(url, instance, roots.as_ref()).await?)
         }
     })

@@ -64,7 +64,7 @@ impl Relay {
         // The folders first: they are locked for this process, so that a second relay ends here.
         let mut adapters = Vec::new();
         for (name, config) in settings.adapters {
-            let built = config.build(&name, &clock);
+            let built = config.build(&name, &clock, settings.journal.is_shared());
             let adapter = built.map_err(|source| StartError::Adapter { adapter: name.clone(), source })?;
             adapters.push((config.mailbox().clone(), name, adapter));
         }
@@ -72,6 +72,8 @@ impl Relay {
         let surroundings = Surroundings { journal: journal.shared(), clock, chance: Arc::new(SystemChance) };
         // Names this run of the relay among others that may share the journal.
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
+        let ttl = settings.journal.lease();
+        let lease_of = |name: String| Lease::new(journal.shared(), name, &owner).lasting(ttl);
         let (trigger, shutdown) = Shutdown::channel();
         let mut tasks = JoinSet::new();
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
@@ -85,7 +87,7 @@ impl Relay {
             };
             let sink = Arc::clone(&adapter.sink);
             let poller = Poller::new(surroundings.clone(), port, sink, mailbox.receive);
-            let lease = Lease::new(Arc::clone(&surroundings.journal), poller.lease_name(), &owner);
+            let lease = lease_of(poller.lease_name());
             let stop = shutdown.clone();
             tasks.spawn(async move {
                 let poller = &poller;
@@ -97,7 +99,7 @@ impl Relay {
             });
         }
         let retention = Retention::new(surroundings.clone(), settings.keep);
-        let lease = Lease::new(Arc::clone(&surroundings.journal), Retention::LEASE, &owner);
+        let lease = lease_of(Retention::LEASE.to_owned());
         let stop = shutdown.clone();
         tasks.spawn(async move {
             let retention = &retention;
@@ -116,7 +118,7 @@ impl Relay {
         }
         let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
         for (_, name, adapter) in adapters {
-            let lease = Lease::new(Arc::clone(&surroundings.journal), format!("adapter:{name}"), &owner);
+            let lease = lease_of(format!("adapter:{name}"));
             let (relay, stop) = (relay.clone(), shutdown.clone());
             tasks.spawn(async move {
                 let (source, relay) = (&adapter.source, &relay);

@@ -14,6 +14,7 @@ use relay_config::{
     AdapterSection, Fault, Faults, Identity, InDoubt, JournalPlace, JournalSection, Loaded, MailboxSection,
     MeshSection, RouteSection, SecretRef, SendSection,
 };
+use relay_core::lease::LEASE_TTL;
 use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
@@ -161,9 +162,9 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
 
 /// Where the journal is, with the secrets and files that `section` refers to. `None` comes with a fault.
 pub(crate) fn journal(section: &JournalSection, base: &Path, faults: &mut Faults) -> Option<JournalSettings> {
-    let (url, instance, roots) = match &section.place {
+    let (url, instance, roots, lease) = match &section.place {
         JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
-        JournalPlace::Postgres { url, instance, roots } => (url, instance, roots),
+        JournalPlace::Postgres { url, instance, roots, lease } => (url, instance, roots, *lease),
     };
     let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
     let url = url.resolve(base).map_err(|error| fault("url", error.to_string())).ok()?;
@@ -174,7 +175,12 @@ pub(crate) fn journal(section: &JournalSection, base: &Path, faults: &mut Faults
         }
         None => None,
     };
-    Some(JournalSettings::Postgres { url, instance: instance.clone(), roots })
+    Some(JournalSettings::Postgres {
+        url,
+        instance: instance.clone(),
+        roots,
+        lease: lease.unwrap_or(LEASE_TTL),
+    })
 }
 
 fn database_roots(path: &Path) -> Result<RootCertStore, String> {

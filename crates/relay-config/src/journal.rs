@@ -16,6 +16,9 @@ pub const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// thirty (`queue-bridging.md` 4.3).
 pub const KEEP_MIN: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
+/// Shortest lease: a shorter one would be lost to every hiccup of the network.
+pub const LEASE_MIN: Duration = Duration::from_secs(3);
+
 /// Where the durable record stands.
 #[derive(Debug, Clone)]
 pub enum JournalPlace {
@@ -30,6 +33,9 @@ pub enum JournalPlace {
         instance: String,
         /// `roots`: whose certificates to trust (PEM); the connection is encrypted then.
         roots: Option<PathBuf>,
+        /// `lease`: how long an instance that fell silent keeps its mailboxes and folders, at least [`LEASE_MIN`].
+        /// Default 30 s.
+        lease: Option<Duration>,
     },
 }
 
@@ -50,6 +56,7 @@ struct Entries {
     url: Option<SecretRef>,
     instance: Option<String>,
     roots: Option<PathBuf>,
+    lease: Option<Interval>,
     keep: Option<Interval>,
 }
 
@@ -74,9 +81,11 @@ impl JournalSection {
                 return None;
             }
             (path, None) => {
-                for (key, there) in
-                    [("instance", entries.instance.is_some()), ("roots", entries.roots.is_some())]
-                {
+                for (key, there) in [
+                    ("instance", entries.instance.is_some()),
+                    ("roots", entries.roots.is_some()),
+                    ("lease", entries.lease.is_some()),
+                ] {
                     if there {
                         let message = format!("`{key}` belongs to a journal on PostgreSQL");
                         faults.push(section.fault(Some(key), message, Some("it needs a `url`".to_owned())));
@@ -93,11 +102,13 @@ impl JournalSection {
                 let hint =
                     "such as instance = \"relay-a\": of its own for each instance, the same at each start";
                 let instance = section.require("instance", entries.instance, hint, faults)?;
-                JournalPlace::Postgres {
-                    url,
-                    instance,
-                    roots: entries.roots.map(|roots| section.file(roots)),
+                let lease = entries.lease.map(Interval::get);
+                if lease.is_some_and(|lease| lease < LEASE_MIN) {
+                    let hint = Some("leave it out for the default of 30 s".to_owned());
+                    faults.push(section.fault(Some("lease"), "`lease` is shorter than 3 s", hint));
                 }
+                let roots = entries.roots.map(|roots| section.file(roots));
+                JournalPlace::Postgres { url, instance, roots, lease }
             }
         };
         Some(Self { place, keep, section })

@@ -31,7 +31,7 @@ pub use adapter::AdapterSection;
 pub use environment::{Environment, UrlError};
 pub use fault::{Fault, Faults};
 pub use identity::Identity;
-pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN};
+pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
 pub use load::{Loaded, load, load_with};
 pub use mailbox::{MailboxSection, UnknownWorkflow};
 pub use mesh::{IDENTITY_LOOK, MeshSection};

@@ -153,6 +153,10 @@ impl Turn<'_> {
         if !self.keep(MailboxTimes { polled_at: now, ..MailboxTimes::default() }).await {
             return Left::Nothing;
         }
+        // The process may have been paused since it was asked.
+        if !self.tenure.holds() {
+            return Left::Nothing;
+        }
         let Some(mut ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
         ids.extend(self.unlisted(&ids).await);
         self.receive_all(ids, outage, resting, shutdown).await

@@ -47,7 +47,9 @@ fn a_journal_may_be_a_database_that_instances_share() {
     let journal = |text: &str| Config::new(with("path = \"/var/lib/mesh-relay/journal.db\"", text)).load();
     let loaded = journal("url = { env = \"JOURNAL_URL\" }\ninstance = \"relay-a\"\nroots = \"db.pem\"")
         .expect("no faults");
-    let JournalPlace::Postgres { url, instance, roots } = loaded.journal.place else { panic!("a database") };
+    let JournalPlace::Postgres { url, instance, roots, .. } = loaded.journal.place else {
+        panic!("a database")
+    };
     assert_eq!((url, instance.as_str()), (SecretRef::Env("JOURNAL_URL".to_owned()), "relay-a"));
     assert!(roots.expect("roots").ends_with("db.pem"));
     for (bad, said) in [
