@@ -30,7 +30,9 @@ bench: tools
 	@echo "==> uploading through the client, and past it"
 	cargo run --locked --release --quiet --package mesh-relay-benches --bin client-upload
 	@echo "==> writing to the journal, and asking it; fills some gigabytes of disk"
-	cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
+	trap './tests/postgres.sh stop' EXIT; \
+	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \
+	  cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
 
 # What the build needs besides Rust.
 tools:

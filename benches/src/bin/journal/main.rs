@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay_core::Journal;
-use relay_journal::SqliteJournal;
+use relay_journal::{PostgresJournal, SqliteJournal};
 
 /// Messages that are searched unless told otherwise.
 const RECORDS: u64 = 5_000_000;
@@ -25,7 +25,13 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
     let commits = journal.clone();
-    measure("SQLite", Arc::new(journal), &|| commits.commits(), records.unwrap_or(RECORDS)).await;
+    let records = records.unwrap_or(RECORDS);
+    measure("SQLite", Arc::new(journal), &|| commits.commits(), records).await;
+    if let Ok(url) = std::env::var("MESH_RELAY_BENCH_POSTGRES") {
+        let journal = PostgresJournal::open(&url, "bench").await.expect("a journal");
+        let commits = journal.clone();
+        measure("PostgreSQL", Arc::new(journal), &|| commits.commits(), records).await;
+    }
 }
 
 async fn measure(name: &str, journal: Arc<dyn Journal>, commits: &dyn Fn() -> u64, records: u64) {

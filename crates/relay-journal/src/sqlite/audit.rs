@@ -1,8 +1,11 @@
 //! The audit chain as a whole: whether it is sound, and what of it may go.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use relay_core::RelayId;
 use relay_core::audit::{AuditReport, ChainReport, Pruned};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::event::{self, Kept};
 use super::fault::Fault;
@@ -65,40 +68,73 @@ fn disagreements(connection: &Connection) -> Result<Vec<String>, Fault> {
     Ok(faults)
 }
 
-/// Removes the longest beginning of the chain that is older than `before`, told, and about messages that are over, and
-/// those messages. A message goes only with all its links.
-pub(crate) fn prune(connection: &Connection, before: Timestamp) -> Result<Pruned, Fault> {
+/// Links looked at in one step of a pruning: the writer does nothing else meanwhile.
+const STEP_LINKS: u64 = 2_000;
+
+/// One step of a pruning: removes links from the chain's beginning as long as they are older than `before`, told, and
+/// about messages that are over, and with their last link those messages. `None`: nothing is left to remove.
+pub(crate) fn prune_step(connection: &Connection, before: Timestamp) -> Result<Option<Pruned>, Fault> {
     let before = micros(before);
-    // A link of a message that goes on, or of one that changed since, holds everything behind it.
-    let first_kept: Option<u64> = connection
-        .prepare_cached(
-            "SELECT min(number) FROM event WHERE at >= ?1 OR untold IS NOT NULL OR relay_id IN (
-                 SELECT relay_id FROM outbound WHERE updated_at >= ?1 OR settled_at IS NULL OR due_at IS NOT NULL
-                     OR state_name IN ('received', 'sending', 'uploading', 'in_doubt'))
-                 OR relay_id IN (
-                 SELECT relay_id FROM inbound WHERE updated_at >= ?1
-                     OR state_name IN ('listed', 'delivering', 'delivered'))",
-        )?
-        .query_row([before], |row| row.get(0))?;
-    let (head, _) = event::head(connection)?;
-    let last = first_kept.map_or(head, |first| first - 1);
     let (base, _) = event::base(connection)?;
+    let (head, _) = event::head(connection)?;
+    let end = head.min(base + STEP_LINKS);
+    // A link whose message is missing stays, too, so that the audit shows it.
+    let stays: Option<u64> = connection
+        .prepare_cached(
+            "SELECT min(number) FROM event
+                 LEFT JOIN outbound ON outbound.relay_id = event.relay_id
+                 LEFT JOIN inbound ON inbound.relay_id = event.relay_id
+             WHERE number <= ?2 AND (at < ?1 AND untold IS NULL AND (
+                 (outbound.updated_at < ?1 AND outbound.settled_at IS NOT NULL AND outbound.due_at IS NULL
+                     AND outbound.state_name NOT IN ('received', 'sending', 'uploading', 'in_doubt'))
+                 OR (inbound.updated_at < ?1
+                     AND inbound.state_name NOT IN ('listed', 'delivering', 'delivered'))
+             )) IS NOT TRUE",
+        )?
+        .query_row((before, integer(end)), |row| row.get(0))?;
+    let last = stays.map_or(end, |first| first - 1);
     if last <= base {
-        return Ok(Pruned::default());
+        return Ok(None);
     }
-    connection.execute(
-        "UPDATE chain SET (base_number, base_hash) = (SELECT number, hash FROM event WHERE number = ?1)",
-        [integer(last)],
-    )?;
-    let links = connection.execute("DELETE FROM event WHERE number <= ?1", [integer(last)])?;
+    let last = integer(last);
+    connection
+        .prepare_cached(
+            "UPDATE chain SET (base_number, base_hash) = (SELECT number, hash FROM event WHERE number = ?1)",
+        )?
+        .execute([last])?;
+    let mut removed = connection.prepare_cached("DELETE FROM event WHERE number <= ?1 RETURNING relay_id")?;
+    let relay_ids = value::all(removed.query([last])?, |row| value::relay_id(row, "relay_id"))?;
+    let links = relay_ids.len() as u64;
     let mut messages = 0;
-    for name in ["outbound", "inbound"] {
-        let over = format!("relay_id NOT IN (SELECT relay_id FROM event) AND updated_at < {before}");
-        connection.execute(
-            &format!("DELETE FROM {name}_words WHERE rowid IN (SELECT rowid FROM {name} WHERE {over})"),
-            [],
-        )?;
-        messages += connection.execute(&format!("DELETE FROM {name} WHERE {over}"), [])?;
+    for relay_id in relay_ids.into_iter().collect::<BTreeSet<_>>() {
+        messages += forget(connection, relay_id)?;
     }
-    Ok(Pruned { messages: messages as u64, links: links as u64 })
+    Ok(Some(Pruned { messages, links }))
+}
+
+/// Removes a message that has no link left. Says how many that were.
+fn forget(connection: &Connection, relay_id: RelayId) -> Result<u64, Fault> {
+    let id = relay_id.0.as_bytes();
+    if connection.prepare_cached("SELECT 1 FROM event WHERE relay_id = ?1")?.exists([id])? {
+        return Ok(0);
+    }
+    let mut messages = 0;
+    for (message, words) in [
+        (
+            "DELETE FROM outbound WHERE relay_id = ?1 RETURNING rowid",
+            "DELETE FROM outbound_words WHERE rowid = ?1",
+        ),
+        (
+            "DELETE FROM inbound WHERE relay_id = ?1 RETURNING rowid",
+            "DELETE FROM inbound_words WHERE rowid = ?1",
+        ),
+    ] {
+        let rowid: Option<i64> =
+            connection.prepare_cached(message)?.query_row([id], |row| row.get(0)).optional()?;
+        if let Some(rowid) = rowid {
+            connection.prepare_cached(words)?.execute([rowid])?;
+            messages += 1;
+        }
+    }
+    Ok(messages)
 }
