@@ -255,7 +255,13 @@ fn the_example_configurations_pass() {
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let authority = relay_testkit::certificates::Authority::new("An authority");
     let identity = authority.client("MAILHOST1.X26.api.mesh-client.nhs.uk");
-    for (name, adapters) in [("sandbox.toml", 2), ("dts-folder.toml", 1), ("keystore-and-proxy.toml", 1)] {
+    let configurations = [
+        ("sandbox.toml", 2),
+        ("dts-folder.toml", 1),
+        ("keystore-and-proxy.toml", 1),
+        ("several-instances.toml", 1),
+    ];
+    for (name, adapters) in configurations {
         let site = Site::new("http://127.0.0.1:9", "");
         site.write("relay.toml", fs::read_to_string(examples.join(name)).expect("an example"));
         // What the examples refer to.
@@ -265,6 +271,8 @@ fn the_example_configurations_pass() {
         site.write("x26hc005.pass", "password");
         site.write("mesh.keystore", fixture("ec.jks"));
         site.write("keystore.pass", "changeit");
+        site.write("journal.url", "postgresql://relay@127.0.0.1/relay");
+        site.write("database.pem", authority.pem());
         let output = std::process::Command::new(crate::process::binary())
             .args(["check", "--config"])
             .arg(site.path("relay.toml"))
