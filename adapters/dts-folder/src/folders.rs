@@ -109,7 +109,11 @@ impl Folders {
             // Of its own, since another instance may try at the same moment.
             let probe = path.join(format!("{PROBE_NAME}.{}", std::process::id()));
             File::create(&probe).map_err(unusable(path, "writing"))?;
-            fs::remove_file(&probe).map_err(unusable(path, "removing a file"))?;
+            match fs::remove_file(&probe) {
+                // Another instance with the same number was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(unusable(path, "removing a file"))?,
+            }
             if volume(path)? != volume(&folders.temp)? {
                 return Err(FolderError::OtherVolume { path: path.clone(), other: folders.temp.clone() });
             }

@@ -64,10 +64,14 @@ impl FolderSink {
 
     /// Whether every file is still in the stage or was moved to IN: the data before the control file.
     fn is_whole(&self, sealed: &Sealed, id: &str, kind: MessageKind) -> bool {
-        kind == MessageKind::Report
-            || sealed.holds(DATA)
-            || !sealed.holds(CONTROL)
-            || self.folders.inbox.join(file_name::data_name(id)).exists()
+        match (sealed.holds(DATA), sealed.holds(CONTROL)) {
+            // Never data alone: the control file is written before the seal and moved last.
+            (true, control) => control,
+            (false, false) => true,
+            (false, true) => {
+                kind == MessageKind::Report || self.folders.inbox.join(file_name::data_name(id)).exists()
+            }
+        }
     }
 
     async fn put(&self, message: Inbound<'_>) -> Result<Receipt, PutError> {

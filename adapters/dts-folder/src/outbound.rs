@@ -24,6 +24,9 @@ const EVENT_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before a pair that could not be worked on is tried again.
 const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
 
+/// Pause before the journal is asked again what the last run left.
+const JOURNAL_RETRY: Duration = Duration::from_secs(5);
+
 /// One mailbox's OUT.
 pub struct FolderSource {
     adapter: Arc<str>,
@@ -94,7 +97,6 @@ impl FolderSource {
 #[async_trait]
 impl Source for FolderSource {
     async fn run(&self, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
-        let fail = |what: String| SourceError { adapter: self.adapter.to_string(), what };
         let work = Worker {
             adapter: Arc::clone(&self.adapter),
             mailbox: self.config.mailbox.clone(),
@@ -107,7 +109,18 @@ impl Source for FolderSource {
         let _watcher = watch(&self.folders, events);
         let mut out = OutFolder::new(&self.config);
         let mut tasks = Tasks::new();
-        out.leftovers = work.last_run().await.map_err(|cause| fail(cause.to_string()))?;
+        out.leftovers = loop {
+            match work.last_run().await {
+                Ok(leftovers) => break leftovers,
+                Err(error) => {
+                    tracing::error!(adapter = %self.adapter, %error, "what the last run left is not known; nothing is taken up");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(JOURNAL_RETRY) => {}
+                () = shutdown.requested() => return Ok(()),
+            }
+        };
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks);
             tokio::select! {

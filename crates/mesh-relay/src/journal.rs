@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_core::lease::LEASE_TTL;
+use relay_core::lease::LEASE_ALONE;
 use relay_core::{Journal, Records};
 use relay_journal::{OpenError, PostgresJournal, PostgresOpenError, SqliteJournal, SqliteRecords};
 use rustls::RootCertStore;
@@ -38,7 +38,7 @@ impl JournalSettings {
     /// How long a lease lasts without being renewed.
     pub fn lease(&self) -> Duration {
         match self {
-            Self::File(_) => LEASE_TTL,
+            Self::File(_) => LEASE_ALONE,
             Self::Postgres { lease, .. } => *lease,
         }
     }

@@ -1,24 +1,27 @@
 //! Looks after messages that MESH has taken: reads reports on them, and asks whether they were collected.
 //! [`crate::follow`] decides, this module acts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_api::{Download, FailureClass, MailboxId, MessageId, Tracking, TrackingStatus};
+use mesh_api::{Download, MailboxId, MessageId, Tracking, TrackingStatus};
 
 use crate::follow::{FollowEvent, Followed, follow};
 use crate::journal::{JournalError, OutboundRecord};
 use crate::lease::Tenure;
 use crate::ledger::Ledger;
-use crate::mesh::{MeshAnswer, MeshMailbox};
+use crate::mesh::MeshMailbox;
 use crate::outbound::Surroundings;
 use crate::shutdown::Shutdown;
-use crate::state::Rejection;
+use crate::state::{OutboundState, Rejection};
 
 /// Pause between two looks at what is due. The looks themselves are hours apart.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Messages looked after at a time, so that reports and stops are not kept waiting.
 const BATCH: u32 = 100;
+/// The version of a record of which only its first state is known.
+const FIRST_VERSION: u64 = 1;
 /// How many messages of a local id are read to find the one that a report is about.
 const SAME_LOCAL_ID_MAX: u32 = 2;
 
@@ -65,21 +68,24 @@ impl FollowUp {
     async fn look(&self, tenure: &Tenure, shutdown: &Shutdown) -> Result<bool, JournalError> {
         let mailbox = self.mesh.mailbox();
         let due = self.ledger.journal.due(mailbox, self.ledger.clock.now(), BATCH).await?;
-        let more = due.len() >= BATCH as usize;
+        let mut more = due.len() >= BATCH as usize;
+        let mut silent = Silent::default();
         for record in due {
-            if shutdown.is_requested() || !tenure.holds() {
-                return Ok(false);
-            }
-            let Some(event) = self.ask(&record).await else {
-                // MESH does not answer now; the next look asks again.
-                return Ok(false);
+            let held = !shutdown.is_requested() && tenure.holds();
+            let event = if held { self.ask(&record).await } else { None };
+            let Some(event) = event else {
+                more = false;
+                break;
             };
-            self.apply(&record, event).await?;
+            if let Applied::Warning(note) = self.apply(&record, event).await? {
+                silent.add(record.recipient.unwrap_or_default(), note);
+            }
         }
+        silent.tell(mailbox);
         Ok(more)
     }
 
-    /// Asks MESH about a message. `None`: no usable answer.
+    /// Asks MESH about a message. `None`: it does not answer at all now, and the next look asks again.
     async fn ask(&self, record: &OutboundRecord) -> Option<FollowEvent> {
         let id = record.state.message_id()?;
         if !self.track {
@@ -87,35 +93,48 @@ impl FollowUp {
         }
         match self.mesh.track(id).await {
             Ok(tracking) => Some(told(id, tracking)),
-            // MESH forgets what ended long ago.
-            Err(error) if error.answer == MeshAnswer::NoSuchMessage => Some(FollowEvent::NotAsked),
+            // One message that MESH cannot tell of must not keep the others from being looked after.
             Err(error) => {
                 tracing::debug!(relay_id = %record.relay_id, %error, "a sent message could not be tracked");
-                (error.class == FailureClass::Permanent).then_some(FollowEvent::NotAsked)
+                (!error.mailbox_wide).then_some(FollowEvent::NotAsked)
             }
         }
     }
 
-    /// Records what a report says about the message that it is about. Returns what is to be known of that, when the
-    /// journal knows no such message.
-    pub(crate) async fn report(&self, download: &Download) -> Result<Option<String>, JournalError> {
+    /// Records what a report says about the message that it is about.
+    pub(crate) async fn report(&self, download: &Download) -> Result<Reported, JournalError> {
         let mailbox = self.mesh.mailbox();
         let Ok(id) = download.linked_message_id.parse::<MessageId>() else {
-            return Ok(Some("a report that names no message".to_owned()));
+            return Ok(Reported::Unknown("a report that names no message".to_owned()));
         };
-        let Some(record) = self.reported(mailbox, &id, download).await? else {
-            tracing::warn!(%mailbox, message_id = %id, "MESH reports on a message that this journal does not know");
-            return Ok(Some(format!("a report on message {id}, which this journal does not know")));
-        };
-        let status = &download.status;
-        let report = Rejection {
-            event: status.event.clone(),
-            code: status.code.clone(),
-            description: status.description.clone(),
-            message_id: Some(download.message_id.clone()),
-        };
-        self.apply(&record, FollowEvent::Reported { id, report }).await?;
-        Ok(Some(format!("a report on message {}", record.relay_id)))
+        loop {
+            let Some(record) = self.reported(mailbox, &id, download).await? else {
+                tracing::warn!(%mailbox, message_id = %id, "MESH reports on a message that this journal does not know");
+                let note = format!("a report on message {id}, which this journal does not know");
+                return Ok(Reported::Unknown(note));
+            };
+            if !record.state.is_end() && !matches!(record.state, OutboundState::InDoubt { .. }) {
+                return Ok(Reported::UnderWay);
+            }
+            let status = &download.status;
+            let report = Rejection {
+                event: status.event.clone(),
+                code: status.code.clone(),
+                description: status.description.clone(),
+                message_id: Some(download.message_id.clone()),
+            };
+            let relay_id = record.relay_id;
+            match self.apply(&record, FollowEvent::Reported { id: id.clone(), report }).await? {
+                // It moved meanwhile, once: what it is now is looked at again.
+                Applied::Moved => continue,
+                Applied::Warning(note) => {
+                    let recipient = record.recipient.as_deref().unwrap_or_default();
+                    tracing::warn!(%relay_id, %mailbox, recipient, "{note}");
+                }
+                Applied::Quietly => {}
+            }
+            return Ok(Reported::Joined(format!("a report on message {relay_id}")));
+        }
     }
 
     /// The message that a report is about: the one with its id, or a doubtful one whose local id is its alone.
@@ -131,27 +150,59 @@ impl FollowUp {
         }
         let Ok(local_id) = download.local_id.parse() else { return Ok(None) };
         let mut same = journal.find_local_id(mailbox, &local_id, SAME_LOCAL_ID_MAX).await?;
-        let unknown = same.len() == 1 && same[0].state.message_id().is_none();
+        // One that was parked when it came was never sent.
+        let unknown =
+            same.len() == 1 && same[0].state.message_id().is_none() && same[0].version > FIRST_VERSION;
         Ok(if unknown { same.pop() } else { None })
     }
 
-    async fn apply(&self, record: &OutboundRecord, event: FollowEvent) -> Result<(), JournalError> {
+    async fn apply(&self, record: &OutboundRecord, event: FollowEvent) -> Result<Applied, JournalError> {
         let Some(Followed { state, note, warn }) = follow(&record.state, event, self.ledger.clock.now())
         else {
-            return Ok(());
+            return Ok(Applied::Quietly);
         };
-        let (relay_id, mailbox) = (record.relay_id, self.mesh.mailbox());
-        let recipient = record.recipient.as_deref().unwrap_or("its recipient");
-        let name = state.name();
-        match self.ledger.commit(record, state, Some(note.clone())).await {
-            Ok(()) if warn => {
-                tracing::warn!(%relay_id, %mailbox, recipient, state = name, "{note}");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-            // It moved meanwhile; the next look sees where to.
-            Err(JournalError::Conflict { .. }) => Ok(()),
+        let at = self.ledger.clock.now();
+        match self.ledger.commit(record, state, Some(note.clone()), at).await {
+            Ok(()) if warn => Ok(Applied::Warning(note)),
+            Ok(()) => Ok(Applied::Quietly),
+            Err(JournalError::Conflict { .. }) => Ok(Applied::Moved),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// What came of a report.
+pub(crate) enum Reported {
+    /// It was joined to its message.
+    Joined(String),
+    /// The journal knows no such message.
+    Unknown(String),
+    /// Its message has not ended; the report has to wait.
+    UnderWay,
+}
+
+/// What came of an event.
+enum Applied {
+    /// Nothing that anyone must look into.
+    Quietly,
+    /// Something that someone should.
+    Warning(String),
+    /// The message was changed meanwhile; nothing was recorded.
+    Moved,
+}
+
+/// Recipients that did not collect, so that each is named once for all its messages.
+#[derive(Default)]
+struct Silent(BTreeMap<(String, String), u64>);
+
+impl Silent {
+    fn add(&mut self, recipient: String, note: String) {
+        *self.0.entry((recipient, note)).or_default() += 1;
+    }
+
+    fn tell(self, mailbox: &MailboxId) {
+        for ((recipient, note), messages) in self.0 {
+            tracing::warn!(%mailbox, recipient, messages, "sent messages: {note}; the recipient may have stopped collecting");
         }
     }
 }

@@ -6,7 +6,7 @@ use mesh_api::{Download, FailureClass, Held, MessageId, MessageKind};
 use thiserror::Error;
 
 use crate::clock::{Chance, RelayId};
-use crate::follow_up::FollowUp;
+use crate::follow_up::{FollowUp, Reported};
 use crate::journal::{Begin, InboundDetails, JournalError, NewInbound};
 use crate::lease::Tenure;
 use crate::ledger::{InboundEntry, Ledger, Seen};
@@ -24,6 +24,15 @@ pub(crate) struct Receiver<'a> {
     pub(crate) ledger: Ledger,
     pub(crate) follow_up: &'a FollowUp,
     pub(crate) tenure: &'a Tenure,
+}
+
+/// Whether the inbox lists a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// It does.
+    Holds,
+    /// It did, and no more.
+    Left,
 }
 
 /// What became of a message this time.
@@ -44,6 +53,9 @@ pub(crate) enum ReceiveError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Sink(#[from] DeliveryError),
+    /// What a report is about has not ended here.
+    #[error("the message that the report is about is still under way; the report waits for it")]
+    UnderWay,
     /// Another instance may have the mailbox by now.
     #[error("the mailbox's lease is not certain to be held; whoever holds it goes on")]
     LeaseUncertain,
@@ -51,7 +63,7 @@ pub(crate) enum ReceiveError {
 
 impl Receiver<'_> {
     /// Takes one message as far as it goes: delivered, recorded, acknowledged.
-    pub(crate) async fn receive(&self, id: &MessageId) -> Result<Received, ReceiveError> {
+    pub(crate) async fn receive(&self, id: &MessageId, listing: Listing) -> Result<Received, ReceiveError> {
         let now = self.ledger.clock.now();
         let mailbox = self.mesh.mailbox();
         let begun = self
@@ -97,6 +109,11 @@ impl Receiver<'_> {
                 let delivered = self.ledger.deliver(&mut entry, &receipt, seen).await?;
                 self.sink.recorded(&receipt).await;
                 delivered
+            }
+            // It waited for another configuration, and MESH did not wait as long.
+            (None, InboundState::Listed { .. }) if listing == Listing::Left => {
+                self.ledger.advance_inbound(&mut entry, InboundState::Gone, Seen::default()).await?;
+                return Ok(Received::LeftAlone);
             }
             // Parked waits for a person, listed for another configuration.
             (None, _) => return Ok(Received::LeftAlone),
@@ -148,7 +165,10 @@ impl Receiver<'_> {
         let Incoming { download, body, progress } = incoming;
         let mut seen = Seen { details: Some(details(&download)), note: None };
         if download.kind == MessageKind::Report {
-            seen.note = self.follow_up.report(&download).await?;
+            match self.follow_up.report(&download).await? {
+                Reported::Joined(note) | Reported::Unknown(note) => seen.note = Some(note),
+                Reported::UnderWay => return Err(ReceiveError::UnderWay),
+            }
         } else if !self.takes(&download.workflow) {
             tracing::warn!(%relay_id, %mailbox, message_id = %id, "message of a workflow that is not configured; it stays at MESH");
             let state = InboundState::Listed { workflow: download.workflow.clone() };

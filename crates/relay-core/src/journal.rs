@@ -257,8 +257,7 @@ pub trait Journal: Records {
         fence: Option<&Fence>,
     ) -> Result<(), JournalError>;
 
-    /// The messages of this mailbox that were begun and have not ended, those that were left alone aside, oldest first,
-    /// at most `limit`.
+    /// The messages of this mailbox that were seen and have not ended, oldest first, at most `limit`.
     async fn unended_inbound(&self, mailbox: &MailboxId, limit: u32) -> Result<Vec<MessageId>, JournalError>;
 
     /// Finds the message that holds this source key.

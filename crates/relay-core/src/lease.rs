@@ -13,6 +13,12 @@ use crate::shutdown::{Shutdown, ShutdownTrigger};
 /// How long a lease lasts without being renewed.
 pub const LEASE_TTL: Duration = Duration::from_secs(30);
 
+/// How long a lease lasts on a journal that belongs to one process: nobody else could take it, so nothing is gained by
+/// its running out, and work in hand would be lost.
+pub const LEASE_ALONE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// Longest pause before a lease that was not to be had is asked for again.
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
 /// A lease that this instance holds, or held.
 #[derive(Debug, Clone)]
 pub struct Tenure {
@@ -95,7 +101,7 @@ impl Lease {
                 Err(error) => waiting.note(&self.name, &error.to_string()),
             }
             tokio::select! {
-                () = tokio::time::sleep(self.ttl / 3) => {}
+                () = tokio::time::sleep((self.ttl / 3).min(RETRY_MAX)) => {}
                 () = shutdown.requested() => {}
             }
         }

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mesh_api::MessageId;
 
 use crate::clock::{Clock, RelayId};
@@ -127,24 +128,27 @@ impl Ledger {
         outbound: &mut Outbound,
         state: OutboundState,
         note: Option<String>,
+        at: Timestamp,
     ) -> Result<(), JournalError> {
         if outbound.0.state == state {
             return Ok(());
         }
-        self.commit(&outbound.0, state.clone(), note).await?;
+        self.commit(&outbound.0, state.clone(), note, at).await?;
         outbound.0.state = state;
         outbound.0.version += 1;
         Ok(())
     }
 
-    /// Records a change, and with it when the message is to be looked after next.
+    /// Records a change, and with it when the message is to be looked after next. Made again after an error, it is the
+    /// same change only with the same `at`.
     pub(crate) async fn commit(
         &self,
         record: &OutboundRecord,
         state: OutboundState,
         note: Option<String>,
+        at: Timestamp,
     ) -> Result<(), JournalError> {
-        let change = OutboundChange { due: follow::due(&state), state, note, at: self.clock.now() };
+        let change = OutboundChange { due: follow::due(&state), state, note, at };
         self.journal.commit_outbound(record, change, self.fence.as_ref()).await
     }
 

@@ -14,8 +14,9 @@ use crate::source::SourceKey;
 /// How long the next in line keeps its place at the source while the one before it is under way. The others give
 /// theirs back at once.
 const NEXT_WAIT: Duration = Duration::from_secs(2);
-/// A message that its source does not offer again for so long no longer holds up those behind it.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+/// A message that is not under way and that its source does not offer again for so long no longer holds up those behind
+/// it. Longer than any wait between two attempts.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 type Key = (MailboxId, String);
 
@@ -29,6 +30,7 @@ pub(crate) struct Order {
 struct Place {
     message: SourceKey,
     offered: Instant,
+    under_way: bool,
 }
 
 impl Order {
@@ -41,7 +43,10 @@ impl Order {
             tokio::pin!(moved);
             moved.as_mut().enable();
             match self.place(&key, message) {
-                0 => return true,
+                0 => {
+                    self.mark(message, true);
+                    return true;
+                }
                 1 if tokio::time::timeout_at(deadline, moved).await.is_ok() => {}
                 _ => return false,
             }
@@ -55,10 +60,21 @@ impl Order {
         let line = lines.entry(key.clone()).or_default();
         match line.iter_mut().find(|place| place.message == *message) {
             Some(place) => place.offered = now,
-            None => line.push_back(Place { message: message.clone(), offered: now }),
+            None => line.push_back(Place { message: message.clone(), offered: now, under_way: false }),
         }
-        line.retain(|place| now.duration_since(place.offered) < FORGOTTEN_AFTER);
+        line.retain(|place| place.under_way || now.duration_since(place.offered) < FORGOTTEN_AFTER);
         line.iter().position(|place| place.message == *message).unwrap_or_default()
+    }
+
+    /// The message was not sent this time, and keeps its place for the next.
+    pub(crate) fn deferred(&self, message: &SourceKey) {
+        self.mark(message, false);
+    }
+
+    fn mark(&self, message: &SourceKey, under_way: bool) {
+        for place in self.lines().values_mut().flatten().filter(|place| place.message == *message) {
+            (place.offered, place.under_way) = (Instant::now(), under_way);
+        }
     }
 
     /// The message ended: those behind it move up.
@@ -119,6 +135,10 @@ mod tests {
         };
         let (next, ()) = tokio::join!(turn("b"), end);
         assert!(next && began.elapsed() < Duration::from_millis(400));
+        assert!(!turn("c").await);
+        tokio::time::advance(FORGOTTEN_AFTER).await;
+        assert!(!turn("c").await, "b is under way, however long that takes");
+        order.deferred(&message("b"));
         tokio::time::advance(FORGOTTEN_AFTER).await;
         assert!(turn("c").await, "its source gave up on b");
     }

@@ -53,6 +53,7 @@ pub struct RelayHandle {
     engine: Arc<Engine>,
     ledger: Ledger,
     terms: Terms,
+    tenure: Option<Tenure>,
 }
 
 /// What holds for every message of one source.
@@ -157,7 +158,7 @@ impl RelayHandle {
         };
         let ledger = Ledger { journal, clock, fence: None };
         let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-        Self { engine: Arc::new(engine), ledger, terms }
+        Self { engine: Arc::new(engine), ledger, terms, tenure: None }
     }
 
     /// The same engine, for a source with these terms.
@@ -170,7 +171,13 @@ impl RelayHandle {
     #[must_use]
     pub fn under(&self, tenure: &Tenure) -> Self {
         let ledger = Ledger { fence: Some(tenure.fence().clone()), ..self.ledger.clone() };
-        Self { ledger, ..self.clone() }
+        Self { ledger, tenure: Some(tenure.clone()), ..self.clone() }
+    }
+
+    /// Whether the lease under which the source works is certainly still held. To be asked before anything that others
+    /// see: a process that was paused does not notice how late it is.
+    pub fn holds(&self) -> bool {
+        self.tenure.as_ref().is_none_or(Tenure::holds)
     }
 
     /// Carries a message to MESH and returns the recorded end of it. The same message offered again gets the
@@ -212,8 +219,9 @@ impl RelayHandle {
             return Ok(ended);
         }
         let ended = self.carry(lane, &message, &mut outbound).await;
-        if ended.is_ok() {
-            engine.order.ended(&message.key);
+        match &ended {
+            Ok(_) => engine.order.ended(&message.key),
+            Err(_) => engine.order.deferred(&message.key),
         }
         ended
     }
@@ -235,8 +243,8 @@ impl RelayHandle {
             return Err(own_fault(DeferralCause::Stopping));
         };
         if matches!(outbound.record().state, OutboundState::Received { .. }) {
-            engine.keep_pace(&message.envelope)?;
             engine.reach(lane).await?;
+            engine.keep_pace(&message.envelope)?;
         }
         self.drive(lane, message, outbound).await
     }
@@ -352,6 +360,10 @@ impl RelayHandle {
             let state = outbound.record().state.name();
             tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
 
+            let posts = matches!(next.effect, OutboundEffect::Post | OutboundEffect::PostChunk { .. });
+            if posts && !self.holds() {
+                return Err(own_fault(DeferralCause::Stopping));
+            }
             event = match (next.effect, &plan) {
                 (OutboundEffect::Settle, _) | (_, Err(_)) => break,
                 (OutboundEffect::Defer { after }, _) => {
@@ -391,8 +403,9 @@ impl RelayHandle {
     ) -> Result<(), Deferral> {
         let learned = matches!(state, OutboundState::Accepted { .. } | OutboundState::Uploading { .. });
         let mut told = false;
+        let at = self.engine.clock.now();
         loop {
-            let error = match self.ledger.advance(outbound, state.clone(), note.clone()).await {
+            let error = match self.ledger.advance(outbound, state.clone(), note.clone(), at).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -462,7 +475,12 @@ impl Engine {
     /// Holds a message back when its mailbox or its recipient was sent enough for now.
     fn keep_pace(&self, envelope: &Envelope) -> Result<(), Deferral> {
         let to = (envelope.from.clone(), envelope.to.to_string());
-        let passed = self.recipient_pace.pass(to).and_then(|()| self.pace.pass(envelope.from.clone()));
+        // The mailbox is asked first and counted last: what it holds back costs its recipient nothing.
+        let passed = self
+            .pace
+            .wait(&envelope.from)
+            .and_then(|()| self.recipient_pace.pass(to))
+            .and_then(|()| self.pace.pass(envelope.from.clone()));
         passed.map_err(|after| Deferral { cause: DeferralCause::Paced, after })
     }
 

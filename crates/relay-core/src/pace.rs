@@ -31,22 +31,34 @@ impl<K: Eq + Hash> Pace<K> {
         Self { rate, due: Mutex::default() }
     }
 
+    /// Says how long a message would have to wait, and counts none.
+    pub(crate) fn wait(&self, key: &K) -> Result<(), Duration> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.next(due.get(key).copied(), Instant::now()).map(drop)
+    }
+
     /// Lets one message go, or says how long it must wait.
     pub(crate) fn pass(&self, key: K) -> Result<(), Duration> {
-        let Some(Rate { messages, per }) = self.rate else { return Ok(()) };
+        let Some(rate) = self.rate else { return Ok(()) };
         let now = Instant::now();
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if due.len() >= KEYS_MAX {
             due.retain(|_, due| *due > now);
         }
-        let each = per / messages.max(1);
-        let next = due.get(&key).copied().unwrap_or(now).max(now) + each;
-        match next.checked_duration_since(now + per) {
+        let next = rate.next(due.get(&key).copied(), now)?;
+        due.insert(key, next);
+        Ok(())
+    }
+}
+
+impl Rate {
+    /// When the message after `last` would go if all went evenly, unless that is too far ahead.
+    fn next(self, last: Option<Instant>, now: Instant) -> Result<Instant, Duration> {
+        let next = last.unwrap_or(now).max(now) + self.per / self.messages.max(1);
+        match next.checked_duration_since(now + self.per) {
             Some(wait) if !wait.is_zero() => Err(wait),
-            _ => {
-                due.insert(key, next);
-                Ok(())
-            }
+            _ => Ok(next),
         }
     }
 }

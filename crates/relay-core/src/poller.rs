@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock::Chance;
 use crate::follow_up::FollowUp;
-use crate::inbound::{Received, Receiver};
+use crate::inbound::{Listing, Received, Receiver};
 use crate::journal::MailboxTimes;
 use crate::lease::Tenure;
 use crate::ledger::Ledger;
@@ -34,7 +34,7 @@ pub struct Poller {
 const LEFT_ALONE: Duration = Duration::from_secs(60 * 60);
 
 /// Messages of the journal that are taken up again at a time although MESH does not list them.
-const UNENDED_MAX: u32 = 1_000;
+const UNENDED_MAX: u32 = 50_000;
 
 /// Messages that failed and when each may be tried again. Holds only ids that were in the last listing.
 type Resting = HashMap<MessageId, Rest>;
@@ -157,23 +157,32 @@ impl Turn<'_> {
         if !self.tenure.holds() {
             return Left::Nothing;
         }
-        let Some(mut ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
-        ids.extend(self.unlisted(&ids).await);
+        let Some(ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
+        self.go_on(&ids, shutdown).await;
         self.receive_all(ids, outage, resting, shutdown).await
     }
 
-    /// What was begun, has not ended, and is not among the listed: MESH lists no more what it heard acknowledged, also
+    /// Goes on with what has not ended and is not among the listed: MESH lists no more what it heard acknowledged, also
     /// where its answer was lost (4.6, row 18), nor what another reader took or what expired.
-    async fn unlisted(&self, listed: &[MessageId]) -> Vec<MessageId> {
+    async fn go_on(&self, listed: &[MessageId], shutdown: &Shutdown) {
         let mailbox = self.mesh.mailbox();
-        let found = self.ledger.journal.unended_inbound(mailbox, UNENDED_MAX).await;
-        let mut found = found.unwrap_or_else(|error| {
-            tracing::warn!(%mailbox, %error, "what an earlier run left of inbound messages is not taken up for now");
-            Vec::new()
-        });
+        let unended = match self.ledger.journal.unended_inbound(mailbox, UNENDED_MAX).await {
+            Ok(unended) => unended,
+            Err(error) => {
+                tracing::warn!(%mailbox, %error, "what an earlier run left of inbound messages is not taken up for now");
+                return;
+            }
+        };
         let listed: HashSet<&MessageId> = listed.iter().collect();
-        found.retain(|id| !listed.contains(id));
-        found
+        for id in unended.iter().filter(|id| !listed.contains(id)) {
+            if shutdown.is_requested() || !self.tenure.holds() {
+                return;
+            }
+            // Most of them are gone, which is what is to be recorded; the next look tries the others again.
+            if let Err(error) = self.receiver.receive(id, Listing::Left).await {
+                tracing::debug!(%mailbox, message_id = %id, %error, "a message that is no longer listed");
+            }
+        }
     }
 
     /// When the mailbox was last called about. `None`: the journal does not say, and nothing is done without it.
@@ -222,7 +231,7 @@ impl Turn<'_> {
         let mut results = stream::iter(due)
             .take_while(|_| std::future::ready(!shutdown.is_requested() && self.tenure.holds()))
             .map(|id| async move {
-                let result = self.receiver.receive(&id).await;
+                let result = self.receiver.receive(&id, Listing::Holds).await;
                 (id, result)
             })
             .buffer_unordered(self.policy.downloads_max.max(1));

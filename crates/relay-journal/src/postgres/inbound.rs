@@ -139,9 +139,8 @@ pub(crate) async fn unended(
     mailbox: &MailboxId,
     limit: u32,
 ) -> Result<Vec<MessageId>, Fault> {
-    // The first condition on the state is the index's own.
     const SQL: &str = "SELECT message_id FROM mesh_relay.inbound WHERE mailbox = $1
-        AND state_name IN ('listed', 'delivering', 'delivered') AND state_name <> 'listed'
+        AND state_name IN ('listed', 'delivering', 'delivered')
         ORDER BY received_at, relay_id LIMIT $2";
     let rows = session.query(SQL, &[&mailbox.as_str(), &i64::from(limit)]).await?;
     rows.iter().map(|row| value::message_id(row, "message_id")).collect()

@@ -18,6 +18,8 @@ const FAULTS_MAX: u32 = 20;
 
 /// Checks the whole chain, and that each message is where its last link says.
 pub(crate) fn verify(connection: &Connection) -> Result<AuditReport, Fault> {
+    // One view of it all: the relay goes on writing.
+    let _view = connection.unchecked_transaction()?;
     let (mut number, mut head) = event::base(connection)?;
     let mut links = 0;
     let mut fault = None;

@@ -74,10 +74,11 @@ pub(crate) fn unended(
     mailbox: &MailboxId,
     limit: u32,
 ) -> Result<Vec<MessageId>, Fault> {
-    // The first condition on the state is the index's own.
+    // Else the index by mailbox, which has the order ready, would be walked over everything that ended.
     let mut statement = connection.prepare_cached(
-        "SELECT message_id FROM inbound WHERE mailbox = ?1 AND state_name IN ('listed', 'delivering', 'delivered')
-             AND state_name <> 'listed' ORDER BY received_at, relay_id LIMIT ?2",
+        "SELECT message_id FROM inbound INDEXED BY inbound_unended
+         WHERE mailbox = ?1 AND state_name IN ('listed', 'delivering', 'delivered')
+         ORDER BY received_at, relay_id LIMIT ?2",
     )?;
     value::all(statement.query((mailbox.as_str(), limit))?, |row| value::message_id(row, "message_id"))
 }

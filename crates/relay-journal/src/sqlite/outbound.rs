@@ -192,8 +192,10 @@ pub(crate) fn find_local_id(
     local_id: &LocalId,
     limit: u32,
 ) -> Result<Vec<OutboundRecord>, Fault> {
+    // Else the index by mailbox, which has the order ready, would be walked over all that the mailbox ever sent.
     let mut statement = connection.prepare_cached(select!(
-        "WHERE mailbox = ?1 AND local_id = ?2 ORDER BY received_at DESC, relay_id DESC LIMIT ?3"
+        "INDEXED BY outbound_local_id
+         WHERE mailbox = ?1 AND local_id = ?2 ORDER BY received_at DESC, relay_id DESC LIMIT ?3"
     ))?;
     value::all(statement.query((mailbox.as_str(), local_id.as_str(), limit))?, record)
 }

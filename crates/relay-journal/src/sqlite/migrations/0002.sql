@@ -10,8 +10,9 @@ ALTER TABLE outbound ADD COLUMN tell INTEGER NOT NULL DEFAULT 0;
 -- When the message is to be looked after again.
 ALTER TABLE outbound ADD COLUMN due_at INTEGER;
 UPDATE outbound SET key_held = 0 WHERE settled_at IS NOT NULL;
--- What an earlier release had sent is followed as well: its first look comes at once and does for all it missed.
-UPDATE outbound SET due_at = updated_at WHERE state_name = 'accepted';
+-- What an earlier release sent in the last six days is followed as well. Of older messages MESH tells nothing more.
+UPDATE outbound SET due_at = updated_at
+    WHERE state_name = 'accepted' AND updated_at > (unixepoch() - 6 * 86400) * 1000000;
 
 DROP INDEX outbound_source;
 CREATE UNIQUE INDEX outbound_key ON outbound (adapter, source_key) WHERE key_held = 1;
