@@ -76,6 +76,13 @@ impl Site {
         fs::write(self.folder.path().join(name), content).expect("a file written");
     }
 
+    /// Puts a whole file in place of another at once.
+    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
+    pub fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
+        self.write("replacement", content);
+        fs::rename(self.path("replacement"), self.path(name)).expect("a file in place of another");
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
