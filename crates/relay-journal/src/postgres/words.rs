@@ -5,6 +5,8 @@
 //! order, the last one perhaps only begun. PostgreSQL's own parser is not used: it takes numbers, hosts and paths for
 //! more than words.
 
+use uuid::Uuid;
+
 /// Longest word in characters that is told apart. PostgreSQL takes 2046 bytes.
 const WORD_CHARS_MAX: usize = 500;
 
@@ -43,7 +45,9 @@ pub(crate) fn vector<'a>(fields: impl IntoIterator<Item = Option<&'a str>>) -> S
 /// What is looked for as PostgreSQL reads a `tsquery`. `None`: there is no word in it.
 pub(crate) fn query(wanted: &[String]) -> Option<String> {
     let phrases = wanted.iter().filter_map(|text| {
-        let words: Vec<String> = cut(text).map(|word| format!("'{word}'")).collect();
+        // An id may be written without its hyphens.
+        let id = Uuid::parse_str(text).map(|id| id.hyphenated().to_string());
+        let words: Vec<String> = cut(id.as_ref().unwrap_or(text)).map(|word| format!("'{word}'")).collect();
         (!words.is_empty()).then(|| format!("({}:*)", words.join(" <-> ")))
     });
     let phrases: Vec<String> = phrases.collect();

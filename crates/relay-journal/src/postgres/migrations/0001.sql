@@ -40,6 +40,9 @@ CREATE INDEX outbound_unended ON mesh_relay.outbound (mailbox, received_at, rela
     WHERE state_name IN ('received', 'sending', 'uploading', 'in_doubt');
 CREATE INDEX outbound_state ON mesh_relay.outbound (state_name);
 CREATE INDEX outbound_received ON mesh_relay.outbound (received_at, relay_id);
+CREATE INDEX outbound_mailbox ON mesh_relay.outbound (mailbox, received_at, relay_id);
+CREATE INDEX outbound_partner ON mesh_relay.outbound (recipient, received_at, relay_id);
+CREATE INDEX outbound_workflow ON mesh_relay.outbound (workflow, received_at, relay_id);
 CREATE INDEX outbound_words ON mesh_relay.outbound USING gin (words);
 
 CREATE TABLE mesh_relay.inbound (
@@ -65,6 +68,9 @@ CREATE INDEX inbound_unended ON mesh_relay.inbound (mailbox, received_at, relay_
     WHERE state_name IN ('listed', 'delivering', 'delivered');
 CREATE INDEX inbound_state ON mesh_relay.inbound (state_name);
 CREATE INDEX inbound_received ON mesh_relay.inbound (received_at, relay_id);
+CREATE INDEX inbound_mailbox ON mesh_relay.inbound (mailbox, received_at, relay_id);
+CREATE INDEX inbound_partner ON mesh_relay.inbound (sender, received_at, relay_id);
+CREATE INDEX inbound_workflow ON mesh_relay.inbound (workflow, received_at, relay_id);
 CREATE INDEX inbound_words ON mesh_relay.inbound USING gin (words);
 
 -- Append-only: one row for each change of a message, the first included. It is the message's history, the event that
