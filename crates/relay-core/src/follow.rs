@@ -71,8 +71,8 @@ pub fn follow(state: &OutboundState, event: FollowEvent, now: Timestamp) -> Opti
     use OutboundState as State;
 
     let undelivered = |id, report: Rejection, before: &str| {
-        let reason = format!("{before}: {} {} {}", report.event, report.code, report.description);
-        let note = reason.trim_end().to_owned();
+        // The description is MESH's free text: it stays in the state and reaches no log.
+        let note = format!("{before}: {} {}", report.event, report.code).trim_end().to_owned();
         Some(Followed { state: State::Undelivered { id, report }, note, warn: true })
     };
     match (state, event) {
