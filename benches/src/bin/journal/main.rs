@@ -2,7 +2,7 @@
 //! share a commit, how long one waits; then, with millions of messages in it, how long answers take.
 //!
 //! `MESH_RELAY_BENCH_POSTGRES` names a PostgreSQL to measure beside SQLite; `MESH_RELAY_BENCH_RECORDS` says how many
-//! messages are searched (default 5,000,000).
+//! messages are searched (default 5,000,000). An argument, `SQLite` or `PostgreSQL`, measures that one alone.
 
 mod asking;
 mod messages;
@@ -22,12 +22,16 @@ const SPELL: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() {
     let records = std::env::var("MESH_RELAY_BENCH_RECORDS").ok().and_then(|text| text.parse().ok());
-    let folder = tempfile::tempdir().expect("a folder");
-    let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
-    let commits = journal.clone();
     let records = records.unwrap_or(RECORDS);
-    measure("SQLite", Arc::new(journal), &|| commits.commits(), records).await;
-    if let Ok(url) = std::env::var("MESH_RELAY_BENCH_POSTGRES") {
+    let alone = std::env::args().nth(1);
+    let wanted = |name: &str| alone.as_deref().is_none_or(|alone| alone == name);
+    if wanted("SQLite") {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
+        let commits = journal.clone();
+        measure("SQLite", Arc::new(journal), &|| commits.commits(), records).await;
+    }
+    if let (Ok(url), true) = (std::env::var("MESH_RELAY_BENCH_POSTGRES"), wanted("PostgreSQL")) {
         let journal = PostgresJournal::open(&url, "bench").await.expect("a journal");
         let commits = journal.clone();
         measure("PostgreSQL", Arc::new(journal), &|| commits.commits(), records).await;
