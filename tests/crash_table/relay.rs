@@ -47,8 +47,7 @@ impl Relay {
         let sqlite = SqliteJournal::open(file(&settings.journal).expect("a file"))
             .unwrap_or_else(|error| panic!("{error}"));
         let journal = Arc::new(FailingJournal::new(Arc::new(sqlite.clone()), fate));
-        let surroundings =
-            Surroundings { journal: Arc::clone(&journal) as _, clock, chance: Arc::new(SystemChance) };
+        let surroundings = Surroundings::new(Arc::clone(&journal) as _, clock, Arc::new(SystemChance));
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let (trigger, shutdown) = Shutdown::channel();
         let mut tasks = JoinSet::new();
@@ -101,7 +100,7 @@ impl Relay {
             tasks.spawn(async move {
                 let (source, relay) = (&adapter.source, &relay);
                 let carry =
-                    |tenure: Tenure, stop| async move { source.run(relay.under(&tenure), stop).await };
+                    |tenure: Tenure, stop| async move { source.run(relay.under(&tenure, &stop), stop).await };
                 held.while_held(stop, carry).await
             });
         }

@@ -77,6 +77,12 @@ struct World {
 }
 
 impl World {
+    /// Lets time go by, which MESH confirms.
+    fn later(&self, by: Duration) {
+        self.clock.advance(by);
+        self.surroundings.proven.prove();
+    }
+
     async fn new() -> Self {
         let sandbox = Sandbox::start(SandboxConfig::loopback()).await.expect("a sandbox");
         let client = Client::new(ClientConfig {
@@ -96,11 +102,8 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
         let clock = Arc::new(TestClock::default());
-        let surroundings = Surroundings {
-            journal: Arc::new(journal.clone()),
-            clock: clock.clone(),
-            chance: Arc::new(TestChance::default()),
-        };
+        let surroundings =
+            Surroundings::new(Arc::new(journal.clone()), clock.clone(), Arc::new(TestChance::default()));
         Self {
             alice: mailbox(ALICE),
             bob: mailbox(BOB),
@@ -271,14 +274,14 @@ async fn what_was_sent_is_followed_until_it_is_collected() {
     let world = World::new().await;
     send(&world, "a", "L1").await;
     // Nobody has collected it after an hour; MESH is asked once.
-    world.clock.advance(Duration::from_secs(3600));
+    world.later(Duration::from_secs(3600));
     world.poll_until(&world.alice, policy(), || world.calls("track") == 1).await;
     assert_eq!(world.states(Direction::Outbound).await, ["accepted"]);
     world.poll_until(&world.alice, policy(), || world.calls("list") > 4).await;
     assert_eq!(world.calls("track"), 1, "MESH is not asked more often than the schedule says");
     // Bob collects it, and the next look sees that.
     world.poll_until(&world.bob, policy(), || world.notebook.len() == 1).await;
-    world.clock.advance(Duration::from_secs(6 * 3600));
+    world.later(Duration::from_secs(6 * 3600));
     world.poll_until(&world.alice, policy(), || world.calls("track") == 2).await;
     assert_eq!(world.states(Direction::Outbound).await, ["acknowledged"]);
     let query = MessageQuery { limit: 1, direction: Some(Direction::Outbound), ..MessageQuery::default() };
@@ -304,7 +307,7 @@ async fn a_report_is_joined_to_the_message_that_it_is_about() {
     send(&world, "a", "L1").await;
     let elsewhere = world.put("PATH_REPORT").await;
     world.sandbox.advance(SignedDuration::from_hours(5 * 24 + 1)).expect("later");
-    world.clock.advance(Duration::from_secs((5 * 24 + 1) * 3600));
+    world.later(Duration::from_secs((5 * 24 + 1) * 3600));
     let off = ReceivePolicy { track: false, ..policy() };
     world.poll_until(&world.alice, off, || world.notebook.len() == 2).await;
 

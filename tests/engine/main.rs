@@ -12,6 +12,7 @@ use relay_journal::SqliteJournal;
 use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
 use relay_testkit::world::{TestChance, TestClock};
 
+mod clocks;
 mod recovery;
 mod sending;
 mod sources;
@@ -62,11 +63,8 @@ impl Bench {
     ) -> Self {
         let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("a journal");
         let (trigger, shutdown) = Shutdown::channel();
-        let surroundings = Surroundings {
-            journal: Arc::new(journal.clone()),
-            clock: clock.clone(),
-            chance: Arc::new(TestChance::default()),
-        };
+        let surroundings =
+            Surroundings::new(Arc::new(journal.clone()), clock.clone(), Arc::new(TestChance::default()));
         let port: Arc<dyn MeshMailbox> = mesh.clone();
         let relay = RelayHandle::new(surroundings, [port], policy, shutdown);
         Self { mesh, relay, journal, clock, _trigger: trigger, folder }

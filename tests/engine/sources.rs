@@ -81,19 +81,21 @@ async fn an_instance_that_lost_its_lease_writes_nothing_more() {
     let bench = Bench::new();
     let journal: Arc<dyn Journal> = Arc::new(bench.journal.clone());
     let lease = Lease::new(Arc::clone(&journal), "adapter:test", "one").lasting(Duration::from_millis(300));
-    let (tenures, mut tenure) = mpsc::channel::<Tenure>(4);
+    let (tenures, mut tenure) = mpsc::channel::<(Tenure, Shutdown)>(4);
     let (trigger, shutdown) = Shutdown::channel();
     let work = |tenure: Tenure, mut stop: Shutdown| {
         let tenures = tenures.clone();
         async move {
-            tenures.send(tenure).await.expect("someone looks");
+            tenures.send((tenure, stop.clone())).await.expect("someone looks");
             stop.requested().await;
             Ok::<(), ()>(())
         }
     };
     let watched = async {
-        let first = tenure.recv().await.expect("a tenure");
-        let relay = bench.relay.under(&first);
+        let (first, _) = tenure.recv().await.expect("a tenure");
+        // A source that did not hear that it is to stop.
+        let (_trigger, deaf) = Shutdown::channel();
+        let relay = bench.relay.under(&first, &deaf);
         relay.send(message("a", "L1", 9)).await.expect("it writes while it holds the lease");
         tokio::time::sleep(Duration::from_millis(600)).await;
         assert!(first.holds(), "it is renewed");
@@ -107,9 +109,9 @@ async fn an_instance_that_lost_its_lease_writes_nothing_more() {
         let refused = relay.send(message("b", "L2", 9)).await.expect_err("fenced");
         assert!(matches!(refused.cause, DeferralCause::Journal(JournalError::Fenced { .. })), "{refused}");
         assert_eq!(bench.mesh.delivered().len(), 1);
-        let second = tenure.recv().await.expect("it comes back");
+        let (second, stop) = tenure.recv().await.expect("it comes back");
         assert!(!first.holds() && second.fence().epoch > first.fence().epoch);
-        bench.relay.under(&second).send(message("b", "L2", 9)).await.expect("an end");
+        bench.relay.under(&second, &stop).send(message("b", "L2", 9)).await.expect("an end");
         trigger.request();
     };
     let (ended, ()) = tokio::join!(lease.while_held(shutdown, work), watched);

@@ -53,11 +53,11 @@ impl Bench {
 
     /// Tells until `done`.
     async fn tell_until(&self, queue: &Arc<StatusQueue>, done: impl Fn() -> bool) {
-        let surroundings = Surroundings {
-            journal: Arc::new(self.journal.clone()),
-            clock: self.clock.clone(),
-            chance: Arc::new(TestChance::default()),
-        };
+        let surroundings = Surroundings::new(
+            Arc::new(self.journal.clone()),
+            self.clock.clone(),
+            Arc::new(TestChance::default()),
+        );
         let teller = Teller::new(&surroundings, "test", Arc::clone(queue) as Arc<dyn EventSink>);
         let lease = Lease::new(surroundings.journal, "events:test", "one");
         let (trigger, shutdown) = Shutdown::channel();
@@ -115,17 +115,35 @@ async fn an_event_that_cannot_be_told_holds_back_its_own_message_only() {
 }
 
 #[tokio::test]
+async fn many_messages_that_cannot_be_told_do_not_keep_the_others_waiting() {
+    // More events than are read at a time, all before the one that can be told.
+    let bench = Bench::new();
+    let relay = bench.telling();
+    let queue = Arc::new(StatusQueue::default());
+    for stuck in 0..15 {
+        let key = format!("stuck-{stuck}");
+        let ended = relay.send(message(&key, &key, 130)).await.expect("an end");
+        queue.failing.lock().expect("a lock").insert(ended.relay_id(), usize::MAX);
+    }
+    let stuck = bench.journal.untold("test", &[], 1_000).await.expect("events").len();
+    assert!(stuck > 200, "{stuck}");
+    let other = relay.send(message("b", "L2", 9)).await.expect("an end").relay_id();
+    bench.tell_until(&queue, || queue.about(other).len() == 3).await;
+    assert_eq!(queue.told().len(), 3);
+}
+
+#[tokio::test]
 async fn what_was_told_and_not_recorded_as_told_comes_again_under_the_same_id() {
     let bench = Bench::new();
     let relay_id = bench.telling().send(message("a", "L1", 9)).await.expect("an end").relay_id();
-    let untold = bench.journal.untold("test", 10).await.expect("events");
-    let again = bench.journal.untold("test", 10).await.expect("events");
+    let untold = bench.journal.untold("test", &[], 10).await.expect("events");
+    let again = bench.journal.untold("test", &[], 10).await.expect("events");
     assert_eq!(untold, again);
     assert_eq!(untold[0].id.to_string(), format!("{relay_id}:1"));
     bench.journal.told(&[untold[0].id], None).await.expect("recorded");
     let left: Vec<u64> = bench
         .journal
-        .untold("test", 10)
+        .untold("test", &[], 10)
         .await
         .expect("events")
         .iter()

@@ -184,6 +184,9 @@ impl Worker {
     }
 
     async fn try_settle(&self, settled: &Arc<(Picked, Ended)>) -> Result<(), String> {
+        if !self.relay.holds() {
+            return Err("the lease is over; whoever holds it next moves the pair".to_owned());
+        }
         let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
         let work = Arc::clone(settled);
         let moved = task::spawn_blocking(move || {

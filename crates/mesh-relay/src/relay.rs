@@ -69,7 +69,7 @@ impl Relay {
             adapters.push((config.mailbox().clone(), name, adapter));
         }
         let journal = OpenJournal::open(&settings.journal).await?;
-        let surroundings = Surroundings { journal: journal.shared(), clock, chance: Arc::new(SystemChance) };
+        let surroundings = Surroundings::new(journal.shared(), clock, Arc::new(SystemChance));
         // Names this run of the relay among others that may share the journal.
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let ttl = settings.journal.lease();
@@ -123,7 +123,7 @@ impl Relay {
             tasks.spawn(async move {
                 let (source, relay) = (&adapter.source, &relay);
                 let carry =
-                    |tenure: Tenure, stop| async move { source.run(relay.under(&tenure), stop).await };
+                    |tenure: Tenure, stop| async move { source.run(relay.under(&tenure, &stop), stop).await };
                 lease.while_held(stop, carry).await
             });
         }

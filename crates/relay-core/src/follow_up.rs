@@ -13,6 +13,7 @@ use crate::lease::Tenure;
 use crate::ledger::Ledger;
 use crate::mesh::MeshMailbox;
 use crate::outbound::Surroundings;
+use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::state::{OutboundState, Rejection};
 
@@ -29,6 +30,7 @@ const SAME_LOCAL_ID_MAX: u32 = 2;
 pub(crate) struct FollowUp {
     mesh: Arc<dyn MeshMailbox>,
     ledger: Ledger,
+    proven: Arc<ProvenTime>,
     track: bool,
 }
 
@@ -39,11 +41,17 @@ impl FollowUp {
         track: bool,
         tenure: &Tenure,
     ) -> Self {
-        Self { mesh, ledger: Ledger::under(surroundings, tenure), track }
+        let proven = Arc::clone(&surroundings.proven);
+        Self { mesh, ledger: Ledger::under(surroundings, tenure), proven, track }
     }
 
     /// Looks after what is due until shutdown.
     pub(crate) async fn run(&self, tenure: &Tenure, mut shutdown: Shutdown) {
+        // By a clock that is wrong, everything could be due.
+        tokio::select! {
+            () = self.proven.known() => {}
+            () = shutdown.requested() => {}
+        }
         let mut failing = false;
         while !shutdown.is_requested() {
             match self.look(tenure, &shutdown).await {
@@ -67,7 +75,8 @@ impl FollowUp {
     /// Looks once. `true`: there may be more that is due.
     async fn look(&self, tenure: &Tenure, shutdown: &Shutdown) -> Result<bool, JournalError> {
         let mailbox = self.mesh.mailbox();
-        let due = self.ledger.journal.due(mailbox, self.ledger.clock.now(), BATCH).await?;
+        let Some(now) = self.proven.now() else { return Ok(false) };
+        let due = self.ledger.journal.due(mailbox, now, BATCH).await?;
         let mut more = due.len() >= BATCH as usize;
         let mut silent = Silent::default();
         for record in due {
@@ -157,11 +166,11 @@ impl FollowUp {
     }
 
     async fn apply(&self, record: &OutboundRecord, event: FollowEvent) -> Result<Applied, JournalError> {
-        let Some(Followed { state, note, warn }) = follow(&record.state, event, self.ledger.clock.now())
-        else {
+        let at = self.ledger.clock.now();
+        let now = self.proven.now().unwrap_or(at);
+        let Some(Followed { state, note, warn }) = follow(&record.state, event, now) else {
             return Ok(Applied::Quietly);
         };
-        let at = self.ledger.clock.now();
         match self.ledger.commit(record, state, Some(note.clone()), at).await {
             Ok(()) if warn => Ok(Applied::Warning(note)),
             Ok(()) => Ok(Applied::Quietly),

@@ -289,8 +289,14 @@ pub trait Journal: Records {
         limit: u32,
     ) -> Result<Vec<OutboundRecord>, JournalError>;
 
-    /// Events that the system behind an adapter was not told, in the order of their recording, at most `limit`.
-    async fn untold(&self, adapter: &str, limit: u32) -> Result<Vec<DeliveryEvent>, JournalError>;
+    /// Events that the system behind an adapter was not told, in the order of their recording, at most `limit`; none of
+    /// the messages `except`.
+    async fn untold(
+        &self,
+        adapter: &str,
+        except: &[RelayId],
+        limit: u32,
+    ) -> Result<Vec<DeliveryEvent>, JournalError>;
 
     /// Records that these events were told.
     async fn told(&self, events: &[EventId], fence: Option<&Fence>) -> Result<(), JournalError>;

@@ -17,6 +17,7 @@
 
 pub mod audit;
 pub mod clock;
+mod engine;
 pub mod event;
 pub mod follow;
 mod follow_up;
@@ -31,6 +32,7 @@ pub mod outbound;
 pub mod pace;
 pub mod policy;
 pub mod poller;
+pub mod proven;
 pub mod retention;
 pub mod search;
 pub mod shutdown;
@@ -58,6 +60,7 @@ pub use outbound::{RelayHandle, Surroundings, Terms};
 pub use pace::Rate;
 pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 pub use poller::Poller;
+pub use proven::ProvenTime;
 pub use retention::Retention;
 pub use search::{
     Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount,

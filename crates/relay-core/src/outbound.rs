@@ -2,33 +2,24 @@
 //!
 //! The machine of [`crate::step`] decides, the journal records, then this module acts. Nothing here chooses.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mesh_api::{ChunkPlan, Effect, Envelope, FailureClass, MailboxId};
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use mesh_api::MailboxId;
 
 use crate::clock::{Chance, Clock, RelayId};
-use crate::journal::{Journal, JournalError, KeyReuse, NewOutbound, OutboundDetails, OutboundRecord};
+use crate::engine::{Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
+use crate::journal::{Journal, JournalError, KeyReuse, NewOutbound, OutboundDetails};
 use crate::lease::Tenure;
 use crate::ledger::{Ended, Ledger, Outbound};
-use crate::mesh::{Found, MeshAnswer, MeshError, MeshMailbox, Outgoing};
-use crate::order::Order;
-use crate::pace::Pace;
-use crate::policy::{DoubtStrategy, SendPolicy, backoff};
+use crate::mesh::{Found, MeshError, MeshMailbox};
+use crate::policy::SendPolicy;
+use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Refused, SourceKey, SourceMessage};
 use crate::state::{OutboundState, Resent};
-use crate::step::{OutboundEffect, OutboundEvent, StepContext, step};
-
-/// The unit in which bytes in flight are counted, so that a permit count fits.
-const PERMIT_BYTES: u64 = 1024;
-
-/// How long a source waits before it offers a message again that met a fault of the relay's own side.
-const OWN_FAULT_RETRY: Duration = Duration::from_secs(5);
+use crate::step::{OutboundEffect, OutboundEvent, step};
 
 /// How long a source waits before it offers a message again that has its turn after another.
 const BEHIND_RETRY: Duration = Duration::from_millis(500);
@@ -45,6 +36,16 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub chance: Arc<dyn Chance>,
+    /// The time by which messages age.
+    pub proven: Arc<ProvenTime>,
+}
+
+impl Surroundings {
+    /// With a time that MESH has yet to confirm.
+    pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
+        let proven = Arc::new(ProvenTime::new(Arc::clone(&clock)));
+        Self { journal, clock, chance, proven }
+    }
 }
 
 /// What sources hold of the engine. Cheap to clone.
@@ -54,6 +55,8 @@ pub struct RelayHandle {
     ledger: Ledger,
     terms: Terms,
     tenure: Option<Tenure>,
+    /// Ends every wait of the source's messages.
+    stop: Shutdown,
 }
 
 /// What holds for every message of one source.
@@ -65,100 +68,19 @@ pub struct Terms {
     pub tell: bool,
 }
 
-struct Engine {
-    clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
-    pace: Pace<MailboxId>,
-    recipient_pace: Pace<(MailboxId, String)>,
-    order: Order,
-    policy: SendPolicy,
-    shutdown: Shutdown,
-    lanes: HashMap<MailboxId, Lane>,
-    /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
-    busy: Mutex<HashMap<SourceKey, Arc<AsyncMutex<()>>>>,
-}
-
-/// One mailbox's way out, with its bounds.
-struct Lane {
-    mesh: Arc<dyn MeshMailbox>,
-    messages: Arc<Semaphore>,
-    kibibytes: Arc<Semaphore>,
-    kibibytes_max: u32,
-    reach: AsyncMutex<Reach>,
-}
-
-/// Whether MESH is known to take this mailbox's calls. A handshake can be repeated freely and a send cannot, so an
-/// outage or a refused certificate is found out by the one and not by the other, which would only leave doubts.
-#[derive(Default)]
-struct Reach {
-    proven: bool,
-    /// The last handshake that failed, how many did in a row, and when: those who waited for it share its answer.
-    failed: Option<(MeshError, u32, Instant)>,
-}
-
-struct Permit {
-    _message: OwnedSemaphorePermit,
-    _kibibytes: OwnedSemaphorePermit,
-}
-
-impl Lane {
-    fn new(mesh: Arc<dyn MeshMailbox>, policy: &SendPolicy) -> Self {
-        let kibibytes_max =
-            u32::try_from(policy.in_flight_bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).max(1);
-        Self {
-            mesh,
-            messages: Arc::new(Semaphore::new(policy.in_flight_max.max(1) as usize)),
-            kibibytes: Arc::new(Semaphore::new(kibibytes_max as usize)),
-            kibibytes_max,
-            reach: AsyncMutex::default(),
-        }
-    }
-
-    /// Waits until the message fits the bounds. `None` when the relay stops first.
-    async fn permit(&self, length: u64, shutdown: &Shutdown) -> Option<Permit> {
-        let mut shutdown = shutdown.clone();
-        tokio::select! {
-            biased;
-            () = shutdown.requested() => None,
-            permit = self.wait(length) => permit,
-        }
-    }
-
-    async fn wait(&self, length: u64) -> Option<Permit> {
-        let kibibytes =
-            u32::try_from(length.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.kibibytes_max);
-        Some(Permit {
-            _message: Arc::clone(&self.messages).acquire_owned().await.ok()?,
-            _kibibytes: Arc::clone(&self.kibibytes).acquire_many_owned(kibibytes).await.ok()?,
-        })
-    }
-}
-
 impl RelayHandle {
     /// An engine for these mailboxes, as a source without a lease and without events holds it.
     pub fn new(
         surroundings: Surroundings,
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
         policy: SendPolicy,
-        shutdown: Shutdown,
+        stop: Shutdown,
     ) -> Self {
-        let lanes =
-            mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy))).collect();
-        let Surroundings { journal, clock, chance } = surroundings;
-        let engine = Engine {
-            clock: Arc::clone(&clock),
-            chance,
-            pace: Pace::new(policy.rate),
-            recipient_pace: Pace::new(policy.recipient_rate),
-            order: Order::default(),
-            policy,
-            shutdown,
-            lanes,
-            busy: Mutex::default(),
-        };
+        let engine = Arc::new(Engine::new(&surroundings, mailboxes, policy));
+        let Surroundings { journal, clock, .. } = surroundings;
         let ledger = Ledger { journal, clock, fence: None };
         let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-        Self { engine: Arc::new(engine), ledger, terms, tenure: None }
+        Self { engine, ledger, terms, tenure: None, stop }
     }
 
     /// The same engine, for a source with these terms.
@@ -167,11 +89,11 @@ impl RelayHandle {
         Self { terms, ..self.clone() }
     }
 
-    /// The same engine, for a source that works under a lease.
+    /// The same engine, for a source that works under a lease until `stop` says that it is about to be over.
     #[must_use]
-    pub fn under(&self, tenure: &Tenure) -> Self {
+    pub fn under(&self, tenure: &Tenure, stop: &Shutdown) -> Self {
         let ledger = Ledger { fence: Some(tenure.fence().clone()), ..self.ledger.clone() };
-        Self { ledger, tenure: Some(tenure.clone()), ..self.clone() }
+        Self { ledger, tenure: Some(tenure.clone()), stop: stop.clone(), ..self.clone() }
     }
 
     /// Whether the lease under which the source works is certainly still held. To be asked before anything that others
@@ -192,7 +114,7 @@ impl RelayHandle {
             return Err(own_fault(DeferralCause::UnknownMailbox(mailbox.clone())));
         };
         let _busy = engine.hold(&message.key).await;
-        if engine.shutdown.is_requested() {
+        if self.stop.is_requested() {
             return Err(own_fault(DeferralCause::Stopping));
         }
         let new = NewOutbound {
@@ -239,14 +161,12 @@ impl RelayHandle {
         {
             return Err(Deferral { cause: DeferralCause::Behind, after: BEHIND_RETRY });
         }
-        let Some(_permit) = lane.permit(message.payload.length(), &engine.shutdown).await else {
-            return Err(own_fault(DeferralCause::Stopping));
-        };
+        let permit = lane.permit(message.payload.length(), &self.stop).await?;
         if matches!(outbound.record().state, OutboundState::Received { .. }) {
             engine.reach(lane).await?;
             engine.keep_pace(&message.envelope)?;
         }
-        self.drive(lane, message, outbound).await
+        self.drive(lane, message, outbound, permit).await
     }
 
     /// Records that a source found a message which can never be sent, and returns its end.
@@ -334,8 +254,10 @@ impl RelayHandle {
         lane: &Lane,
         message: &SourceMessage,
         outbound: &mut Outbound,
+        permit: Permit,
     ) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
+        let mut permit = Some(permit);
         let relay_id = outbound.record().relay_id;
         let plan = message.plan(&engine.policy);
         let mut event = match &plan {
@@ -361,6 +283,9 @@ impl RelayHandle {
             tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
 
             let posts = matches!(next.effect, OutboundEffect::Post | OutboundEffect::PostChunk { .. });
+            if posts && permit.is_none() {
+                permit = Some(lane.permit(message.payload.length(), &self.stop).await?);
+            }
             if posts && !self.holds() {
                 return Err(own_fault(DeferralCause::Stopping));
             }
@@ -377,7 +302,9 @@ impl RelayHandle {
                     engine.post_chunk(lane, message, plan, outbound, index, &mut met).await
                 }
                 (OutboundEffect::Probe { after }, _) => {
-                    engine.pause(after).await?;
+                    // Others may go while this one waits.
+                    permit = None;
+                    self.pause(after).await?;
                     self.probe(lane, message, outbound.record().received_at, &mut met).await?
                 }
             };
@@ -390,18 +317,19 @@ impl RelayHandle {
         let context = self.engine.context(outbound.record(), self.engine.policy.in_doubt);
         let decided = step(&outbound.record().state, event, context);
         let Ok(next) = decided else { return Err(own_fault(DeferralCause::Again)) };
-        self.record(outbound, next.state, None).await
+        let at = self.engine.clock.now();
+        self.ledger.advance(outbound, next.state, None, at).await.map_err(|error| own_fault(error.into()))
     }
 
-    /// Commits a state. What MESH has said cannot be asked for again, so a journal that cannot take it is tried
-    /// until it can or the relay stops.
+    /// Commits a state of a message on its way. A journal that cannot take it is tried until it can or the source is to
+    /// stop: what MESH has said cannot be asked for again, and an intent that may have been written although nobody said
+    /// so would be taken for an attempt.
     async fn record(
         &self,
         outbound: &mut Outbound,
         state: OutboundState,
         note: Option<String>,
     ) -> Result<(), Deferral> {
-        let learned = matches!(state, OutboundState::Accepted { .. } | OutboundState::Uploading { .. });
         let mut told = false;
         let at = self.engine.clock.now();
         loop {
@@ -409,14 +337,24 @@ impl RelayHandle {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            if !learned || !matches!(error, JournalError::Storage { .. }) {
+            if !matches!(error, JournalError::Storage { .. }) {
                 return Err(own_fault(error.into()));
             }
             if !std::mem::replace(&mut told, true) {
                 let (relay_id, message_id) = (outbound.record().relay_id, state.message_id());
-                tracing::error!(%relay_id, ?message_id, %error, "MESH has answered and the journal cannot take it");
+                let state = state.name();
+                tracing::error!(%relay_id, state, ?message_id, %error, "the journal cannot take where a message is");
             }
-            self.engine.pause(OWN_FAULT_RETRY).await?;
+            self.pause(OWN_FAULT_RETRY).await?;
+        }
+    }
+
+    /// Waits, unless the source is to stop meanwhile.
+    async fn pause(&self, wait: Duration) -> Result<(), Deferral> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = stop.requested() => Err(own_fault(DeferralCause::Stopping)),
         }
     }
 
@@ -449,173 +387,5 @@ impl RelayHandle {
                 OutboundEvent::ProbeFailed
             }
         })
-    }
-}
-
-fn own_fault(cause: DeferralCause) -> Deferral {
-    Deferral { cause, after: OWN_FAULT_RETRY }
-}
-
-impl Engine {
-    fn context(&self, record: &OutboundRecord, in_doubt: DoubtStrategy) -> StepContext<'_> {
-        let (now, received_at) = (self.clock.now(), record.received_at);
-        StepContext { now, received_at, policy: &self.policy, in_doubt }
-    }
-
-    /// Waits until no one else works on the message.
-    async fn hold(&self, key: &SourceKey) -> Busy<'_> {
-        let lock = {
-            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(busy.entry(key.clone()).or_default())
-        };
-        let held = lock.lock_owned().await;
-        Busy { engine: self, key: key.clone(), held: Some(held) }
-    }
-
-    /// Holds a message back when its mailbox or its recipient was sent enough for now.
-    fn keep_pace(&self, envelope: &Envelope) -> Result<(), Deferral> {
-        let to = (envelope.from.clone(), envelope.to.to_string());
-        // The mailbox is asked first and counted last: what it holds back costs its recipient nothing.
-        let passed = self
-            .pace
-            .wait(&envelope.from)
-            .and_then(|()| self.recipient_pace.pass(to))
-            .and_then(|()| self.pace.pass(envelope.from.clone()));
-        passed.map_err(|after| Deferral { cause: DeferralCause::Paced, after })
-    }
-
-    /// Makes sure by a handshake that MESH takes this mailbox's calls, unless the last send went well.
-    async fn reach(&self, lane: &Lane) -> Result<(), Deferral> {
-        let mut reach = lane.reach.lock().await;
-        if reach.proven {
-            return Ok(());
-        }
-        let failures = match &reach.failed {
-            Some((error, failures, at)) if at.elapsed() < self.policy.retry_first / 2 => {
-                let (cause, after) = (DeferralCause::Mesh(error.clone()), self.wait_after(error, *failures));
-                return Err(Deferral { cause, after });
-            }
-            Some((_, failures, _)) => failures.saturating_add(1),
-            None => 1,
-        };
-        match lane.mesh.handshake().await {
-            Ok(()) => {
-                *reach = Reach { proven: true, failed: None };
-                Ok(())
-            }
-            Err(mut error) => {
-                error.mailbox_wide = true;
-                reach.failed = Some((error.clone(), failures, Instant::now()));
-                let after = self.wait_after(&error, failures);
-                Err(Deferral { cause: DeferralCause::Mesh(error), after })
-            }
-        }
-    }
-
-    /// Waits, unless the relay stops meanwhile.
-    async fn pause(&self, wait: Duration) -> Result<(), Deferral> {
-        let mut shutdown = self.shutdown.clone();
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
-            () = shutdown.requested() => Err(own_fault(DeferralCause::Stopping)),
-        }
-    }
-
-    async fn post(
-        &self,
-        lane: &Lane,
-        message: &SourceMessage,
-        plan: &ChunkPlan,
-        outbound: &Outbound,
-        met: &mut Option<MeshError>,
-    ) -> OutboundEvent {
-        let attempt = match outbound.record().state {
-            OutboundState::Sending { attempt, .. } => attempt,
-            _ => 1,
-        };
-        match lane.mesh.begin_send(outgoing(message, plan)).await {
-            Ok(id) => OutboundEvent::Taken { id, chunk_bytes: plan.chunk_bytes() },
-            Err(error) => {
-                let event = match (&error.answer, error.effect) {
-                    (MeshAnswer::Refused(rejection), Effect::NotApplied) => {
-                        OutboundEvent::Refused((**rejection).clone())
-                    }
-                    (_, Effect::NotApplied) => {
-                        OutboundEvent::NotApplied { after: self.wait_after(&error, attempt) }
-                    }
-                    (_, Effect::Applied | Effect::Unknown) => OutboundEvent::Unclear,
-                };
-                if !matches!(event, OutboundEvent::Refused(_)) {
-                    lane.reach.lock().await.proven = false;
-                }
-                *met = Some(error);
-                event
-            }
-        }
-    }
-
-    async fn post_chunk(
-        &self,
-        lane: &Lane,
-        message: &SourceMessage,
-        plan: &ChunkPlan,
-        outbound: &Outbound,
-        index: u32,
-        met: &mut Option<MeshError>,
-    ) -> OutboundEvent {
-        let Some(id) = outbound.record().state.message_id() else {
-            return OutboundEvent::UploadLost;
-        };
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let error = match lane.mesh.continue_send(outgoing(message, plan), id, index).await {
-                Ok(()) => return OutboundEvent::ChunkTaken,
-                Err(error) => error,
-            };
-            let event = match &error.answer {
-                MeshAnswer::AlreadyComplete => OutboundEvent::AlreadyComplete,
-                MeshAnswer::NoSuchMessage => OutboundEvent::UploadLost,
-                MeshAnswer::Refused(rejection) => OutboundEvent::Refused((**rejection).clone()),
-                _ if tries < self.policy.chunk_attempts_max && error.class == FailureClass::Transient => {
-                    tracing::debug!(index, tries, %error, "chunk posted again");
-                    continue;
-                }
-                _ => OutboundEvent::NotApplied { after: self.wait_after(&error, tries) },
-            };
-            *met = Some(error);
-            return event;
-        }
-    }
-
-    fn wait_after(&self, error: &MeshError, attempt: u32) -> Duration {
-        match error.class {
-            FailureClass::Throttled { retry_after } => retry_after.min(self.policy.retry_max),
-            FailureClass::Transient | FailureClass::Permanent => {
-                backoff(attempt, self.policy.retry_first, self.policy.retry_max, &*self.chance)
-            }
-        }
-    }
-}
-
-fn outgoing<'a>(message: &'a SourceMessage, plan: &'a ChunkPlan) -> Outgoing<'a> {
-    Outgoing { envelope: &message.envelope, payload: &message.payload, plan, gzip: message.gzips(plan) }
-}
-
-/// Holds a source message; lets the next one in, or forgets the lock, when dropped.
-struct Busy<'a> {
-    engine: &'a Engine,
-    key: SourceKey,
-    held: Option<OwnedMutexGuard<()>>,
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        let mut busy = self.engine.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        self.held.take();
-        // The map's own handle is the only one left: no one waits.
-        if busy.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
-            busy.remove(&self.key);
-        }
     }
 }

@@ -19,6 +19,7 @@ use crate::ledger::Ledger;
 use crate::mesh::{MeshError, MeshMailbox};
 use crate::outbound::Surroundings;
 use crate::policy::{ReceivePolicy, backoff};
+use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::sink::Sink;
 
@@ -67,6 +68,7 @@ impl Poller {
             mesh: &self.mesh,
             policy: &self.policy,
             chance: &self.surroundings.chance,
+            proven: &self.surroundings.proven,
             ledger: Ledger::under(&self.surroundings, &tenure),
             receiver: Receiver {
                 mesh: &self.mesh,
@@ -88,6 +90,7 @@ struct Turn<'a> {
     mesh: &'a Arc<dyn MeshMailbox>,
     policy: &'a ReceivePolicy,
     chance: &'a Arc<dyn Chance>,
+    proven: &'a ProvenTime,
     ledger: Ledger,
     receiver: Receiver<'a>,
     tenure: &'a Tenure,
@@ -145,6 +148,7 @@ impl Turn<'_> {
             if outage.note(self.mesh.handshake().await).is_none() {
                 return Left::Nothing;
             }
+            self.proven.prove();
             let now = Some(self.ledger.clock.now());
             self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
             tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
@@ -158,6 +162,7 @@ impl Turn<'_> {
             return Left::Nothing;
         }
         let Some(ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
+        self.proven.prove();
         self.go_on(&ids, shutdown).await;
         self.receive_all(ids, outage, resting, shutdown).await
     }

@@ -28,6 +28,11 @@ impl Retention {
 
     /// Prunes now and then until shutdown.
     pub async fn run(&self, tenure: Tenure, mut shutdown: Shutdown) {
+        // By a clock that is wrong, everything could be long ago.
+        tokio::select! {
+            () = self.surroundings.proven.known() => {}
+            () = shutdown.requested() => {}
+        }
         while !shutdown.is_requested() {
             if tenure.holds() {
                 self.prune().await;
@@ -40,7 +45,7 @@ impl Retention {
     }
 
     async fn prune(&self) {
-        let now = self.surroundings.clock.now();
+        let Some(now) = self.surroundings.proven.now() else { return };
         let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
         // A journal that must keep more than there was time has nothing to lose.
         let Ok(before) = now.checked_sub(keep) else { return };

@@ -105,8 +105,8 @@ pub struct IllegalTransition {
 pub struct StepContext<'a> {
     /// Now.
     pub now: Timestamp,
-    /// When the message was first seen.
-    pub received_at: Timestamp,
+    /// How long ago the message was first seen. `None`: not known, and then no message is too old.
+    pub age: Option<Duration>,
     /// Bounds.
     pub policy: &'a SendPolicy,
     /// What is done in doubt about this message.
@@ -115,7 +115,7 @@ pub struct StepContext<'a> {
 
 impl StepContext<'_> {
     fn out_of_time(&self) -> bool {
-        since(self.received_at, self.now) >= self.policy.give_up_after
+        self.age.is_some_and(|age| age >= self.policy.give_up_after)
     }
 }
 
@@ -335,8 +335,8 @@ mod tests {
 
     fn next(state: &OutboundState, event: OutboundEvent, now: i64) -> Result<Step, IllegalTransition> {
         let policy = SendPolicy::default();
-        let context =
-            StepContext { now: at(now), received_at: at(0), policy: &policy, in_doubt: DoubtStrategy::Probe };
+        let age = Duration::try_from(at(now).duration_since(at(0))).ok();
+        let context = StepContext { now: at(now), age, policy: &policy, in_doubt: DoubtStrategy::Probe };
         step(state, event, context)
     }
 

@@ -1,12 +1,14 @@
 //! Tells events to the system behind an adapter: in order for each message, at least once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::clock::{Chance, RelayId};
 use crate::event::{EventId, EventSink};
-use crate::journal::{Fence, Journal, JournalError};
+use crate::journal::{Journal, JournalError};
 use crate::lease::Tenure;
 use crate::outbound::Surroundings;
 use crate::policy::backoff;
@@ -20,6 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait after failures.
 const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Failures in a row that are taken for a far side which takes nothing.
+const OUTAGE: u32 = 20;
+/// Messages whose events wait for another try while those of others are told. With more, all wait.
+const RESTING_MAX: usize = 1_000;
 
 /// Tells the events of one adapter.
 pub struct Teller {
@@ -27,6 +33,48 @@ pub struct Teller {
     chance: Arc<dyn Chance>,
     sink: Arc<dyn EventSink>,
     adapter: String,
+}
+
+/// Messages of which an event could not be told.
+#[derive(Default)]
+struct Resting {
+    messages: HashMap<RelayId, Rest>,
+    /// Failures since anything was told.
+    row: u32,
+}
+
+struct Rest {
+    failures: u32,
+    until: Instant,
+}
+
+impl Resting {
+    /// Those whose time has not come.
+    fn names(&self) -> Vec<RelayId> {
+        let now = Instant::now();
+        self.messages.iter().filter(|(_, rest)| rest.until > now).map(|(id, _)| *id).collect()
+    }
+
+    fn told(&mut self, relay_id: RelayId) {
+        self.messages.remove(&relay_id);
+        self.row = 0;
+    }
+
+    fn failed(&mut self, relay_id: RelayId, chance: &dyn Chance) {
+        self.row += 1;
+        let failures = self.messages.get(&relay_id).map_or(0, |rest| rest.failures) + 1;
+        let until = Instant::now() + backoff(failures, RETRY_FIRST, RETRY_MAX, chance);
+        self.messages.insert(relay_id, Rest { failures, until });
+    }
+
+    /// How many failures stand for a far side that takes nothing; zero: it takes some.
+    fn outage(&self) -> u32 {
+        if self.messages.len() >= RESTING_MAX {
+            self.row.max(1)
+        } else {
+            (self.row + 1).saturating_sub(OUTAGE)
+        }
+    }
 }
 
 impl Teller {
@@ -38,18 +86,15 @@ impl Teller {
 
     /// Tells what is to be told until shutdown. What was told and not recorded as told is told again.
     pub async fn run(&self, tenure: Tenure, mut shutdown: Shutdown) {
-        let mut failures = 0;
+        let mut resting = Resting::default();
+        let mut unread = 0;
         while !shutdown.is_requested() {
-            let wait = match self.tell(&tenure, &shutdown).await {
-                Ok(Told { all: true, any: true }) => continue,
-                Ok(Told { all: true, any: false }) => {
-                    failures = 0;
-                    LOOK_EVERY
-                }
-                Ok(Told { all: false, .. }) | Err(_) => {
-                    failures += 1;
-                    backoff(failures, RETRY_FIRST, RETRY_MAX, &*self.chance)
-                }
+            let told = self.tell(&mut resting, &tenure, &shutdown).await;
+            unread = if told.is_err() { unread + 1 } else { 0 };
+            let wait = match (told, unread.max(resting.outage())) {
+                (Ok(more), 0) if more => continue,
+                (_, 0) => LOOK_EVERY,
+                (_, failures) => backoff(failures, RETRY_FIRST, RETRY_MAX, &*self.chance),
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -58,45 +103,47 @@ impl Teller {
         }
     }
 
-    /// Tells one batch. An event that cannot be told holds back the later ones of its message, and no others.
-    async fn tell(&self, tenure: &Tenure, shutdown: &Shutdown) -> Result<Told, JournalError> {
-        let events =
-            self.journal.untold(&self.adapter, BATCH).await.inspect_err(|error| self.failed(error))?;
+    /// Tells one batch and says whether there was anything to tell. An event that cannot be told holds back the later
+    /// ones of its message, and no others.
+    async fn tell(
+        &self,
+        resting: &mut Resting,
+        tenure: &Tenure,
+        shutdown: &Shutdown,
+    ) -> Result<bool, JournalError> {
+        let events = self.journal.untold(&self.adapter, &resting.names(), BATCH).await;
+        let events = events.inspect_err(|error| self.failed(error))?;
+        let any = !events.is_empty();
         let mut told: Vec<EventId> = Vec::new();
         let mut stuck: HashSet<RelayId> = HashSet::new();
-        let any = !events.is_empty();
         for event in events {
-            if shutdown.is_requested() || !tenure.holds() {
+            if shutdown.is_requested() || !tenure.holds() || resting.row >= OUTAGE && !stuck.is_empty() {
                 break;
             }
-            if stuck.contains(&event.id.relay_id) {
+            let relay_id = event.id.relay_id;
+            if stuck.contains(&relay_id) {
                 continue;
             }
             match self.sink.tell(&event).await {
-                Ok(()) => told.push(event.id),
+                Ok(()) => {
+                    told.push(event.id);
+                    resting.told(relay_id);
+                }
                 Err(error) => {
-                    let (relay_id, adapter) = (event.id.relay_id, &self.adapter);
-                    tracing::warn!(%relay_id, adapter, %error, "an event was not told; it is told again later");
+                    tracing::warn!(%relay_id, adapter = %self.adapter, %error, "an event was not told; it is told again later");
                     stuck.insert(relay_id);
+                    resting.failed(relay_id, &*self.chance);
                 }
             }
         }
-        let fence: &Fence = tenure.fence();
         if !told.is_empty() {
-            self.journal.told(&told, Some(fence)).await.inspect_err(|error| self.failed(error))?;
+            let recorded = self.journal.told(&told, Some(tenure.fence())).await;
+            recorded.inspect_err(|error| self.failed(error))?;
         }
-        Ok(Told { all: stuck.is_empty(), any })
+        Ok(any)
     }
 
     fn failed(&self, error: &JournalError) {
         tracing::warn!(adapter = %self.adapter, %error, "events cannot be told for now");
     }
-}
-
-/// How far a batch got.
-struct Told {
-    /// None failed.
-    all: bool,
-    /// There were some.
-    any: bool,
 }

@@ -254,9 +254,15 @@ impl Journal for SqliteJournal {
         self.read(move |connection| outbound::due(connection, &mailbox, now, limit)).await
     }
 
-    async fn untold(&self, adapter: &str, limit: u32) -> Result<Vec<DeliveryEvent>, JournalError> {
+    async fn untold(
+        &self,
+        adapter: &str,
+        except: &[RelayId],
+        limit: u32,
+    ) -> Result<Vec<DeliveryEvent>, JournalError> {
+        let except = except.to_vec();
         let adapter = adapter.to_owned();
-        self.read(move |connection| event::untold(connection, &adapter, limit)).await
+        self.read(move |connection| event::untold(connection, &adapter, &except, limit)).await
     }
 
     async fn told(&self, events: &[EventId], fence: Option<&Fence>) -> Result<(), JournalError> {

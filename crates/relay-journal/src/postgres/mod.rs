@@ -311,8 +311,13 @@ impl Journal for PostgresJournal {
         self.read(|session| async move { outbound::due(&session, mailbox, now, limit).await }).await
     }
 
-    async fn untold(&self, adapter: &str, limit: u32) -> Result<Vec<DeliveryEvent>, JournalError> {
-        self.read(|session| async move { report::untold(&session, adapter, limit).await }).await
+    async fn untold(
+        &self,
+        adapter: &str,
+        except: &[RelayId],
+        limit: u32,
+    ) -> Result<Vec<DeliveryEvent>, JournalError> {
+        self.read(|session| async move { report::untold(&session, adapter, except, limit).await }).await
     }
 
     async fn told(&self, events: &[EventId], fence: Option<&Fence>) -> Result<(), JournalError> {

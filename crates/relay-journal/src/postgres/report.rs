@@ -6,6 +6,8 @@ use relay_core::{
     SourceKey, StateCount,
 };
 
+use uuid::Uuid;
+
 use super::connect::Session;
 use super::fault::Fault;
 use super::value;
@@ -14,12 +16,14 @@ use super::value;
 pub(crate) async fn untold(
     session: &Session,
     adapter: &str,
+    except: &[RelayId],
     limit: u32,
 ) -> Result<Vec<DeliveryEvent>, Fault> {
     const SQL: &str = "SELECT event.relay_id, sequence, source_key, at, event.state, note
         FROM mesh_relay.event JOIN mesh_relay.outbound ON outbound.relay_id = event.relay_id
-        WHERE untold_to = $1 ORDER BY place LIMIT $2";
-    let rows = session.query(SQL, &[&adapter, &i64::from(limit)]).await?;
+        WHERE untold_to = $1 AND event.relay_id <> ALL ($2) ORDER BY place LIMIT $3";
+    let except: Vec<Uuid> = except.iter().map(|id| id.0).collect();
+    let rows = session.query(SQL, &[&adapter, &except, &i64::from(limit)]).await?;
     let event = |row| {
         Ok(DeliveryEvent {
             id: EventId {

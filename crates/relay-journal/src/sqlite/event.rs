@@ -144,14 +144,18 @@ pub(crate) fn history(connection: &Connection, relay_id: RelayId) -> Result<Vec<
 pub(crate) fn untold(
     connection: &Connection,
     adapter: &str,
+    except: &[RelayId],
     limit: u32,
 ) -> Result<Vec<DeliveryEvent>, Fault> {
+    let except: Vec<String> = except.iter().map(|id| format!("\"{}\"", id.0.simple())).collect();
+    let except = format!("[{}]", except.join(","));
     let mut statement = connection.prepare_cached(
         "SELECT event.relay_id, sequence, at, event.state, note, adapter, source_key
          FROM event JOIN outbound ON outbound.relay_id = event.relay_id
-         WHERE untold = ?1 ORDER BY number LIMIT ?2",
+         WHERE untold = ?1 AND event.relay_id NOT IN (SELECT unhex(value) FROM json_each(?2))
+         ORDER BY number LIMIT ?3",
     )?;
-    value::all(statement.query((adapter, limit))?, |row| {
+    value::all(statement.query((adapter, except, limit))?, |row| {
         Ok(DeliveryEvent {
             id: EventId {
                 relay_id: value::relay_id(row, "relay_id")?,

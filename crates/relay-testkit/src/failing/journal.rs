@@ -221,8 +221,13 @@ impl Journal for FailingJournal {
         self.inner.due(mailbox, now, limit).await
     }
 
-    async fn untold(&self, adapter: &str, limit: u32) -> Result<Vec<DeliveryEvent>, JournalError> {
-        self.inner.untold(adapter, limit).await
+    async fn untold(
+        &self,
+        adapter: &str,
+        except: &[RelayId],
+        limit: u32,
+    ) -> Result<Vec<DeliveryEvent>, JournalError> {
+        self.inner.untold(adapter, except, limit).await
     }
 
     async fn told(&self, events: &[EventId], fence: Option<&Fence>) -> Result<(), JournalError> {

@@ -53,7 +53,7 @@ pub(crate) async fn every_change_is_a_link_and_the_chain_is_sound(journal: &dyn 
 /// Tells every event: what is still to be told is never forgotten.
 pub(crate) async fn tell_all(journal: &dyn Journal) {
     let events: Vec<_> =
-        journal.untold("pathology", 10_000).await.unwrap().into_iter().map(|event| event.id).collect();
+        journal.untold("pathology", &[], 10_000).await.unwrap().into_iter().map(|event| event.id).collect();
     journal.told(&events, None).await.unwrap();
 }
 

@@ -67,7 +67,7 @@ async fn refused_and_allowed(journal: &dyn Journal, lost: &Fence, held: &Fence) 
     let before = begin(journal, outbound(1, "a.ctl")).await;
     let inside = begin_inbound(journal, inbound(2, "20260101_1")).await;
     let (fence, ours) = (Some(lost), mailbox("X26ABC1"));
-    let event = journal.untold("pathology", 1).await.unwrap()[0].id;
+    let event = journal.untold("pathology", &[], 1).await.unwrap()[0].id;
     let gone = inbound_to(InboundState::Gone, at(1));
     let times = MailboxTimes { polled_at: Some(at(1)), handshake_at: None };
     let refused = [
@@ -84,7 +84,7 @@ async fn refused_and_allowed(journal: &dyn Journal, lost: &Fence, held: &Fence) 
     }
     assert_eq!(journal.counts().await.unwrap().iter().map(|count| count.messages).sum::<u64>(), 2);
     assert_eq!(journal.history(relay_id(1)).await.unwrap().len(), 1);
-    assert_eq!(journal.untold("pathology", 10).await.unwrap().len(), 1);
+    assert_eq!(journal.untold("pathology", &[], 10).await.unwrap().len(), 1);
     assert_eq!(journal.mailbox_times(&ours).await.unwrap(), MailboxTimes::default());
     assert_eq!(journal.unsettled("pathology").await.unwrap().len(), 1);
 
