@@ -26,13 +26,15 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What every session is told. A transaction of a process that was paused or cut off is ended by the server, so that a
-/// lease can be taken over; a statement ends that nobody waits for any more; a commit is on disk when it is answered,
+/// lease can be taken over; a statement ends that nobody waits for any more; none is
+/// compiled, which takes longer than any of them; a commit is on disk when it is answered,
 /// whatever the server's setting is.
 const SESSION: &str = "
     SET idle_in_transaction_session_timeout = '10s';
     SET statement_timeout = '15s';
     SET application_name = 'mesh-relay';
     SET timezone = 'UTC';
+    SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Where the database is.

@@ -120,7 +120,7 @@ fn advice(code: &SqlState) -> &'static str {
         "42501" => "the database refuses this user; grant it the rights on the schema mesh_relay",
         "42P01" | "42703" | "3F000" => "tables of the journal are missing; restore them",
         "57P01" | "57P02" | "57P03" => "the database is stopping or starting",
-        "57014" => "the database took too long",
+        "57014" => "the database took too long; narrow a search by dates, a mailbox or a state",
         "XX001" | "XX002" => "the database's files are damaged; restore them",
         other => match other.get(..2) {
             Some("08") => "the connection to the database failed",

@@ -49,6 +49,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(15);
 /// Longest wait for a look at the whole chain, and for one step of a pruning.
 const AUDIT_WITHIN: Duration = Duration::from_secs(3600);
 
+/// Longest wait for a report on partners, which reads all messages of its time.
+const REPORT_WITHIN: Duration = Duration::from_secs(120);
+
 /// Connections for reads.
 const READERS_MAX: usize = 4;
 
@@ -207,7 +210,11 @@ impl Records for PostgresJournal {
     }
 
     async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError> {
-        self.read(|session| async move { report::partners(&session, since).await }).await
+        let reading = |session: Arc<Session>| async move {
+            session.transaction(report::PARTNERS_BEGIN, report::partners(&session, since)).await
+        };
+        let read = self.inner.readers.run(REPORT_WITHIN, reading).await;
+        read.map_err(|fault| fault.of(&self.inner.journal))
     }
 
     async fn verify(&self) -> Result<AuditReport, JournalError> {

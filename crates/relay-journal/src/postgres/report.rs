@@ -108,7 +108,12 @@ pub(crate) async fn history(session: &Session, relay_id: RelayId) -> Result<Vec<
     rows.iter().map(entry).collect()
 }
 
+/// Begins a report, which reads every message of its time. The memory is for its groups.
+pub(crate) const PARTNERS_BEGIN: &str =
+    "BEGIN READ ONLY; SET LOCAL statement_timeout = '115s'; SET LOCAL work_mem = '64MB'";
+
 /// Who was sent to and received from, with counts.
+/// To be called in a transaction begun by [`PARTNERS_BEGIN`].
 pub(crate) async fn partners(session: &Session, since: Timestamp) -> Result<Vec<Partner>, Fault> {
     const OUTBOUND: &str = "SELECT mailbox, recipient AS partner, workflow, count(*) AS messages,
             count(*) FILTER (WHERE state_name IN ('accepted', 'unknown_outcome')) AS uncollected,

@@ -8,27 +8,78 @@ use super::connect::Session;
 use super::fault::Fault;
 use super::{value, words};
 
+/// Begins a search. One that takes longer is ended by the server, before the caller is told that it does not answer.
+const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '8s'";
+
+/// Messages with the words of a search up to which all of them are fetched and sorted. Where there are more, they stand
+/// close enough together to be met from the newest on. PostgreSQL cannot tell by itself: it takes any phrase, and any
+/// beginning of a word, for as common as the next.
+const RARE_MAX: i64 = 10_000;
+
+/// Makes PostgreSQL count by the index of words, and not to the end when there is no end.
+const COUNT: &str =
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = on;
+    SET LOCAL gin_fuzzy_search_limit = 20000";
+
+/// Makes PostgreSQL fetch by the index of words.
+const FETCH: &str = "SET LOCAL gin_fuzzy_search_limit = 0";
+
+/// Makes PostgreSQL walk from the newest message on.
+const WALK: &str = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_indexscan = on;
+    SET LOCAL gin_fuzzy_search_limit = 0";
+
 /// Messages that fit, both ways merged.
 pub(crate) async fn search(session: &Session, query: &MessageQuery) -> Result<Vec<MessageSummary>, Fault> {
-    let mut found = Vec::new();
-    for direction in [Direction::Outbound, Direction::Inbound] {
-        if query.direction.is_none_or(|wanted| wanted == direction) {
-            for row in rows(session, direction, query).await? {
-                found.push(summary(&row, direction)?);
-            }
-        }
-    }
+    let mut found = session.transaction(BEGIN, newest(session, query)).await?;
     // Each way holds its own newest, so the newest of both are among them.
     found.sort_by_key(|summary| std::cmp::Reverse((summary.received_at, summary.relay_id)));
     found.truncate(limit(query) as usize);
     Ok(found)
 }
 
+/// The newest messages of each way.
+async fn newest(session: &Session, query: &MessageQuery) -> Result<Vec<MessageSummary>, Fault> {
+    let words = words::query(&query.words);
+    let mut found = Vec::new();
+    for direction in [Direction::Outbound, Direction::Inbound] {
+        if query.direction.is_none_or(|wanted| wanted == direction) {
+            if let Some(words) = &words {
+                session.batch(COUNT).await?;
+                let way = if are_rare(session, direction, words).await? { FETCH } else { WALK };
+                session.batch(way).await?;
+            }
+            for row in rows(session, direction, query, words.as_deref()).await? {
+                found.push(summary(&row, direction)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether few messages have these words.
+async fn are_rare(session: &Session, direction: Direction, words: &str) -> Result<bool, Fault> {
+    let table = match direction {
+        Direction::Outbound => "outbound",
+        Direction::Inbound => "inbound",
+    };
+    let sql = format!(
+        "SELECT count(*) FROM
+            (SELECT FROM mesh_relay.{table} WHERE words @@ $1::text::tsquery LIMIT {RARE_MAX} + 1) AS found"
+    );
+    let count: i64 = session.client.query_one(&sql, &[&words]).await?.try_get(0)?;
+    Ok(count <= RARE_MAX)
+}
+
 fn limit(query: &MessageQuery) -> u32 {
     query.limit.clamp(1, SEARCH_LIMIT_MAX)
 }
 
-async fn rows(session: &Session, direction: Direction, query: &MessageQuery) -> Result<Vec<Row>, Fault> {
+async fn rows(
+    session: &Session,
+    direction: Direction,
+    query: &MessageQuery,
+    words: Option<&str>,
+) -> Result<Vec<Row>, Fault> {
     let from = match direction {
         Direction::Outbound => {
             "SELECT relay_id, message_id, mailbox, recipient AS partner, workflow, local_id, file_name, length,
@@ -66,7 +117,7 @@ async fn rows(session: &Session, direction: Direction, query: &MessageQuery) -> 
                 &query.state,
                 &query.from.map(value::cut),
                 &query.until.map(value::cut),
-                &words::query(&query.words),
+                &words,
                 &after,
                 &behind,
             ],
