@@ -3,17 +3,22 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::stage;
+use crate::stage::{self, Access};
 
 /// Held for as long as a relay works on the root, so that no second one does.
 const LOCK_NAME: &str = ".mesh-relay.lock";
 /// Written and removed at start, to find out whether a folder can be written.
 const PROBE_NAME: &str = ".mesh-relay.probe";
 
-/// The folders of one mailbox, found or made, writable, on one volume, and locked for this process.
+/// How long what another instance began must have been left alone before it is thrown away, where several may work.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The folders of one mailbox, found or made, writable, and locked for this process.
 #[derive(Debug)]
 pub struct Folders {
     /// Messages from MESH.
@@ -26,6 +31,10 @@ pub struct Folders {
     pub failed: PathBuf,
     /// The relay's own.
     pub temp: PathBuf,
+    /// Who may change what the relay puts there.
+    pub access: Access,
+    /// Counts the reports that are about no message.
+    reports: AtomicU32,
     _lock: File,
 }
 
@@ -43,16 +52,6 @@ pub enum FolderError {
         action: &'static str,
         /// What the system said.
         source: io::Error,
-    },
-    /// The folders lie on different volumes, so that nothing can be moved between them in one step.
-    #[error(
-        "folder {path} is on another volume than {other}; a message must appear there in one step, so put both on the same volume"
-    )]
-    OtherVolume {
-        /// The folder.
-        path: PathBuf,
-        /// One it is not together with.
-        other: PathBuf,
     },
     /// Another process works there.
     #[error("another relay works on {root}; stop it first, or give each its own root")]
@@ -78,8 +77,8 @@ impl Folders {
     ///
     /// # Errors
     /// [`FolderError`] naming the folder at fault.
-    pub fn open(root: &Path, usage: Use) -> Result<Self, FolderError> {
-        let temp = folder(root, "TEMP")?;
+    pub fn open(root: &Path, usage: Use, access: Access) -> Result<Self, FolderError> {
+        let temp = folder(root, "TEMP", access)?;
         let lock_path = temp.join(LOCK_NAME);
         let lock = File::create(&lock_path).map_err(unusable(&temp, "writing"))?;
         let locked = match usage {
@@ -93,18 +92,20 @@ impl Folders {
             }
             Err(TryLockError::Error(source)) => return Err(unusable(&lock_path, "locking")(source)),
         }
-        if usage == Use::Alone {
-            // Before anyone works here: what is unfinished belongs to no one.
-            stage::sweep(&temp).map_err(unusable(&temp, "removing what an earlier run left"))?;
-        }
         let folders = Self {
-            inbox: folder(root, "IN")?,
-            out: folder(root, "OUT")?,
-            sent: folder(root, "SENT")?,
-            failed: folder(root, "FAILED")?,
+            inbox: folder(root, "IN", access)?,
+            out: folder(root, "OUT", access)?,
+            sent: folder(root, "SENT", access)?,
+            failed: folder(root, "FAILED", access)?,
             temp,
+            access,
+            reports: AtomicU32::new(0),
             _lock: lock,
         };
+        // Before this process works here, what is unfinished belongs to no one, or to another instance.
+        let idle = if usage == Use::Alone { Duration::ZERO } else { ABANDONED };
+        let left = "removing what an earlier run left";
+        stage::sweep(&folders.temp, idle).map_err(unusable(&folders.temp, left))?;
         for path in [&folders.inbox, &folders.out, &folders.sent, &folders.failed, &folders.temp] {
             // Of its own, since another instance may try at the same moment.
             let probe = path.join(format!("{PROBE_NAME}.{}", std::process::id()));
@@ -115,10 +116,17 @@ impl Folders {
                 removed => removed.map_err(unusable(path, "removing a file"))?,
             }
             if volume(path)? != volume(&folders.temp)? {
-                return Err(FolderError::OtherVolume { path: path.clone(), other: folders.temp.clone() });
+                let (folder, temp) = (path.display(), folders.temp.display());
+                tracing::info!(%folder, %temp, "the folder is on another volume than TEMP: files are copied there");
+                stage::sweep_parts(path, idle).map_err(unusable(path, left))?;
             }
         }
         Ok(folders)
+    }
+
+    /// A number for a report that is about no message.
+    pub(crate) fn report_number(&self) -> u32 {
+        self.reports.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -129,7 +137,7 @@ fn unusable(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Fold
 
 /// The folder of that name in whatever case it exists, else a new one in upper case: on a case-sensitive file
 /// system there must never be two (checks 1 and 2).
-fn folder(root: &Path, name: &str) -> Result<PathBuf, FolderError> {
+fn folder(root: &Path, name: &str, access: Access) -> Result<PathBuf, FolderError> {
     fs::create_dir_all(root).map_err(unusable(root, "making it"))?;
     let exact = root.join(name);
     if exact.is_dir() {
@@ -142,6 +150,7 @@ fn folder(root: &Path, name: &str) -> Result<PathBuf, FolderError> {
         }
     }
     fs::create_dir(&exact).map_err(unusable(&exact, "making it"))?;
+    access.grant(&exact).map_err(unusable(&exact, "letting its group write"))?;
     Ok(exact)
 }
 
@@ -151,7 +160,7 @@ fn volume(path: &Path) -> Result<u64, FolderError> {
     Ok(fs::metadata(path).map_err(unusable(path, "looking at it"))?.dev())
 }
 
-/// Volumes are not told apart here; a move between them fails with a clear error when it is made.
+/// Volumes are not told apart here.
 #[cfg(not(unix))]
 fn volume(_: &Path) -> Result<u64, FolderError> {
     Ok(0)
@@ -165,7 +174,7 @@ mod tests {
     fn missing_folders_are_made_and_existing_ones_of_any_case_are_used() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("in")).expect("a folder");
-        let folders = Folders::open(root.path(), Use::Alone).expect("folders");
+        let folders = Folders::open(root.path(), Use::Alone, Access::Usual).expect("folders");
         assert_eq!(folders.inbox, root.path().join("in"));
         assert_eq!(folders.sent, root.path().join("SENT"));
         assert!(!root.path().join("IN").exists());
@@ -174,19 +183,22 @@ mod tests {
     #[test]
     fn a_root_is_worked_on_once() {
         let root = tempfile::tempdir().expect("a folder");
-        let first = Folders::open(root.path(), Use::Alone).expect("folders");
+        let first = Folders::open(root.path(), Use::Alone, Access::Usual).expect("folders");
         for usage in [Use::Alone, Use::Shared] {
-            assert!(matches!(Folders::open(root.path(), usage), Err(FolderError::Locked { .. })));
+            assert!(matches!(
+                Folders::open(root.path(), usage, Access::Usual),
+                Err(FolderError::Locked { .. })
+            ));
         }
         drop(first);
-        assert!(Folders::open(root.path(), Use::Alone).is_ok());
+        assert!(Folders::open(root.path(), Use::Alone, Access::Usual).is_ok());
     }
 
     #[test]
     fn a_file_in_a_folders_place_is_named() {
         let root = tempfile::tempdir().expect("a folder");
         File::create(root.path().join("SENT")).expect("a file");
-        let error = Folders::open(root.path(), Use::Alone).expect_err("a fault").to_string();
+        let error = Folders::open(root.path(), Use::Alone, Access::Usual).expect_err("a fault").to_string();
         assert!(error.contains("SENT"), "{error}");
     }
 }

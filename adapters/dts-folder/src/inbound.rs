@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use dts_control::{
@@ -13,13 +13,16 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use relay_core::{
     Clock, DeliveryError, Download, FailureClass, Held, Inbound, MessageId, MessageKind, Owner,
-    PayloadStream, ReadProgress, Receipt, Sink, SinkHealth,
+    PayloadStream, Polled, ReadProgress, Receipt, Sink, SinkHealth,
 };
 use thiserror::Error;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
+use crate::config::{Config, Profile, ServerReports};
 use crate::folders::Folders;
+use crate::report::{self, Trouble};
 use crate::stage::{DATA, Sealed, Stage};
+use crate::transfer_log::{Line, TransferLog};
 
 const CONTROL: &str = "control";
 
@@ -28,24 +31,33 @@ const RECEIPT: &str = "folder:";
 
 /// Puts messages into one mailbox's IN.
 pub struct FolderSink {
+    config: Config,
     folders: Arc<Folders>,
     clock: Arc<dyn Clock>,
+    log: Option<Arc<TransferLog>>,
+    /// What was wrong with the mailbox at the last look, so that it is reported once.
+    trouble: Mutex<Option<Trouble>>,
 }
 
 impl FolderSink {
     /// A sink for these folders.
-    pub fn new(folders: Arc<Folders>, clock: Arc<dyn Clock>) -> Self {
-        Self { folders, clock }
+    pub fn new(
+        config: Config,
+        folders: Arc<Folders>,
+        clock: Arc<dyn Clock>,
+        log: Option<Arc<TransferLog>>,
+    ) -> Self {
+        Self { config, folders, clock, log, trouble: Mutex::default() }
     }
 
     /// Writes data and control file where no reader looks, durably.
     async fn stage(&self, message: Inbound<'_>) -> Result<Sealed, PutError> {
         let Inbound { download, body, mailbox, held, progress, .. } = message;
         let id = download.message_id.to_string();
-        let temp = self.folders.temp.clone();
-        let mut stage = blocking(move || match Stage::go_on(&temp, &id, held) {
+        let folders = Arc::clone(&self.folders);
+        let mut stage = blocking(move || match Stage::go_on(&folders.temp, &id, held, folders.access) {
             Some(stage) => Ok(stage),
-            None if held.chunks == 0 => Stage::begin(&temp, &id),
+            None if held.chunks == 0 => Stage::begin(&folders.temp, &id, folders.access),
             // The next attempt begins again.
             None => Err(io::Error::other("the beginning of the message is no longer in TEMP")),
         })
@@ -53,8 +65,11 @@ impl FolderSink {
         if download.kind == MessageKind::Data {
             stage = write_body(stage, body, held, progress).await?;
         }
-        let control = control_file(download, mailbox.as_str(), self.clock.now());
-        let text = control.write(LineEnd::platform());
+        let control = control_file(&self.config, download, mailbox.as_str(), self.clock.now());
+        let text = match self.config.profile {
+            Profile::Mesh => control.write(LineEnd::platform()),
+            Profile::Dts => control.write_dts_era(LineEnd::platform()),
+        };
         let sealed = blocking(move || {
             stage.write(CONTROL, text.as_bytes())?;
             stage.seal()
@@ -76,6 +91,7 @@ impl FolderSink {
 
     async fn put(&self, message: Inbound<'_>) -> Result<Receipt, PutError> {
         let id = message.download.message_id.to_string();
+        let line = Line::received(message.mailbox, message.download);
         let sealed = match Sealed::find(&self.folders.temp, &id) {
             // An earlier attempt got this far: what is still in the stage is all that is missing, even if
             // the application has taken the pair from IN meanwhile (check 40).
@@ -87,10 +103,14 @@ impl FolderSink {
             None => self.stage(message).await?,
         };
         let inbox = self.folders.inbox.clone();
+        let (log, now) = (self.log.clone(), self.clock.now());
         let released = blocking(move || {
             // The control file goes last: readers take its arrival as "the data is complete".
             sealed.release(DATA, &inbox.join(file_name::data_name(&id)))?;
             sealed.release(CONTROL, &inbox.join(file_name::control_name(&id)))?;
+            if let Some(log) = log {
+                log.write(&line, now);
+            }
             Ok(Receipt(format!("{RECEIPT}{id}")))
         });
         Ok(released.await?)
@@ -161,6 +181,36 @@ impl Sink for FolderSink {
         }
     }
 
+    async fn polled(&self, polled: Polled<'_>) {
+        let trouble = match polled {
+            Polled::Listed(_) => None,
+            Polled::Failed(error) => Some(Trouble::of(error)),
+        };
+        let before = {
+            let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *last, trouble)
+        };
+        let (folders, mailbox, now) =
+            (Arc::clone(&self.folders), self.config.mailbox.clone(), self.clock.now());
+        let (poll_reports, log) = (self.config.reports.poll, self.log.clone());
+        let told = blocking(move || {
+            if let Some(log) = log {
+                log.write(&Line::polled(&mailbox, trouble), now);
+            }
+            match trouble {
+                Some(trouble) if before != Some(trouble) => {
+                    report::trouble(&folders, &mailbox, Event::Receive, trouble, now)
+                }
+                None if poll_reports => report::polled(&folders, &mailbox, now),
+                _ => Ok(()),
+            }
+        });
+        if let Err(error) = told.await {
+            let folder = self.folders.inbox.display();
+            tracing::warn!(%folder, %error, "a report on a look at the inbox was not written");
+        }
+    }
+
     async fn check(&self) -> SinkHealth {
         match tokio::fs::metadata(&self.folders.inbox).await {
             Ok(found) if found.is_dir() => SinkHealth::Ready,
@@ -220,8 +270,45 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 /// The control file of a received message (3.6 and example D) or report (4.5 and example H).
-fn control_file(download: &Download, mailbox: &str, now: Timestamp) -> ControlFile {
+fn control_file(config: &Config, download: &Download, mailbox: &str, now: Timestamp) -> ControlFile {
     let report = download.kind == MessageKind::Report;
+    let status = match status(download, report, now) {
+        status if config.two_digit_codes => status.with_two_digit_code(),
+        status => status,
+    };
+    let control = received(download, mailbox, report, status);
+    if report { as_configured(control, config.server_reports, download, mailbox) } else { control }
+}
+
+/// Addresses and ids of a report of MESH's. Its headers name the recipient of the message that it is about in one place
+/// or in another, or nowhere (4.5).
+fn as_configured(
+    control: ControlFile,
+    ServerReports { swap, own_id }: ServerReports,
+    download: &Download,
+    mailbox: &str,
+) -> ControlFile {
+    let is_other = |address: &&String| !address.is_empty() && !address.eq_ignore_ascii_case(mailbox);
+    let other = [&download.from, &download.to].into_iter().find(is_other).cloned().unwrap_or_default();
+    let other_smtp = if other.is_empty() { String::new() } else { esmtp_address(&other) };
+    let recipient = (other, other_smtp);
+    let own = (mailbox.to_owned(), esmtp_address(mailbox));
+    let (from, to) = if swap { (recipient, own) } else { (own, recipient) };
+    let (report, message) = (download.message_id.to_string(), download.linked_message_id.clone());
+    // PartnerId is otherwise empty, so a site can find the other of the two there.
+    let (dts_id, partner_id) = if own_id { (report, message) } else { (message, report) };
+    ControlFile {
+        from_dts: from.0,
+        to_dts: to.0,
+        from_esmtp: Some(from.1),
+        to_esmtp: Some(to.1),
+        dts_id: Some(dts_id),
+        partner_id: Some(partner_id),
+        ..control
+    }
+}
+
+fn received(download: &Download, mailbox: &str, report: bool, status: StatusRecord) -> ControlFile {
     let given = |text: &str| Some(text.to_owned());
     let to = if download.to.is_empty() { mailbox } else { &download.to };
     let esmtp = |given: &str, mailbox: &str| match given {
@@ -239,15 +326,14 @@ fn control_file(download: &Download, mailbox: &str, now: Timestamp) -> ControlFi
         subject: given(&download.subject),
         local_id: given(&download.local_id),
         dts_id: Some(download.message_id.to_string()),
-        // An element that is otherwise empty, so a site can find the message that a report is about (4.5).
-        partner_id: given(if report { &download.linked_message_id } else { &download.partner_id }),
+        partner_id: given(&download.partner_id),
         compress: Some(false),
         encrypted: Some(download.encrypted),
         workflow_id: given(&download.workflow),
         process_id: given(&download.process_id),
         data_checksum: given(&download.checksum),
         is_compressed: Some(false),
-        status: Some(status(download, report, now)),
+        status: Some(status),
         ..ControlFile::default()
     }
 }
@@ -324,10 +410,9 @@ mod tests {
     #[tokio::test]
     async fn bytes_at_fault_are_refused_for_good_and_leave_nothing() {
         let root = tempfile::tempdir().expect("a folder");
-        let sink = FolderSink::new(
-            Arc::new(Folders::open(root.path(), crate::folders::Use::Alone).expect("folders")),
-            Arc::new(Still),
-        );
+        let config = Config::new("X26ABC1".parse().expect("a mailbox"), root.path());
+        let folders = Folders::open(root.path(), crate::folders::Use::Alone, crate::stage::Access::Usual);
+        let sink = FolderSink::new(config, Arc::new(folders.expect("folders")), Arc::new(Still), None);
         let id = "ID1".parse().expect("an id");
 
         let error = broken(&sink, io::ErrorKind::ConnectionReset).await;

@@ -13,18 +13,26 @@
 //! | OUT to MESH | [`outbound`] |
 //! | SENT, FAILED and the report in IN | [`settle`] |
 //! | MESH to IN | [`inbound`] |
+//! | reports of the relay's own in IN | `report` |
+//! | the log that the Java client kept | [`transfer_log`] |
+//! | SENT and FAILED, tidied when asked | `housekeeping` |
 
 pub mod config;
 pub mod folders;
+mod housekeeping;
 pub mod inbound;
 pub mod outbound;
 pub mod pair;
 pub mod pickup;
+mod report;
 pub mod settle;
 pub mod stage;
+pub mod transfer_log;
 mod worker;
 
 pub use config::Config;
 pub use folders::{FolderError, Folders, Use};
 pub use inbound::FolderSink;
 pub use outbound::FolderSource;
+pub use stage::Access;
+pub use transfer_log::{Names, TransferLog};

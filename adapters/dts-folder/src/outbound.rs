@@ -14,12 +14,14 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::folders::Folders;
-use crate::pickup::Pickup;
+use crate::housekeeping;
+use crate::pickup::{Pickup, ReadyPair};
+use crate::transfer_log::TransferLog;
 use crate::worker::{Kept, Leftover, Worker};
 
 /// Pairs of one folder in work at a time; the rest wait in OUT.
 const PAIRS_MAX: usize = 64;
-/// Pause after a file-system event before OUT is looked at, so that a thousand events cost one look.
+/// Pause between two looks at OUT because of file-system events, so that a thousand events cost a few.
 const EVENT_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before a pair that could not be worked on is tried again.
 const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
@@ -30,15 +32,17 @@ const JOURNAL_RETRY: Duration = Duration::from_secs(5);
 /// One mailbox's OUT.
 pub struct FolderSource {
     adapter: Arc<str>,
-    config: Config,
+    config: Arc<Config>,
     folders: Arc<Folders>,
     clock: Arc<dyn Clock>,
+    log: Option<Arc<TransferLog>>,
 }
 
 /// The work on the pairs of a folder: each task is known by the name of its control file.
 struct Tasks {
     running: JoinSet<Result<(), Kept>>,
     controls: HashMap<task::Id, String>,
+    most: usize,
 }
 
 /// How the work on one pair ended.
@@ -48,12 +52,13 @@ struct Done {
 }
 
 impl Tasks {
-    fn new() -> Self {
-        Self { running: JoinSet::new(), controls: HashMap::new() }
+    fn new(config: &Config) -> Self {
+        let most = if config.in_order { 1 } else { PAIRS_MAX };
+        Self { running: JoinSet::new(), controls: HashMap::new(), most }
     }
 
     fn is_full(&self) -> bool {
-        self.running.len() >= PAIRS_MAX
+        self.running.len() >= self.most
     }
 
     fn has(&self, control: &str) -> bool {
@@ -89,26 +94,22 @@ impl Tasks {
 
 impl FolderSource {
     /// A source named `adapter` in the configuration.
-    pub fn new(adapter: &str, config: Config, folders: Arc<Folders>, clock: Arc<dyn Clock>) -> Self {
-        Self { adapter: adapter.into(), config, folders, clock }
+    pub fn new(
+        adapter: &str,
+        config: Config,
+        folders: Arc<Folders>,
+        clock: Arc<dyn Clock>,
+        log: Option<Arc<TransferLog>>,
+    ) -> Self {
+        Self { adapter: adapter.into(), config: Arc::new(config), folders, clock, log }
     }
-}
 
-#[async_trait]
-impl Source for FolderSource {
-    async fn run(&self, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
-        let work = Worker {
-            adapter: Arc::clone(&self.adapter),
-            mailbox: self.config.mailbox.clone(),
-            folders: Arc::clone(&self.folders),
-            clock: Arc::clone(&self.clock),
-            relay,
-            shutdown: shutdown.clone(),
-        };
+    /// Takes pairs up until shutdown, and finishes those that are in work.
+    async fn carry(&self, work: Worker, mut shutdown: Shutdown) {
         let (events, mut event) = mpsc::channel(1);
         let _watcher = watch(&self.folders, events);
         let mut out = OutFolder::new(&self.config);
-        let mut tasks = Tasks::new();
+        let mut tasks = Tasks::new(&self.config);
         out.leftovers = loop {
             match work.last_run().await {
                 Ok(leftovers) => break leftovers,
@@ -118,14 +119,14 @@ impl Source for FolderSource {
             }
             tokio::select! {
                 () = tokio::time::sleep(JOURNAL_RETRY) => {}
-                () = shutdown.requested() => return Ok(()),
+                () = shutdown.requested() => return,
             }
         };
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks);
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
-                Some(()) = event.recv() => tokio::time::sleep(EVENT_PAUSE).await,
+                Some(()) = event.recv() => out.is_changed = true,
                 Some(done) = tasks.next() => out.done(&work, done),
                 () = shutdown.requested() => {}
             }
@@ -137,6 +138,24 @@ impl Source for FolderSource {
         while let Some(done) = tasks.next().await {
             out.done(&work, done);
         }
+    }
+}
+
+#[async_trait]
+impl Source for FolderSource {
+    async fn run(&self, relay: RelayHandle, shutdown: Shutdown) -> Result<(), SourceError> {
+        let work = Worker {
+            adapter: Arc::clone(&self.adapter),
+            config: Arc::clone(&self.config),
+            folders: Arc::clone(&self.folders),
+            clock: Arc::clone(&self.clock),
+            log: self.log.clone(),
+            relay: relay.clone(),
+            shutdown: shutdown.clone(),
+            told: Arc::default(),
+        };
+        let tidying = housekeeping::run(Arc::clone(&self.folders), self.config.keep, relay, shutdown.clone());
+        tokio::join!(self.carry(work, shutdown), tidying);
         Ok(())
     }
 }
@@ -170,6 +189,14 @@ fn is_reading(kind: EventKind) -> bool {
 struct OutFolder {
     pickup: Pickup,
     scan: Duration,
+    in_order: bool,
+    /// Whether something has happened in OUT since the last look.
+    is_changed: bool,
+    /// Pairs that were ready at the last look and have not been offered yet, oldest first.
+    ready: VecDeque<ReadyPair>,
+    looked_at: Instant,
+    /// When the next look is due, whatever happens.
+    look_at: Instant,
     resting: HashMap<String, Instant>,
     /// Pairs that were offered and have not ended, by control file. Should one change or go, its message ends.
     unended: HashMap<String, SourceKey>,
@@ -192,6 +219,11 @@ impl OutFolder {
         Self {
             pickup: Pickup::new(config.grace(), config.scan()),
             scan: config.scan(),
+            in_order: config.in_order,
+            is_changed: true,
+            ready: VecDeque::new(),
+            looked_at: Instant::now(),
+            look_at: Instant::now(),
             resting: HashMap::new(),
             unended: HashMap::new(),
             missing: HashMap::new(),
@@ -222,7 +254,6 @@ impl OutFolder {
     /// Starts work on every pair that may go now, and says when to look again.
     fn offer(&mut self, work: &Worker, tasks: &mut Tasks) -> Instant {
         let now = Instant::now();
-        let mut wake = now + self.scan;
         self.take_up(work, tasks);
         if let Some(until) = self.paused_until {
             if until > now {
@@ -230,7 +261,26 @@ impl OutFolder {
             }
             self.paused_until = None;
         }
+        let resting = self.resting.len();
         self.resting.retain(|_, until| *until > now);
+        // Those whose time has come are found by the next look.
+        self.is_changed |= self.resting.len() < resting;
+        // While there is work enough, OUT is listed no more often than it must be: with ten thousand pairs in it, that
+        // takes longer than sending some.
+        let is_called_for = self.ready.is_empty() && self.is_changed;
+        if now >= self.look_at || is_called_for && now >= self.looked_at + EVENT_PAUSE {
+            self.look(work, tasks, now);
+        }
+        self.start_ready(work, tasks);
+        let called = (self.ready.is_empty() && self.is_changed).then(|| self.looked_at + EVENT_PAUSE);
+        let resting = self.resting.values().copied().min();
+        called.into_iter().chain(resting).fold(self.look_at, Instant::min)
+    }
+
+    /// Looks at OUT, and decides when it is looked at next.
+    fn look(&mut self, work: &Worker, tasks: &mut Tasks, now: Instant) {
+        (self.looked_at, self.look_at) = (now, now + self.scan);
+        self.is_changed = false;
         let resting = &self.resting;
         let passed_over = |name: &str| tasks.has(name) || resting.contains_key(name);
         let look = match self.pickup.look(&work.folders.out, passed_over, now) {
@@ -240,7 +290,7 @@ impl OutFolder {
                 self.tell(format!(
                     "folder {folder}: listing failed: {error}; nothing is sent until it can be listed"
                 ));
-                return wake;
+                return;
             }
         };
         if look.unnameable != self.unnameable {
@@ -251,19 +301,22 @@ impl OutFolder {
                 "files in OUT whose names are not UTF-8 are not sent; rename them"
             );
         }
-        for pair in look.ready {
-            // Full: the end of a task brings the next look.
-            if tasks.is_full() {
-                break;
+        self.ready = look.ready.into();
+        self.withdraw_missing(&look.present, now, work, tasks);
+        self.look_at = look.next.map_or(self.look_at, |next| next.min(self.look_at));
+    }
+
+    /// Starts work on the pairs that are ready, as many at a time as may be. The end of one makes room for the next.
+    fn start_ready(&mut self, work: &Worker, tasks: &mut Tasks) {
+        // In order, one that has to wait holds up those behind it.
+        while !tasks.is_full() && !(self.in_order && !self.resting.is_empty()) {
+            let Some(pair) = self.ready.pop_front() else { return };
+            if tasks.has(&pair.control) || self.resting.contains_key(&pair.control) {
+                continue;
             }
             let (work, previous) = (work.clone(), self.unended.get(&pair.control).cloned());
             tasks.start(pair.control.clone(), async move { work.carry(&pair, previous).await });
         }
-        self.withdraw_missing(&look.present, now, work, tasks);
-        for next in look.next.into_iter().chain(self.resting.values().copied().min()) {
-            wake = wake.min(next);
-        }
-        wake
     }
 
     /// Ends the messages of pairs that have been taken out of OUT.
@@ -333,6 +386,12 @@ impl OutFolder {
                 tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
                 self.resting.insert(done.control, now + UNREADABLE_RETRY);
             }
+            Kept::Unreported(error) => {
+                let folder = work.folders.inbox.display();
+                tracing::warn!(%adapter, %folder, %error, "a collect report cannot be written; its pair is not sent before");
+                self.resting.insert(done.control, now + UNREADABLE_RETRY);
+            }
+            Kept::Changed => self.is_changed = true,
         }
     }
 

@@ -34,8 +34,8 @@ pub struct Pair {
 
 /// What to do with a pair.
 pub enum Verdict {
-    /// It can be sent.
-    Send(Box<SourceMessage>),
+    /// It can be sent. With the control file as it stood in OUT, for reports on it.
+    Send(Box<SourceMessage>, Box<ControlFile>),
     /// It can never be sent.
     Refuse(Refused),
 }
@@ -143,16 +143,24 @@ pub fn read_control(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a ready pair. Never fails: whatever is wrong becomes a refusal, except that a file which the system
-/// will not let us read now is an error, to be tried again.
+/// will not let us read now is an error, to be tried again. `None`: it has changed since it was looked at.
 ///
 /// # Errors
 /// When the control file cannot be opened or read.
-pub fn read(adapter: &str, mailbox: &MailboxId, out: &Path, ready: &ReadyPair) -> io::Result<Pair> {
-    let bytes = read_control(&out.join(&ready.control))?;
+pub fn read(adapter: &str, mailbox: &MailboxId, out: &Path, ready: &ReadyPair) -> io::Result<Option<Pair>> {
+    let control = out.join(&ready.control);
+    let bytes = read_control(&control)?;
+    // It was ready when OUT was looked at, and may have been begun anew since: the next look tells.
+    let data = ready.data.as_ref();
+    let is_same = Identity::at(&control).as_ref() == Some(&ready.control_identity)
+        && data.is_none_or(|(name, identity)| Identity::at(&out.join(name)).as_ref() == Some(identity));
+    if !is_same {
+        return Ok(None);
+    }
     let pair_key = PairKey::of(ready, &bytes);
     let key = pair_key.to_source_key(adapter);
     let verdict = judge(mailbox, out, ready, &bytes, key);
-    Ok(Pair { key: pair_key, bytes, verdict })
+    Ok(Some(Pair { key: pair_key, bytes, verdict }))
 }
 
 fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: SourceKey) -> Verdict {
@@ -186,7 +194,7 @@ fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: 
         _ => return refuse(Fault::unreadable_data_file()),
     };
     match message(key.clone(), mailbox, out, &control, data) {
-        Ok(message) => Verdict::Send(Box::new(message)),
+        Ok(message) => Verdict::Send(Box::new(message), Box::new(control)),
         Err(reason) => {
             let mut fault = Fault::unreadable_control_file();
             fault.event = dts_control::Event::Transfer;

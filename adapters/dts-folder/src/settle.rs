@@ -12,7 +12,9 @@ use relay_core::{Ended, MailboxId, Outcome, RelayId};
 use crate::folders::Folders;
 use crate::pair::{PairKey, read_control};
 use crate::pickup::{Identity, Presence};
+use crate::report::COLLECT_PREFIX;
 use crate::stage::{Sealed, Stage, clear_finished, move_durably, remove_durably};
+use crate::transfer_log::{Line, TransferLog};
 
 /// The control file that goes to SENT or FAILED, inside a stage.
 const CONTROL: &str = "control";
@@ -36,6 +38,14 @@ pub struct Settling<'a> {
     pub control_identity: Option<&'a str>,
     /// The mailbox, for a control file that does not say.
     pub mailbox: &'a MailboxId,
+    /// Whether an accepted pair is kept in SENT.
+    pub save_sent: bool,
+    /// Whether an accepted pair has a report, too.
+    pub transfer_report: bool,
+    /// Whether status codes are cut to two digits.
+    pub two_digit_codes: bool,
+    /// Where it is noted what became of the pair.
+    pub log: Option<&'a TransferLog>,
     /// Now.
     pub now: Timestamp,
 }
@@ -50,8 +60,9 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
     let target = match ended.outcome() {
         // The application took the pair away before anything was sent: there is nothing to say.
         Outcome::Cancelled => return Ok(()),
-        Outcome::Accepted(_) => &folders.sent,
-        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => &folders.failed,
+        Outcome::Accepted(_) if settling.save_sent => Some(&folders.sent),
+        Outcome::Accepted(_) => None,
+        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => Some(&folders.failed),
     };
     let key = settling.key;
     let ours = Ours::find(folders, settling)?;
@@ -59,6 +70,20 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
     let sealed = match Sealed::find(&folders.temp, &id) {
         Some(sealed) => sealed,
         None => stage(folders, settling, ended, &id, ours)?,
+    };
+    let source = folders.out.join(&key.control);
+    let Some(target) = target else {
+        // Nothing is kept (2.2, 5b). The control file goes first, so that no look takes it for one without data.
+        if ours.control {
+            move_durably(&source, &sealed.path(CLAIMED))?;
+        }
+        give_back(&sealed, key, &source)?;
+        if let Some((name, _)) = &key.data
+            && ours.data
+        {
+            remove_durably(&folders.out.join(name))?;
+        }
+        return last(folders, &sealed, ended);
     };
     let control = target.join(&key.control);
     // The data goes first: whoever sees the control file takes the data for complete.
@@ -74,10 +99,15 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
     }
     // OUT lets go before SENT speaks: an application may use the name again as soon as it sees it in SENT.
     if ours.control && sealed.holds(CONTROL) {
-        move_durably(&folders.out.join(&key.control), &sealed.path(CLAIMED))?;
+        move_durably(&source, &sealed.path(CLAIMED))?;
     }
-    give_back(&sealed, key, &folders.out.join(&key.control))?;
+    give_back(&sealed, key, &source)?;
     sealed.release(CONTROL, &control)?;
+    last(folders, &sealed, ended)
+}
+
+/// The report, and the end of the application's own control file.
+fn last(folders: &Folders, sealed: &Sealed, ended: &Ended) -> io::Result<()> {
     let report = file_name::control_name(&ended.relay_id().to_string());
     sealed.release(REPORT, &folders.inbox.join(report))?;
     remove_durably(&sealed.path(CLAIMED))
@@ -88,6 +118,8 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
 /// # Errors
 /// When it cannot be removed.
 pub fn forget(folders: &Folders, relay_id: RelayId) -> io::Result<()> {
+    let collected = format!("{COLLECT_PREFIX}{relay_id}");
+    Sealed::find(&folders.temp, &collected).map_or(Ok(()), Sealed::clear)?;
     Sealed::find(&folders.temp, &stage_id(relay_id)).map_or(Ok(()), Sealed::clear)
 }
 
@@ -96,10 +128,13 @@ pub fn forget(folders: &Folders, relay_id: RelayId) -> io::Result<()> {
 /// # Errors
 /// When TEMP cannot be listed or a folder not removed.
 pub fn clear_settled(folders: &Folders, unsettled: impl Fn(RelayId) -> bool) -> io::Result<()> {
-    clear_finished(&folders.temp, STAGE_PREFIX, |id| {
-        let relay_id = id.strip_prefix(STAGE_PREFIX).and_then(|id| id.parse().ok());
-        relay_id.is_none_or(|relay_id| unsettled(RelayId(relay_id)))
-    })
+    for prefix in [STAGE_PREFIX, COLLECT_PREFIX] {
+        clear_finished(&folders.temp, prefix, |id| {
+            let relay_id = id.strip_prefix(prefix).and_then(|id| id.parse().ok());
+            relay_id.is_none_or(|relay_id| unsettled(RelayId(relay_id)))
+        })?;
+    }
+    Ok(())
 }
 
 fn stage_id(relay_id: RelayId) -> String {
@@ -167,8 +202,11 @@ fn stage(
             "the control file of an ended pair is no longer in OUT, so SENT and FAILED do not get it"
         );
     }
-    let stage = Stage::begin(&folders.temp, id)?;
-    let status = status(ended.outcome(), settling.now);
+    let stage = Stage::begin(&folders.temp, id, folders.access)?;
+    let status = match status(ended.outcome(), settling.now) {
+        status if settling.two_digit_codes => status.with_two_digit_code(),
+        status => status,
+    };
     let accepted = matches!(ended.outcome(), Outcome::Accepted(_));
     let mut report = ControlFile { from_dts: settling.mailbox.to_string(), ..ControlFile::default() };
     match bytes.as_deref().map(ControlFile::read) {
@@ -180,7 +218,9 @@ fn stage(
             control.dts_id = message_id.map(ToString::to_string);
             control.is_compressed = Some(accepted && control.compress.unwrap_or(false));
             control.status = Some(status.clone());
-            stage.write(CONTROL, control.write(LineEnd::platform()).as_bytes())?;
+            if settling.save_sent || !accepted {
+                stage.write(CONTROL, control.write(LineEnd::platform()).as_bytes())?;
+            }
             report = control;
         }
         // What cannot be read is kept as it is, all of it.
@@ -190,12 +230,18 @@ fn stage(
         }
         None => {}
     }
-    if !accepted {
+    if !accepted || settling.transfer_report {
         report.message_type = MessageType::Report;
-        report.status = Some(status);
+        report.status = Some(status.clone());
         stage.write(REPORT, report.write(LineEnd::platform()).as_bytes())?;
     }
-    stage.seal()
+    let sealed = stage.seal()?;
+    if let Some(log) = settling.log {
+        let line = Line::ended(settling.mailbox, ended.relay_id(), message_id, &status);
+        let (local_id, workflow) = (report.local_id.as_deref(), report.workflow_id.as_deref());
+        log.write(&line.named(&settling.key.control, local_id, workflow), settling.now);
+    }
+    Ok(sealed)
 }
 
 fn status(outcome: &Outcome, now: Timestamp) -> StatusRecord {

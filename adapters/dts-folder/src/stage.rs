@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use relay_core::Held;
+use sha2::{Digest, Sha256};
 
 /// File of an open folder that says how much of its data is whole chunks.
 const PROGRESS: &str = "progress";
@@ -21,6 +22,17 @@ const BEGINNING_KEPT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 const OPEN_SUFFIX: &str = ".relay-new";
 const SEALED_SUFFIX: &str = ".relay-ready";
+/// Of a file that is being copied from another volume. Applications list `*.dat` and `*.ctl` (2.5).
+const PART_SUFFIX: &str = ".relay-part";
+
+/// Who may change the files that the relay makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever the system says.
+    Usual,
+    /// The group of the folder as well (check 43).
+    Group,
+}
 
 /// A folder that is being filled. What is not sealed is thrown away by the next attempt, unless it recorded how much
 /// of it is good.
@@ -28,6 +40,8 @@ const SEALED_SUFFIX: &str = ".relay-ready";
 pub struct Stage {
     open: PathBuf,
     sealed: PathBuf,
+    folder: OwnFolder,
+    access: Access,
     is_kept: bool,
 }
 
@@ -40,13 +54,14 @@ impl Stage {
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn begin(temp: &Path, id: &str) -> io::Result<Self> {
+    pub fn begin(temp: &Path, id: &str, access: Access) -> io::Result<Self> {
         let open = open_path(temp, id);
         if open.exists() {
             fs::remove_dir_all(&open)?;
         }
         fs::create_dir(&open)?;
-        Ok(Self { open, sealed: sealed_path(temp, id), is_kept: false })
+        let folder = OwnFolder::open(&open)?;
+        Ok(Self { open, sealed: sealed_path(temp, id), folder, access, is_kept: false })
     }
 
     /// How much of `id` an earlier attempt recorded as good.
@@ -55,10 +70,11 @@ impl Stage {
     }
 
     /// Goes on with what an earlier attempt recorded as good. `None` when that is not this much.
-    pub fn go_on(temp: &Path, id: &str, held: Held) -> Option<Self> {
+    pub fn go_on(temp: &Path, id: &str, held: Held, access: Access) -> Option<Self> {
         let open = open_path(temp, id);
         let is_there = held.chunks > 0 && read_progress(&open) == Some(held);
-        is_there.then(|| Self { open, sealed: sealed_path(temp, id), is_kept: true })
+        let folder = if is_there { OwnFolder::open(&open).ok()? } else { return None };
+        Some(Self { open, sealed: sealed_path(temp, id), folder, access, is_kept: true })
     }
 
     /// Records how much of the data is good; it must be synced. From now on the folder stays, for an attempt that goes
@@ -101,8 +117,15 @@ impl Stage {
     /// # Errors
     /// When syncing or renaming fails.
     pub fn seal(mut self) -> io::Result<Sealed> {
+        if !self.folder.is_at(&self.open)? {
+            self.is_kept = true;
+            return Err(io::Error::other("another instance works on the same message"));
+        }
         if self.path(PROGRESS).exists() {
             fs::remove_file(self.path(PROGRESS))?;
+        }
+        for entry in fs::read_dir(&self.open)? {
+            self.access.grant(&entry?.path())?;
         }
         sync_folder(&self.open)?;
         move_durably(&self.open, &self.sealed)?;
@@ -164,6 +187,67 @@ impl Sealed {
     }
 }
 
+/// The very folder that was made, held open so that the system gives its number to no other: another instance that
+/// thinks it is its turn may make one of the same name in its place.
+#[cfg(unix)]
+#[derive(Debug)]
+struct OwnFolder(File);
+
+#[cfg(unix)]
+impl OwnFolder {
+    fn open(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let (own, found) = (self.0.metadata()?, fs::metadata(path)?);
+        Ok((own.dev(), own.ino()) == (found.dev(), found.ino()))
+    }
+}
+
+/// Folders are not told apart here; several instances are for other systems.
+#[cfg(not(unix))]
+#[derive(Debug)]
+struct OwnFolder;
+
+#[cfg(not(unix))]
+impl OwnFolder {
+    fn open(_: &Path) -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        Ok(path.is_dir())
+    }
+}
+
+impl Access {
+    /// Lets the group change a file, or make and delete files in a folder and hand the group on to them.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    #[cfg(unix)]
+    pub fn grant(self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        if self == Self::Usual {
+            return Ok(());
+        }
+        let found = fs::metadata(path)?;
+        let group = if found.is_dir() { 0o2070 } else { 0o060 };
+        fs::set_permissions(path, fs::Permissions::from_mode(found.permissions().mode() | group))
+    }
+
+    /// Files have the permissions of their folder here.
+    ///
+    /// # Errors
+    /// Never.
+    #[cfg(not(unix))]
+    pub fn grant(self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn open_path(temp: &Path, id: &str) -> PathBuf {
     temp.join(format!("{id}{OPEN_SUFFIX}"))
 }
@@ -188,20 +272,50 @@ fn sealed_path(temp: &Path, id: &str) -> PathBuf {
     temp.join(format!("{id}{SEALED_SUFFIX}"))
 }
 
-/// Throws away what earlier runs began and did not seal, but for beginnings of large messages that an attempt can go on
-/// with. Leaves everything else in TEMP alone.
+/// Throws away what earlier runs began and did not seal, if nobody has touched it for `idle`; but for beginnings of large
+/// messages that an attempt can go on with. Leaves everything else in TEMP alone.
 ///
 /// # Errors
 /// When TEMP cannot be listed or a leftover not removed.
-pub fn sweep(temp: &Path) -> io::Result<()> {
+pub fn sweep(temp: &Path, idle: Duration) -> io::Result<()> {
     for entry in fs::read_dir(temp)? {
         let entry = entry?;
         let is_open = entry.file_name().to_string_lossy().ends_with(OPEN_SUFFIX);
-        if is_open && entry.file_type()?.is_dir() && !is_beginning(&entry.path()) {
+        if is_open
+            && entry.file_type()?.is_dir()
+            && is_idle(&entry.path(), idle)
+            && !is_beginning(&entry.path())
+        {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Throws away what earlier runs began to copy into a folder from another volume.
+///
+/// # Errors
+/// When the folder cannot be listed or a leftover not removed.
+pub fn sweep_parts(folder: &Path, idle: Duration) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(PART_SUFFIX) && is_idle(&entry.path(), idle) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file or folder, or a file in it, was not written for so long.
+fn is_idle(path: &Path, idle: Duration) -> bool {
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    let inside =
+        fs::read_dir(path).into_iter().flatten().flatten().filter_map(|entry| written(&entry.path()));
+    let last = inside.chain(written(path)).max();
+    // One whose time is still to come was touched by another clock.
+    idle.is_zero() || last.is_some_and(|last| last.elapsed().is_ok_and(|age| age >= idle))
 }
 
 /// Removes the empty sealed folders whose ids begin with `prefix`, unless `needed` says that one still tells
@@ -222,16 +336,40 @@ pub fn clear_finished(temp: &Path, prefix: &str, needed: impl Fn(&str) -> bool) 
     Ok(())
 }
 
-/// Renames, then syncs both folders, so that the move survives a power cut. Replaces what is there.
+/// Renames, then syncs both folders, so that the move survives a power cut. Replaces what is there. To another volume it
+/// copies: what is there appears in one step all the same, and the original goes last.
 ///
 /// # Errors
-/// What the system says; across volumes it refuses.
+/// What the system says.
 pub fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "this is the durable move")]
-    fs::rename(from, to)?;
+    match rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => return copy_over(from, to),
+        renamed => renamed?,
+    }
     let (source, target) = (parent(from)?, parent(to)?);
     sync_folder(target)?;
     if source == target { Ok(()) } else { sync_folder(source) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is renamed here is synced by those who call it")]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
+    let name = to.file_name().unwrap_or_default().as_encoded_bytes();
+    // Of a length of its own: the name may be as long as the system allows.
+    let part = to.with_file_name(format!(".{}{PART_SUFFIX}", &hex::encode(Sha256::digest(name))[..16]));
+    let copied = fs::copy(from, &part)
+        .and_then(|_| File::open(&part)?.sync_all())
+        .and_then(|()| rename(&part, to))
+        .and_then(|()| sync_folder(parent(to)?));
+    if copied.is_err() {
+        // What is left of it is swept at the next start.
+        let _ = fs::remove_file(&part);
+        return copied;
+    }
+    remove_durably(from)
 }
 
 /// Removes a file, then syncs its folder. Does nothing when it is gone already.
@@ -269,7 +407,7 @@ mod tests {
     fn a_sealed_stage_is_finished_where_it_stopped() {
         let temp = tempfile::tempdir().expect("a folder");
         let target = temp.path().join("data.dat");
-        let stage = Stage::begin(temp.path(), "ID1").expect("a stage");
+        let stage = Stage::begin(temp.path(), "ID1", Access::Usual).expect("a stage");
         stage.write("data", b"payload").expect("a file");
         stage.write("control", b"xml").expect("a file");
         stage.seal().expect("sealed").release("data", &target).expect("moved");
@@ -287,15 +425,18 @@ mod tests {
     fn a_recorded_beginning_is_gone_on_with_and_not_swept() {
         let temp = tempfile::tempdir().expect("a folder");
         let held = Held { chunks: 2, bytes: 40 };
-        let mut stage = Stage::begin(temp.path(), "ID1").expect("a stage");
+        let mut stage = Stage::begin(temp.path(), "ID1", Access::Usual).expect("a stage");
         stage.write("data", &[7; 50]).expect("a file");
-        assert!(Stage::go_on(temp.path(), "ID1", held).is_none(), "nothing is recorded yet");
+        assert!(Stage::go_on(temp.path(), "ID1", held, Access::Usual).is_none(), "nothing is recorded yet");
         stage.record(held).expect("recorded");
         drop(stage);
-        sweep(temp.path()).expect("swept");
+        sweep(temp.path(), Duration::ZERO).expect("swept");
         assert_eq!(Stage::held(temp.path(), "ID1"), held);
-        assert!(Stage::go_on(temp.path(), "ID1", Held { chunks: 1, bytes: 40 }).is_none(), "something else");
-        let stage = Stage::go_on(temp.path(), "ID1", held).expect("the beginning");
+        assert!(
+            Stage::go_on(temp.path(), "ID1", Held { chunks: 1, bytes: 40 }, Access::Usual).is_none(),
+            "something else"
+        );
+        let stage = Stage::go_on(temp.path(), "ID1", held, Access::Usual).expect("the beginning");
         stage.write(DATA, &[7; 39]).expect("a file");
         assert_eq!(Stage::held(temp.path(), "ID1"), Held::default(), "bytes are missing");
         stage.write(DATA, &[7; 40]).expect("a file");
@@ -309,16 +450,52 @@ mod tests {
     fn what_was_not_sealed_is_begun_again_and_swept() {
         let temp = tempfile::tempdir().expect("a folder");
         fs::create_dir(temp.path().join("app-own")).expect("a folder");
-        let half = Stage::begin(temp.path(), "ID1").expect("a stage");
+        let half = Stage::begin(temp.path(), "ID1", Access::Usual).expect("a stage");
         half.write("data", b"half").expect("a file");
         drop(half);
         assert_eq!(fs::read_dir(temp.path()).expect("a listing").count(), 1, "nothing unfinished stays");
         fs::create_dir(temp.path().join("ID2.relay-new")).expect("as after a crash");
         assert!(Sealed::find(temp.path(), "ID1").is_none());
-        let again = Stage::begin(temp.path(), "ID1").expect("a stage");
+        let again = Stage::begin(temp.path(), "ID1", Access::Usual).expect("a stage");
         assert!(!again.path("data").exists());
         drop(again);
-        sweep(temp.path()).expect("swept");
+        sweep(temp.path(), Duration::ZERO).expect("swept");
         assert_eq!(fs::read_dir(temp.path()).expect("a listing").count(), 1, "an app's own folder stays");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_stage_that_another_instance_has_begun_anew_is_not_sealed() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let slow = Stage::begin(temp.path(), "ID1", Access::Usual).expect("a stage");
+        let other = Stage::begin(temp.path(), "ID1", Access::Usual).expect("a stage");
+        other.write(DATA, b"half").expect("a file");
+        slow.seal().expect_err("it is not its own");
+        assert!(Sealed::find(temp.path(), "ID1").is_none());
+        other.write(DATA, b"whole").expect("a file");
+        assert!(other.seal().expect("sealed").holds(DATA));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_move_to_another_volume_copies_and_leaves_no_half() {
+        let (here, there) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir_in("/dev/shm"));
+        let there = there.expect("a folder in memory");
+        let (from, to) = (here.path().join("X.dat"), there.path().join("X.dat"));
+        for content in ["first", "second"] {
+            File::create(&from).and_then(|mut file| file.write_all(content.as_bytes())).expect("a file");
+            let crosses = rename(&from, &there.path().join("probe")).expect_err("another volume");
+            assert_eq!(crosses.kind(), io::ErrorKind::CrossesDevices);
+            move_durably(&from, &to).expect("moved");
+            assert!(!from.exists());
+            assert_eq!(fs::read_to_string(&to).expect("the file"), content);
+            assert_eq!(fs::read_dir(there.path()).expect("a listing").count(), 1);
+        }
+        let part = there.path().join(".0123.relay-part");
+        File::create(&part).expect("as after a crash");
+        sweep_parts(there.path(), Duration::from_secs(60)).expect("swept");
+        assert!(part.exists(), "somebody may be at it");
+        sweep_parts(there.path(), Duration::ZERO).expect("swept");
+        assert_eq!(fs::read_dir(there.path()).expect("a listing").count(), 1);
     }
 }

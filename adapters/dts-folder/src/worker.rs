@@ -1,22 +1,31 @@
 //! The work on one pair: read it, offer it to the engine, move it by its outcome.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use dts_control::{ControlFile, Event};
 use relay_core::{
-    Clock, Deferral, DeferralCause, Ended, MailboxId, Outcome, RelayHandle, Shutdown, SourceKey,
+    Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, RelayId, Shutdown, SourceKey, Unsettled,
 };
 use tokio::task::{self, JoinError};
+use tokio::time::Instant;
 
+use crate::config::Config;
 use crate::folders::Folders;
 use crate::pair::{self, PairKey, Verdict};
 use crate::pickup::ReadyPair;
+use crate::report::{self, Trouble};
 use crate::settle::{Settling, clear_settled, forget, settle};
+use crate::transfer_log::TransferLog;
 
 /// Pause between two tries to settle a pair whose folder does not let it.
 const SETTLE_RETRY: Duration = Duration::from_secs(2);
+
+/// Pause between two delay reports on a pair: the Java client wrote one for each of its looks at OUT, half an hour apart
+/// (4.2, 6.4).
+const DELAY_EVERY: Duration = Duration::from_secs(30 * 60);
 
 /// Why a pair is still in OUT after it was worked on.
 pub(crate) enum Kept {
@@ -24,6 +33,10 @@ pub(crate) enum Kept {
     Deferred(Box<Deferral>, SourceKey),
     /// Its control file cannot be opened now: locked, or not ours to read.
     Unreadable(io::Error),
+    /// It has changed since OUT was looked at: the next look waits until it is quiet.
+    Changed,
+    /// A report that must stand in IN before anything is sent cannot be written.
+    Unreported(io::Error),
 }
 
 /// A pair as it was picked up; after a restart only its key is known.
@@ -48,11 +61,22 @@ pub(crate) struct Leftover {
 #[derive(Clone)]
 pub(crate) struct Worker {
     pub(crate) adapter: Arc<str>,
-    pub(crate) mailbox: MailboxId,
+    pub(crate) config: Arc<Config>,
     pub(crate) folders: Arc<Folders>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: Option<Arc<TransferLog>>,
     pub(crate) relay: RelayHandle,
     pub(crate) shutdown: Shutdown,
+    pub(crate) told: Arc<Mutex<Told>>,
+}
+
+/// What applications were told while pairs wait, so that they are not told again at once.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// When each waiting pair had its last delay report.
+    delays: HashMap<RelayId, Instant>,
+    /// What is wrong with sending from the mailbox.
+    trouble: Option<Trouble>,
 }
 
 impl Worker {
@@ -61,12 +85,11 @@ impl Worker {
         let unsettled = self.relay.unsettled(&self.adapter).await?;
         let folders = Arc::clone(&self.folders);
         let looked = task::spawn_blocking(move || {
-            let still_needed: HashSet<_> =
-                unsettled.iter().filter_map(|(_, ended)| ended.as_ref()).map(Ended::relay_id).collect();
+            let still_needed: HashSet<_> = unsettled.iter().map(|left| left.relay_id).collect();
             if let Err(error) = clear_settled(&folders, |relay_id| still_needed.contains(&relay_id)) {
                 tracing::warn!(%error, "empty work folders of the last run stay in TEMP");
             }
-            let leftover = |(key, ended): (SourceKey, Option<Ended>)| {
+            let leftover = |Unsettled { key, ended, .. }: Unsettled| {
                 let pair = PairKey::from_source_key(&key)?;
                 // What cannot be looked at now is taken to be there; the next look tells.
                 let in_out = pair.is_in(&folders.out).unwrap_or(true);
@@ -121,7 +144,23 @@ impl Worker {
         }
         let (Some(pair), Some(key)) = (pair, key) else { return Ok(()) };
         let ended = match pair.verdict {
-            Verdict::Send(message) => self.relay.send(*message).await,
+            Verdict::Send(message, control) => {
+                let deferred = |deferral| Kept::Deferred(Box::new(deferral), key.clone());
+                let reports = self.config.reports;
+                let received = match reports.collect || reports.delay {
+                    true => self.relay.receive(&message).await.map_err(deferred)?,
+                    false => None,
+                };
+                if let Some(relay_id) = received.filter(|_| reports.collect) {
+                    self.report_collected(relay_id, &control).await?;
+                }
+                let ended = self.relay.send(*message).await;
+                match &ended {
+                    Ok(_) => self.sending_works(received),
+                    Err(deferral) => self.report_waiting(received, &control, deferral).await,
+                }
+                ended
+            }
             Verdict::Refuse(refused) => self.relay.refuse(refused).await,
         };
         let ended = ended.map_err(|deferral| Kept::Deferred(Box::new(deferral), key))?;
@@ -147,14 +186,68 @@ impl Worker {
         Ok(())
     }
 
+    /// Tells the application that its pair was picked up. Nothing of it is sent before.
+    async fn report_collected(&self, relay_id: RelayId, control: &ControlFile) -> Result<(), Kept> {
+        let (folders, mailbox) = (Arc::clone(&self.folders), self.config.mailbox.clone());
+        let (control, now) = (control.clone(), self.clock.now());
+        let written =
+            task::spawn_blocking(move || report::collected(&folders, &mailbox, relay_id, &control, now));
+        written.await.map_err(broke_off).flatten().map_err(Kept::Unreported)
+    }
+
+    /// Tells the application that its pair has to wait, now and then; and what is wrong with the mailbox, once.
+    async fn report_waiting(&self, received: Option<RelayId>, control: &ControlFile, deferral: &Deferral) {
+        let DeferralCause::Mesh(error) = &deferral.cause else { return };
+        let trouble = Some(Trouble::of(error)).filter(|trouble| *trouble != Trouble::Unreachable);
+        let (delayed, trouble) = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = told.trouble != trouble;
+            told.trouble = trouble;
+            let now = Instant::now();
+            let due = |relay_id: &RelayId| {
+                self.config.reports.delay
+                    && told.delays.get(relay_id).is_none_or(|last| now >= *last + DELAY_EVERY)
+            };
+            let delayed = received.filter(due);
+            if let Some(relay_id) = delayed {
+                told.delays.insert(relay_id, now);
+            }
+            (delayed, trouble.filter(|_| is_new))
+        };
+        if delayed.is_none() && trouble.is_none() {
+            return;
+        }
+        let (folders, mailbox) = (Arc::clone(&self.folders), self.config.mailbox.clone());
+        let (control, now) = (control.clone(), self.clock.now());
+        let written = task::spawn_blocking(move || {
+            if let Some(trouble) = trouble {
+                report::trouble(&folders, &mailbox, Event::Transfer, trouble, now)?;
+            }
+            delayed.map_or(Ok(()), |relay_id| report::delayed(&folders, &mailbox, relay_id, &control, now))
+        });
+        if let Err(error) = written.await.map_err(broke_off).flatten() {
+            tracing::warn!(adapter = %self.adapter, %error, "a report on a waiting pair was not written to IN");
+        }
+    }
+
+    fn sending_works(&self, received: Option<RelayId>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.trouble = None;
+        if let Some(relay_id) = received {
+            told.delays.remove(&relay_id);
+        }
+    }
+
     /// Reads the pair. `None` when it is gone.
     async fn read(&self, ready: &ReadyPair) -> Result<Option<pair::Pair>, Kept> {
-        let (adapter, mailbox, folders) =
-            (Arc::clone(&self.adapter), self.mailbox.clone(), Arc::clone(&self.folders));
+        let (adapter, config, folders) =
+            (Arc::clone(&self.adapter), Arc::clone(&self.config), Arc::clone(&self.folders));
         let ready = ready.clone();
-        let read = task::spawn_blocking(move || pair::read(&adapter, &mailbox, &folders.out, &ready)).await;
+        let read =
+            task::spawn_blocking(move || pair::read(&adapter, &config.mailbox, &folders.out, &ready)).await;
         match read.map_err(broke_off).flatten() {
-            Ok(pair) => Ok(Some(pair)),
+            Ok(Some(pair)) => Ok(Some(pair)),
+            Ok(None) => Err(Kept::Changed),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Kept::Unreadable(error)),
         }
@@ -187,15 +280,19 @@ impl Worker {
         if !self.relay.holds() {
             return Err("the lease is over; whoever holds it next moves the pair".to_owned());
         }
-        let (folders, mailbox, now) = (Arc::clone(&self.folders), self.mailbox.clone(), self.clock.now());
-        let work = Arc::clone(settled);
+        let (folders, config, now) = (Arc::clone(&self.folders), Arc::clone(&self.config), self.clock.now());
+        let (work, log) = (Arc::clone(settled), self.log.clone());
         let moved = task::spawn_blocking(move || {
             let (picked, ended) = &*work;
             let settling = Settling {
                 key: &picked.key,
                 bytes: picked.bytes.as_deref(),
                 control_identity: picked.control_identity.as_deref(),
-                mailbox: &mailbox,
+                mailbox: &config.mailbox,
+                save_sent: config.save_sent,
+                transfer_report: config.reports.transfer,
+                two_digit_codes: config.two_digit_codes,
+                log: log.as_deref(),
                 now,
             };
             settle(&folders, settling, ended)

@@ -10,6 +10,22 @@ pub const RECEIVED: &str = "Transferred to recipient mailbox";
 pub const SENT: &str = "Data Transfer success confirmation.";
 /// Of a collect report.
 pub const COLLECTED: &str = "Data collect success confirmation.";
+/// Of code 05. No text is known.
+pub const DELAYED: &str = "Data Transfer delayed, it will be retried.";
+/// Of a poll report. No text is known; this follows the one of a collect report.
+pub const POLLED: &str = "Mailbox poll success confirmation.";
+/// Of code 03. No text is known; nor of those below.
+pub const SERVER_NOT_TRUSTED: &str = "Server certificate is not trusted; files stay in OUT.";
+/// Of code 04.
+pub const LOGIN_REFUSED: &str = "Mailbox authentication was refused; files stay in OUT.";
+/// Of code 06 on no file in particular.
+pub const UNREACHABLE: &str = "Server cannot be reached; files stay in OUT.";
+/// Of code 15.
+pub const POLL_FAILED: &str = "Mailbox poll failed; see the log.";
+/// Of code 16.
+pub const POLL_NOT_TRUSTED: &str = "Mailbox poll failed: server certificate is not trusted.";
+/// Of code 17.
+pub const POLL_LOGIN_REFUSED: &str = "Mailbox poll failed: authentication was refused.";
 /// Of code 01. No text is known; this follows the one of 02.
 pub const CONTROL_FILE_UNREADABLE: &str = "Control file is missing or inaccessible.";
 /// Of code 02.

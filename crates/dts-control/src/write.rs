@@ -69,6 +69,36 @@ impl ControlFile {
     }
 }
 
+impl ControlFile {
+    /// A received file in the order of the DTS era (`dts-file-interface.md` 3.3): e-mail addresses before mailboxes, the
+    /// flags behind the workflow, and no `PartnerId` (3.4). The layout is that of [`ControlFile::write`].
+    pub fn write_dts_era(&self, line_end: LineEnd) -> String {
+        let mut out = Writer { text: String::with_capacity(2048), line_end };
+        out.line("<DTSControl>");
+        out.element("  ", "Version", &self.version);
+        out.element("  ", "AddressType", self.address_type.as_str());
+        out.element("  ", "MessageType", self.message_type.as_str());
+        out.text("From_ESMTP", &self.from_esmtp);
+        out.element("  ", "From_DTS", &self.from_dts);
+        out.text("To_ESMTP", &self.to_esmtp);
+        out.element("  ", "To_DTS", &self.to_dts);
+        out.text("Subject", &self.subject);
+        out.text("LocalId", &self.local_id);
+        out.text("DTSId", &self.dts_id);
+        out.text("WorkflowId", &self.workflow_id);
+        out.text("ProcessId", &self.process_id);
+        out.flag("Compress", self.compress);
+        out.flag("Encrypted", self.encrypted);
+        out.text("DataChecksum", &self.data_checksum);
+        out.flag("IsCompressed", self.is_compressed);
+        if let Some(status) = &self.status {
+            out.status(status);
+        }
+        out.line("</DTSControl>");
+        out.text
+    }
+}
+
 struct Writer {
     text: String,
     line_end: LineEnd,

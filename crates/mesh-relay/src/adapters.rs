@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dts_folder::{FolderError, FolderSink, FolderSource, Folders, Use};
+use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, Use};
 use relay_config::{AdapterSection, Faults};
 use relay_core::{Clock, MailboxId, Sink, Source};
 
@@ -73,9 +73,16 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(config) => {
                 let usage = if shared { Use::Shared } else { Use::Alone };
-                let folders = Arc::new(Folders::open(&config.root, usage)?);
-                let source = FolderSource::new(name, config.clone(), Arc::clone(&folders), Arc::clone(clock));
-                let sink = FolderSink::new(folders, Arc::clone(clock));
+                let access = if config.group_writable { Access::Group } else { Access::Usual };
+                let folders = Arc::new(Folders::open(&config.root, usage, access)?);
+                let (config, clock, log) = (config.clone(), Arc::clone(clock), None);
+                let sink = FolderSink::new(
+                    config.clone(),
+                    Arc::clone(&folders),
+                    Arc::clone(&clock),
+                    Option::clone(&log),
+                );
+                let source = FolderSource::new(name, config, folders, clock, log);
                 Ok(Adapter { source: Box::new(source), sink: Arc::new(sink) })
             }
         }

@@ -125,10 +125,9 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
             receive: ReceivePolicy { poll_every: Duration::from_millis(200), ..ReceivePolicy::default() },
         });
         let config = dts_folder::Config {
-            mailbox: id,
-            root: root.join(mailbox),
             grace: SignedDuration::from_millis(300),
             scan: SignedDuration::from_secs(1),
+            ..dts_folder::Config::new(id, root.join(mailbox))
         };
         adapters.push((name.to_owned(), AdapterConfig::DtsFolder(config)));
     }

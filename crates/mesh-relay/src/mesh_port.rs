@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mesh_api::path::WorkflowFilter;
 use mesh_api::{Classify, Held, LocalId, MailboxId, MessageId, Tracking, TrackingStatus};
-use mesh_client::{CallError, ErrorKind, LocalIdMatch, Mailbox, OpenMessage};
+use mesh_client::{CallError, ConnectFault, ErrorKind, LocalIdMatch, Mailbox, OpenMessage};
 use relay_core::{
     DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
@@ -82,6 +82,7 @@ fn translate(error: CallError) -> MeshError {
     let answer = match error.kind() {
         ErrorKind::Refused | ErrorKind::Unsendable(_) => MeshAnswer::Refused(Box::new(rejection(&error))),
         ErrorKind::CredentialsRefused => MeshAnswer::CredentialsRefused,
+        ErrorKind::Connect(ConnectFault::Tls(_)) => MeshAnswer::NotTrusted,
         ErrorKind::NoSuchMessage => MeshAnswer::NoSuchMessage,
         ErrorKind::NoLongerAvailable => MeshAnswer::NoLongerAvailable,
         ErrorKind::AlreadyComplete => MeshAnswer::AlreadyComplete,

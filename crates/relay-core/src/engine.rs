@@ -36,7 +36,7 @@ pub(crate) struct Engine {
     recipient_pace: Pace<(MailboxId, String)>,
     pub(crate) order: Order,
     pub(crate) policy: SendPolicy,
-    proven: Arc<ProvenTime>,
+    pub(crate) proven: Arc<ProvenTime>,
     pub(crate) lanes: HashMap<MailboxId, Lane>,
     /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
     busy: Mutex<HashMap<SourceKey, Arc<AsyncMutex<()>>>>,

@@ -56,7 +56,7 @@ pub use mesh_api::{
     Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
     OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
-pub use outbound::{RelayHandle, Surroundings, Terms};
+pub use outbound::{RelayHandle, Surroundings, Terms, Unsettled};
 pub use pace::Rate;
 pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 pub use poller::Poller;
@@ -66,7 +66,7 @@ pub use search::{
     Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount,
 };
 pub use shutdown::{Shutdown, ShutdownTrigger};
-pub use sink::{DeliveryError, Inbound, Receipt, Sink, SinkHealth};
+pub use sink::{DeliveryError, Inbound, Polled, Receipt, Sink, SinkHealth};
 pub use source::{Deferral, DeferralCause, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage};
 pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};
 pub use teller::Teller;

@@ -103,6 +103,8 @@ pub enum MeshAnswer {
     Refused(Box<Rejection>),
     /// The mailbox's credentials are refused.
     CredentialsRefused,
+    /// One side does not trust the other's certificate.
+    NotTrusted,
     /// No such message.
     NoSuchMessage,
     /// The message can no longer be downloaded.

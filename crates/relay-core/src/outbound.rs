@@ -59,6 +59,17 @@ pub struct RelayHandle {
     stop: Shutdown,
 }
 
+/// A message that its source may still hold.
+#[derive(Debug)]
+pub struct Unsettled {
+    /// The relay's id of it.
+    pub relay_id: RelayId,
+    /// How its source knows it.
+    pub key: SourceKey,
+    /// Its end, if it has ended.
+    pub ended: Option<Ended>,
+}
+
 /// What holds for every message of one source.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -117,21 +128,7 @@ impl RelayHandle {
         if self.stop.is_requested() {
             return Err(own_fault(DeferralCause::Stopping));
         }
-        let new = NewOutbound {
-            fingerprint: message.fingerprint.clone(),
-            details: Some(OutboundDetails {
-                recipient: message.envelope.to.to_string(),
-                workflow: message.envelope.workflow.to_string(),
-                local_id: message.envelope.local_id.clone(),
-                file_name: message.envelope.file_name.as_ref().map(|name| name.as_str().to_owned()),
-                length: message.payload.length(),
-            }),
-            ..self.new_outbound(
-                message.key.clone(),
-                mailbox.clone(),
-                OutboundState::Received { attempts: 0, resent: Resent::No },
-            )
-        };
+        let new = self.received(&message);
         let mut outbound = self.begin(new.clone()).await?;
         if outbound.record().fingerprint != message.fingerprint {
             return self.park_other_content(new, outbound.record().relay_id).await;
@@ -146,6 +143,38 @@ impl RelayHandle {
             Err(_) => engine.order.deferred(&message.key),
         }
         ended
+    }
+
+    /// Records a message as seen, without sending anything of it, and returns the relay's id of it: for a source that
+    /// says so to its system first. `None`: it has ended, or its key is taken by other content; [`RelayHandle::send`]
+    /// says how.
+    ///
+    /// # Errors
+    /// When the journal could not record it.
+    pub async fn receive(&self, message: &SourceMessage) -> Result<Option<RelayId>, Deferral> {
+        let _busy = self.engine.hold(&message.key).await;
+        let outbound = self.begin(self.received(message)).await?;
+        let record = outbound.record();
+        let is_open = outbound.ended().is_none() && record.fingerprint == message.fingerprint;
+        Ok(is_open.then_some(record.relay_id))
+    }
+
+    /// A message as it is recorded when it is seen.
+    fn received(&self, message: &SourceMessage) -> NewOutbound {
+        let envelope = &message.envelope;
+        let details = OutboundDetails {
+            recipient: envelope.to.to_string(),
+            workflow: envelope.workflow.to_string(),
+            local_id: envelope.local_id.clone(),
+            file_name: envelope.file_name.as_ref().map(|name| name.as_str().to_owned()),
+            length: message.payload.length(),
+        };
+        let state = OutboundState::Received { attempts: 0, resent: Resent::No };
+        NewOutbound {
+            fingerprint: message.fingerprint.clone(),
+            details: Some(details),
+            ..self.new_outbound(message.key.clone(), envelope.from.clone(), state)
+        }
     }
 
     /// Waits for everything that holds a message back, then sends it.
@@ -215,13 +244,22 @@ impl RelayHandle {
     }
 
     /// The messages of an adapter that its source may not have settled: after a start, what the last run left.
-    /// With each comes its end, if it has ended.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn unsettled(&self, adapter: &str) -> Result<Vec<(SourceKey, Option<Ended>)>, DeferralCause> {
+    pub async fn unsettled(&self, adapter: &str) -> Result<Vec<Unsettled>, DeferralCause> {
         let records = self.ledger.unsettled(adapter).await?;
-        Ok(records.into_iter().map(|outbound| (outbound.record().source.clone(), outbound.ended())).collect())
+        let unsettled = |outbound: Outbound| Unsettled {
+            relay_id: outbound.record().relay_id,
+            key: outbound.record().source.clone(),
+            ended: outbound.ended(),
+        };
+        Ok(records.into_iter().map(unsettled).collect())
+    }
+
+    /// The time by which a source may forget what is old.
+    pub fn proven(&self) -> &ProvenTime {
+        &self.engine.proven
     }
 
     fn new_outbound(&self, source: SourceKey, mailbox: MailboxId, state: OutboundState) -> NewOutbound {

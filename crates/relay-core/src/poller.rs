@@ -21,7 +21,7 @@ use crate::outbound::Surroundings;
 use crate::policy::{ReceivePolicy, backoff};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
-use crate::sink::Sink;
+use crate::sink::{Polled, Sink};
 
 /// Empties one mailbox into one sink, and follows what was sent from it.
 pub struct Poller {
@@ -145,7 +145,11 @@ impl Turn<'_> {
             return Left::Nothing;
         }
         if self.remaining(times.handshake_at, self.policy.handshake_every).is_none() {
-            if outage.note(self.mesh.handshake().await).is_none() {
+            let made = self.mesh.handshake().await;
+            if let Err(error) = &made {
+                self.receiver.sink.polled(Polled::Failed(error)).await;
+            }
+            if outage.note(made).is_none() {
                 return Left::Nothing;
             }
             self.proven.prove();
@@ -161,7 +165,10 @@ impl Turn<'_> {
         if !self.tenure.holds() {
             return Left::Nothing;
         }
-        let Some(ids) = outage.note(self.mesh.list(None).await) else { return Left::Nothing };
+        let listed = self.mesh.list(None).await;
+        let polled = listed.as_ref().map_or_else(Polled::Failed, |ids| Polled::Listed(ids.len()));
+        self.receiver.sink.polled(polled).await;
+        let Some(ids) = outage.note(listed) else { return Left::Nothing };
         self.proven.prove();
         self.go_on(&ids, shutdown).await;
         self.receive_all(ids, outage, resting, shutdown).await

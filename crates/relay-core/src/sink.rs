@@ -5,7 +5,7 @@ use mesh_api::{Classify, Download, Effect, FailureClass, Held, MailboxId, Messag
 use thiserror::Error;
 
 use crate::clock::RelayId;
-use crate::mesh::ReadProgress;
+use crate::mesh::{MeshError, ReadProgress};
 
 /// A message on its way from MESH to the organisation.
 pub struct Inbound<'a> {
@@ -44,8 +44,20 @@ pub trait Sink: Send + Sync {
     /// The receipt is in the journal: what the sink kept only to recognise a repeat may go.
     async fn recorded(&self, receipt: &Receipt);
 
+    /// The inbox was looked into, or could not be: for far sides that want to know.
+    async fn polled(&self, _polled: Polled<'_>) {}
+
     /// Whether deliveries can work now, as far as that can be told cheaply.
     async fn check(&self) -> SinkHealth;
+}
+
+/// How a look at the inbox went.
+#[derive(Debug, Clone, Copy)]
+pub enum Polled<'a> {
+    /// So many messages wait.
+    Listed(usize),
+    /// MESH could not be asked.
+    Failed(&'a MeshError),
 }
 
 /// What a sink says of a durable delivery. Holds nothing private: it is shown to operators.
