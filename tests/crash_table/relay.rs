@@ -41,7 +41,7 @@ impl Relay {
             .adapters
             .iter()
             .map(|(name, config)| {
-                (name, config.mailbox(), config.build(name, &clock, false).expect("an adapter"))
+                (name, config.mailbox(), config.build(name, &clock, None, false).expect("an adapter"))
             })
             .collect();
         let sqlite = SqliteJournal::open(file(&settings.journal).expect("a file"))

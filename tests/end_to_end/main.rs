@@ -9,6 +9,7 @@ mod emulator_tests;
 mod identities;
 mod inbox;
 mod load;
+mod meshclient_cfg;
 mod official;
 mod process;
 mod records_command;

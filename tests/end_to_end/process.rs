@@ -111,24 +111,36 @@ pub struct Relay {
 impl Relay {
     /// Starts it and waits until it says that it runs.
     pub async fn start(config: &Path) -> Self {
-        let mut relay = Self::spawn(config);
+        Self::spawn(config).running().await
+    }
+
+    /// As [`Self::start`], on a configuration of another kind.
+    pub async fn start_on(option: &str, config: &Path) -> Self {
+        Self::spawn_on(option, config).running().await
+    }
+
+    async fn running(mut self) -> Self {
         eventually("the relay runs", || {
-            if let Ok(Some(status)) = relay.child.try_wait() {
-                panic!("the relay ended with {status}:\n{}", relay.log());
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the relay ended with {status}:\n{}", self.log());
             }
-            relay.log().contains("the relay is running")
+            self.log().contains("the relay is running")
         })
         .await;
-        relay
+        self
     }
 
     /// Starts it.
     pub fn spawn(config: &Path) -> Self {
+        Self::spawn_on("--config", config)
+    }
+
+    fn spawn_on(option: &str, config: &Path) -> Self {
         let number = std::process::id();
         let log = config.with_file_name(format!("relay-{number}-{}.log", fastrand()));
         let file = File::create(&log).expect("a log");
         let child = Command::new(binary())
-            .args(["run", "--config"])
+            .args(["run", option])
             .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -154,9 +166,14 @@ impl Relay {
     }
 
     /// Asks it to stop and waits until it has.
-    pub async fn stop(mut self) -> (ExitStatus, String) {
+    pub async fn stop(self) -> (ExitStatus, String) {
         let asked = Command::new("kill").arg(self.id().to_string()).status().expect("kill");
         assert!(asked.success());
+        self.ended().await
+    }
+
+    /// Waits until it has stopped, whoever asked it.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
         let mut status = None;
         eventually("the relay stops when asked", || {
             status = self.child.try_wait().expect("a status");

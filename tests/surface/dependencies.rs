@@ -21,6 +21,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
             "mesh-api",
             "mesh-client",
             "mesh-sandbox",
+            "meshclient-cfg",
             "relay-config",
             "relay-core",
             "relay-journal",
@@ -31,7 +32,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates that open no socket and no file, and what would let them.
-const PURE: [&str; 3] = ["mesh-api", "dts-control", "relay-core"];
+const PURE: [&str; 4] = ["mesh-api", "dts-control", "meshclient-cfg", "relay-core"];
 const IMPURE: [&str; 10] = [
     "hyper",
     "hyper-util",

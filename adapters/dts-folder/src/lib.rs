@@ -30,7 +30,7 @@ pub mod stage;
 pub mod transfer_log;
 mod worker;
 
-pub use config::Config;
+pub use config::{Config, Profile, Reports};
 pub use folders::{FolderError, Folders, Use};
 pub use inbound::FolderSink;
 pub use outbound::FolderSource;

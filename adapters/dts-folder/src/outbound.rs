@@ -309,7 +309,8 @@ impl OutFolder {
     /// Starts work on the pairs that are ready, as many at a time as may be. The end of one makes room for the next.
     fn start_ready(&mut self, work: &Worker, tasks: &mut Tasks) {
         // In order, one that has to wait holds up those behind it.
-        while !tasks.is_full() && !(self.in_order && !self.resting.is_empty()) {
+        let is_held_up = self.in_order && !self.resting.is_empty();
+        while !tasks.is_full() && !is_held_up {
             let Some(pair) = self.ready.pop_front() else { return };
             if tasks.has(&pair.control) || self.resting.contains_key(&pair.control) {
                 continue;

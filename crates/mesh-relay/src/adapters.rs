@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, Use};
+use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
 use relay_config::{AdapterSection, Faults};
 use relay_core::{Clock, MailboxId, Sink, Source};
 
@@ -65,23 +65,26 @@ impl AdapterConfig {
         }
     }
 
-    /// Makes the adapter ready to run; `shared` when other instances may, on the same journal.
+    /// Makes the adapter ready to run, with the log of transfers if one is kept; `shared` when other instances may run
+    /// it, on the same journal.
     ///
     /// # Errors
     /// What keeps it from running, with what to do.
-    pub fn build(&self, name: &str, clock: &Arc<dyn Clock>, shared: bool) -> Result<Adapter, FolderError> {
+    pub fn build(
+        &self,
+        name: &str,
+        clock: &Arc<dyn Clock>,
+        log: Option<&Arc<TransferLog>>,
+        shared: bool,
+    ) -> Result<Adapter, FolderError> {
         match self {
             Self::DtsFolder(config) => {
                 let usage = if shared { Use::Shared } else { Use::Alone };
                 let access = if config.group_writable { Access::Group } else { Access::Usual };
                 let folders = Arc::new(Folders::open(&config.root, usage, access)?);
-                let (config, clock, log) = (config.clone(), Arc::clone(clock), None);
-                let sink = FolderSink::new(
-                    config.clone(),
-                    Arc::clone(&folders),
-                    Arc::clone(&clock),
-                    Option::clone(&log),
-                );
+                let (config, clock, log) = (config.clone(), Arc::clone(clock), log.cloned());
+                let sink =
+                    FolderSink::new(config.clone(), Arc::clone(&folders), Arc::clone(&clock), log.clone());
                 let source = FolderSource::new(name, config, folders, clock, log);
                 Ok(Adapter { source: Box::new(source), sink: Arc::new(sink) })
             }

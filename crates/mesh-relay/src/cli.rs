@@ -10,9 +10,11 @@ use relay_config::{Fault, Faults};
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
+use crate::java_client::{self, StandIn};
 use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
+use crate::stop_file::StopFile;
 use crate::{demo, hand, identity, records, sandbox, stop};
 
 /// Everything went as asked.
@@ -32,6 +34,16 @@ pub const EXIT_GONE: u8 = 6;
 
 /// Names the variable that sets how much is logged, in the usual filter syntax.
 const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
+
+/// What whoever starts it must know.
+const RUN_HELP: &str = "\
+With --meshclient-cfg the relay stands in for the Java MESH client: same mailboxes, same keystore, same folders. The file \
+mexclient.sig in SignalPath stops it once it holds 1; one from before the start is removed. The journal is \
+mesh-relay/journal.db in WorkPath. Keys that are not used are named once at the start; `mesh-relay import` shows what each \
+key became.\n\n\
+It ends with 0 after a stop signal, 1 when it broke, and 2 when command line or configuration are wrong. It never asks to be \
+upgraded: to the old client's start script 2 meant that, so take the part that replaces meshClient.jar and starts again out \
+of a script that is kept.";
 
 /// Carries messages between an organisation's systems and NHS MESH, and always knows where each one is.
 #[derive(Debug, Parser)]
@@ -55,7 +67,10 @@ pub enum Command {
     /// Carry a real pair between two mailboxes of an embedded sandbox, and a reply back
     Demo(demo::DemoArgs),
     /// Run the relay
-    Run(ConfigArgs),
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Print the configuration that an old client's becomes; its secrets go into files
+    Import(java_client::ImportArgs),
     /// Check a configuration: every fault with file, line, column and a hint
     Check(CheckArgs),
     /// Run the MESH server alone, for tests and rehearsals
@@ -66,6 +81,18 @@ pub enum Command {
     /// MESH by hand
     #[command(flatten)]
     Hand(Box<hand::Command>),
+}
+
+/// Which configuration a relay runs on.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RunArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// In place of the Java MESH client: that client's own configuration, and nothing else
+    #[arg(long, value_name = "FILE")]
+    meshclient_cfg: Option<PathBuf>,
 }
 
 /// Which configuration.
@@ -110,7 +137,8 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     match cli.command {
         Command::Demo(args) => done(runtime.block_on(demo::run(args))),
-        Command::Run(args) => runtime.block_on(relay(&args.config)),
+        Command::Run(args) => runtime.block_on(relay(&args)),
+        Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
         Command::Records(command) => runtime.block_on(records::run(*command)),
@@ -165,8 +193,21 @@ fn as_json(severity: Severity, fault: &Fault) -> serde_json::Value {
     })
 }
 
-async fn relay(config: &Path) -> ExitCode {
-    let settings = match Settings::load(config) {
+/// What a relay is to be started with.
+fn settings(args: &RunArgs) -> Result<Settings, Faults> {
+    if let Some(path) = &args.meshclient_cfg {
+        let stand_in = StandIn::read(path)?;
+        for told in &stand_in.told {
+            identity::log(told.severity, &told.text);
+        }
+        return stand_in.settings();
+    }
+    // The command line asks for one of them.
+    Settings::load(args.config.as_deref().unwrap_or(Path::new("")))
+}
+
+async fn relay(args: &RunArgs) -> ExitCode {
+    let settings = match settings(args) {
         Ok(settings) => settings,
         Err(faults) => return refused(&faults),
     };
@@ -174,6 +215,13 @@ async fn relay(config: &Path) -> ExitCode {
     for note in &settings.notes {
         identity::log(note.severity, &note.to_string());
     }
+    let stop_file = settings.stop_signal.clone().map(StopFile::begin);
+    let signalled = async {
+        match &stop_file {
+            Some(file) => file.asked().await,
+            None => std::future::pending().await,
+        }
+    };
     let mut relay = match Relay::start(settings).await {
         Ok(relay) => relay,
         Err(error) => return failed(&error.to_string()),
@@ -181,6 +229,7 @@ async fn relay(config: &Path) -> ExitCode {
     tracing::info!("the relay is running");
     let broken = tokio::select! {
         heard = stop::asked() => heard.err().map(|error| format!("signals cannot be heard: {error}")),
+        () = signalled => None,
         error = relay.failed() => Some(error.to_string()),
     };
     tracing::info!("the relay is stopping");

@@ -150,6 +150,9 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         mailboxes,
         journal: JournalSettings::File(root.join("journal.db")),
         keep: relay_config::KEEP,
+        transfer_log: None,
+        transfer_names: dts_folder::Names::default(),
+        stop_signal: None,
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
         adapters,
     })

@@ -1,6 +1,5 @@
 //! The relay's client certificate: read from its files, looked over, and replaced while the relay runs.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use keystore::{
     SwappableIdentity, certified_key, check,
 };
 use mesh_client::RootCertificate;
-use relay_config::{Identity, SecretRef};
+use relay_config::{Identity, SecretRef, Secrets};
 use relay_core::Shutdown;
 use relay_core::metric::{CERTIFICATE_EXPIRY, CLIENT_IDENTITY};
 use rustls::sign::CertifiedKey;
@@ -18,10 +17,13 @@ use thiserror::Error;
 
 use crate::system;
 
-/// Where an identity is kept, as it is configured. `base` is the folder of the configuration file.
-pub fn files(identity: &Identity, base: &Path) -> IdentityFiles {
+/// Where an identity is kept, as it is configured.
+pub fn files(identity: &Identity, secrets: &Secrets) -> IdentityFiles {
     let passphrase = |secret: &Option<SecretRef>| match secret {
-        Some(SecretRef::File(path)) => Passphrase::File(base.join(path)),
+        Some(SecretRef::File(path)) => match secrets.held_for(path) {
+            Some(held) => Passphrase::Value(held.clone()),
+            None => Passphrase::File(secrets.folder().join(path)),
+        },
         Some(SecretRef::Env(name)) => Passphrase::Environment(name.clone()),
         None => Passphrase::None,
     };
@@ -251,7 +253,7 @@ mod tests {
         fn watch(&self) -> (IdentityWatch, Vec<Finding>) {
             let folder = self.folder.path();
             let (cert, key) = (folder.join("client.pem"), folder.join("client.key"));
-            let files = files(&Identity::Pem { cert, key, password: None }, folder);
+            let files = files(&Identity::Pem { cert, key, password: None }, &Secrets::in_files(folder));
             IdentityWatch::start(files, Vec::new(), noon()).expect("an identity")
         }
     }

@@ -6,6 +6,8 @@
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
 //! | the journal: messages, show, report, audit | [`records`] |
 //! | configuration to settings | [`settings`] |
+//! | the Java MESH client's configuration as the relay's | [`java_client`] |
+//! | the file that stops the relay | [`stop_file`] |
 //! | the list of adapters | [`adapters`] |
 //! | the client certificate and its reload | [`identity`] |
 //! | which journal | [`journal`] |
@@ -16,8 +18,10 @@
 pub mod adapters;
 pub mod cli;
 pub mod demo;
+mod disk;
 pub mod hand;
 pub mod identity;
+pub mod java_client;
 pub mod journal;
 pub mod mesh_port;
 pub mod records;
@@ -25,4 +29,5 @@ pub mod relay;
 pub mod sandbox;
 pub mod settings;
 pub mod stop;
+pub mod stop_file;
 pub mod system;

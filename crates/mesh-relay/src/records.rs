@@ -190,7 +190,7 @@ pub async fn run(command: Command) -> ExitCode {
 async fn answer(command: &Command) -> Result<(), AskError> {
     let loaded = relay_config::load(&command.journal().config).map_err(AskError::Configuration)?;
     let mut faults = Faults::new();
-    let journal = settings::journal(&loaded.journal, &loaded.folder, &mut faults);
+    let journal = settings::journal(&loaded.journal, &loaded.secrets, &mut faults);
     let Some(journal) = journal else { return Err(AskError::Configuration(faults)) };
     if let Command::Audit(AuditCommand::SetAside(args)) = command {
         return set_aside(journal::file(&journal).ok_or(AskError::NoFile)?, args);

@@ -1,9 +1,11 @@
 //! From settings to a running relay, and its orderly end.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dts_folder::FolderError;
+use dts_folder::{FolderError, Names, TransferLog};
 use relay_core::{
     Clock, Lease, MeshMailbox, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger, SourceError,
     Surroundings, Tenure,
@@ -33,6 +35,14 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalOpenError),
+    /// The log of transfers cannot be written.
+    #[error("transfer log {}: {source}; let the relay's account write there, or correct `transfers`", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// An adapter cannot run.
     #[error("adapter {adapter}: {source}")]
     Adapter {
@@ -41,6 +51,13 @@ pub enum StartError {
         /// What keeps it.
         source: FolderError,
     },
+}
+
+fn transfer_log(path: &Path, names: Names) -> Result<TransferLog, StartError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| TransferLog::open(path, names))
+        .map_err(|source| StartError::Log { path: path.to_owned(), source })
 }
 
 /// Why a relay ended by itself.
@@ -63,8 +80,12 @@ impl Relay {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // The folders first: they are locked for this process, so that a second relay ends here.
         let mut adapters = Vec::new();
+        let log = match &settings.transfer_log {
+            Some(path) => Some(Arc::new(transfer_log(path, settings.transfer_names)?)),
+            None => None,
+        };
         for (name, config) in settings.adapters {
-            let built = config.build(&name, &clock, settings.journal.is_shared());
+            let built = config.build(&name, &clock, log.as_ref(), settings.journal.is_shared());
             let adapter = built.map_err(|source| StartError::Adapter { adapter: name.clone(), source })?;
             adapters.push((config.mailbox().clone(), name, adapter));
         }

@@ -1,10 +1,11 @@
 //! From a configuration file to what a relay is started with.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dts_folder::Names;
 use keystore::{Finding, Severity, read_authorities};
 use mesh_api::{MailboxId, SharedKey};
 use mesh_client::{
@@ -12,7 +13,7 @@ use mesh_client::{
 };
 use relay_config::{
     AdapterSection, Fault, Faults, Identity, InDoubt, JournalPlace, JournalSection, Loaded, MailboxSection,
-    MeshSection, RouteSection, SecretRef, SendSection,
+    MeshSection, RouteSection, SecretRef, Secrets, SendSection,
 };
 use relay_core::lease::LEASE_TTL;
 use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
@@ -42,6 +43,12 @@ pub struct Settings {
     pub keep: Duration,
     /// Bounds of sending.
     pub send: SendPolicy,
+    /// The file with one line for each transfer, if there is to be one.
+    pub transfer_log: Option<PathBuf>,
+    /// Whether its lines hold file names and local ids.
+    pub transfer_names: Names,
+    /// The file that stops the relay once its content is `1`, if one is looked at.
+    pub stop_signal: Option<PathBuf>,
     /// Adapters by name.
     pub adapters: Vec<(String, AdapterConfig)>,
 }
@@ -85,16 +92,25 @@ impl Settings {
     /// # Errors
     /// Every fault that was found, each with its place and what to do.
     pub fn load(path: &Path) -> Result<Self, Faults> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let loaded = relay_config::load_with(path, |section, faults| {
-            AdapterConfig::read(section, folder, faults).map(|config| (section.clone(), config))
-        })?;
+        Self::resolve(relay_config::load_with(path, adapter_in(path))?)
+    }
+
+    /// As [`Self::load`], a configuration that was made in memory, with the secrets of its files.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; the places are those of the text.
+    pub fn load_text(path: &Path, text: String, secrets: Secrets) -> Result<Self, Faults> {
+        Self::resolve(relay_config::load_text_with(path, text, secrets, adapter_in(path))?)
+    }
+
+    /// Reads everything that a configuration refers to.
+    fn resolve(loaded: Loaded<(AdapterSection, AdapterConfig)>) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         check_adapters(&loaded, &mut faults);
-        let base = &loaded.folder;
+        let secrets = &loaded.secrets;
         let mut mailboxes = Vec::new();
         for mailbox in &loaded.mailboxes {
-            match mailbox.password.resolve(base) {
+            match mailbox.password.resolve(secrets) {
                 Ok(password) => {
                     let (id, receive) = (mailbox.id.clone(), receive_policy(mailbox));
                     mailboxes.push(MailboxSettings { id, password, receive });
@@ -104,8 +120,8 @@ impl Settings {
                 }
             }
         }
-        let journal = journal(&loaded.journal, base, &mut faults);
-        match (reach(&loaded.mesh, base, &mut faults), journal) {
+        let journal = journal(&loaded.journal, secrets, &mut faults);
+        match (reach(&loaded.mesh, secrets, &mut faults), journal) {
             (Some(Reach { client, watch, notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
                 client,
@@ -115,6 +131,9 @@ impl Settings {
                 journal,
                 keep: loaded.journal.keep,
                 send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
+                transfer_log: loaded.log.transfers,
+                transfer_names: if loaded.log.names { Names::Told } else { Names::Left },
+                stop_signal: loaded.stop.signal,
                 adapters: loaded
                     .adapters
                     .into_iter()
@@ -123,6 +142,16 @@ impl Settings {
             }),
             _ => Err(faults),
         }
+    }
+}
+
+/// Reads the adapters of a configuration file, whose relative paths start at its folder.
+fn adapter_in(
+    path: &Path,
+) -> impl FnMut(&AdapterSection, &mut Faults) -> Option<(AdapterSection, AdapterConfig)> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    move |section, faults| {
+        AdapterConfig::read(section, folder, faults).map(|config| (section.clone(), config))
     }
 }
 
@@ -161,13 +190,17 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
 }
 
 /// Where the journal is, with the secrets and files that `section` refers to. `None` comes with a fault.
-pub(crate) fn journal(section: &JournalSection, base: &Path, faults: &mut Faults) -> Option<JournalSettings> {
+pub(crate) fn journal(
+    section: &JournalSection,
+    secrets: &Secrets,
+    faults: &mut Faults,
+) -> Option<JournalSettings> {
     let (url, instance, roots, lease) = match &section.place {
         JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
         JournalPlace::Postgres { url, instance, roots, lease } => (url, instance, roots, *lease),
     };
     let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
-    let url = url.resolve(base).map_err(|error| fault("url", error.to_string())).ok()?;
+    let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string())).ok()?;
     let roots = match roots {
         Some(path) => {
             let store = database_roots(path).map_err(|what| fault("roots", what)).ok()?;
@@ -195,7 +228,7 @@ fn database_roots(path: &Path) -> Result<RootCertStore, String> {
 }
 
 /// The authorities to trust. Where they are the keystore of the identity, its password opens it.
-fn roots(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Vec<RootCertificate> {
+fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<RootCertificate> {
     let Some(path) = &mesh.roots else {
         return Vec::new();
     };
@@ -204,7 +237,7 @@ fn roots(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Vec<RootCertif
         _ => None,
     };
     // One that cannot be had is told where the identity is read.
-    let password = password.and_then(|password| password.resolve(base).ok());
+    let password = password.and_then(|password| password.resolve(secrets).ok());
     let mut fault = |what: &dyn fmt::Display, hint: Option<&str>| {
         let message = format!("{}: {what}", path.display());
         faults.push(mesh.section.fault(Some("roots"), message, hint.map(str::to_owned)));
@@ -222,12 +255,12 @@ fn roots(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Vec<RootCertif
 /// The identity and what is to be known of it.
 fn watch(
     mesh: &MeshSection,
-    base: &Path,
+    secrets: &Secrets,
     roots: &[RootCertificate],
     notes: &mut Vec<Note>,
     faults: &mut Faults,
 ) -> Option<IdentityWatch> {
-    let files = identity::files(mesh.identity.as_ref()?, base);
+    let files = identity::files(mesh.identity.as_ref()?, secrets);
     let fault = |finding: &Finding| {
         let hint = Some(finding.advice.to_owned());
         mesh.section.fault(Some("identity"), finding.sentence.clone(), hint)
@@ -249,12 +282,12 @@ fn watch(
     }
 }
 
-fn proxy(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Proxy> {
+fn proxy(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Option<Proxy> {
     let configured = mesh.proxy.as_ref()?;
     let login = match &configured.login {
         Some(login) => Some(ProxyLogin {
             user: login.user.clone(),
-            password: secret(mesh, "proxy.password", &login.password, base, faults)?,
+            password: secret(mesh, "proxy.password", &login.password, secrets, faults)?,
         }),
         None => None,
     };
@@ -265,10 +298,10 @@ fn secret(
     mesh: &MeshSection,
     key: &str,
     secret: &SecretRef,
-    base: &Path,
+    secrets: &Secrets,
     faults: &mut Faults,
 ) -> Option<SecretString> {
-    match secret.resolve(base) {
+    match secret.resolve(secrets) {
         Ok(secret) => Some(secret),
         Err(error) => {
             faults.push(mesh.section.fault(Some(key), error.to_string(), None));
@@ -287,14 +320,14 @@ pub(crate) struct Reach {
 }
 
 /// Reads what `mesh` refers to. `None` comes with a fault.
-pub(crate) fn reach(mesh: &MeshSection, base: &Path, faults: &mut Faults) -> Option<Reach> {
+pub(crate) fn reach(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Option<Reach> {
     let before = faults.len();
     let mut notes = Vec::new();
-    let roots = roots(mesh, base, faults);
-    let watch = watch(mesh, base, &roots, &mut notes, faults);
+    let roots = roots(mesh, secrets, faults);
+    let watch = watch(mesh, secrets, &roots, &mut notes, faults);
     let identity = watch.as_ref().map(IdentityWatch::shown);
-    let proxy = proxy(mesh, base, faults);
-    let shared_key = secret(mesh, "shared_key", &mesh.shared_key, base, faults)?;
+    let proxy = proxy(mesh, secrets, faults);
+    let shared_key = secret(mesh, "shared_key", &mesh.shared_key, secrets, faults)?;
     // Faults of the parts are told; one of the whole would repeat them.
     if faults.len() > before {
         return None;
@@ -370,6 +403,26 @@ fn send_route(configured: &RouteSection) -> SendRoute {
         to: pattern(&configured.to),
         workflow: pattern(&configured.workflow),
         in_doubt: doubt_strategy(configured.in_doubt),
+    }
+}
+
+/// What was decided, without secrets, the client and the identity's watch.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mailboxes: Vec<_> =
+            self.mailboxes.iter().map(|mailbox| (&mailbox.id, &mailbox.receive)).collect();
+        f.debug_struct("Settings")
+            .field("mesh_url", &self.mesh_url)
+            .field("identity", &self.identity.as_ref().map(|(_, every)| every))
+            .field("mailboxes", &mailboxes)
+            .field("journal", &self.journal)
+            .field("keep", &self.keep)
+            .field("send", &self.send)
+            .field("transfer_log", &self.transfer_log)
+            .field("transfer_names", &self.transfer_names)
+            .field("stop_signal", &self.stop_signal)
+            .field("adapters", &self.adapters)
+            .finish_non_exhaustive()
     }
 }
 

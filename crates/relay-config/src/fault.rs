@@ -34,6 +34,19 @@ pub(crate) struct Excerpt {
     pub(crate) width: usize,
 }
 
+impl Fault {
+    /// A fault of a file that is not read here, such as the one from which a configuration was made. Line and column as
+    /// in [`Fault`].
+    pub fn elsewhere(
+        file: impl Into<PathBuf>,
+        (line, column): (usize, usize),
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
+        Self { file: file.into(), line, column, message: message.into(), hint, excerpt: None }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "error: {}", self.message)?;

@@ -7,6 +7,9 @@
 //!
 //! Secrets never stand in the file itself ([`SecretRef`]). Where someone writes one there all the same, no
 //! message, excerpt or `Debug` shows it.
+//!
+//! A configuration that was made in memory from another program's ([`load_text_with`]) takes the same way, with its
+//! secrets held beside it ([`Secrets::held`]).
 
 mod adapter;
 mod environment;
@@ -15,6 +18,7 @@ mod fields;
 mod identity;
 mod journal;
 mod load;
+mod log;
 mod mailbox;
 mod mask;
 mod mesh;
@@ -25,6 +29,7 @@ mod secret;
 mod section;
 mod send;
 mod source;
+mod stop;
 mod suggest;
 
 pub use adapter::AdapterSection;
@@ -32,14 +37,16 @@ pub use environment::{Environment, UrlError};
 pub use fault::{Fault, Faults};
 pub use identity::Identity;
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
-pub use load::{Loaded, load, load_with};
+pub use load::{Loaded, load, load_text_with, load_with};
+pub use log::LogSection;
 pub use mailbox::{MailboxSection, UnknownWorkflow};
 pub use mesh::{IDENTITY_LOOK, MeshSection};
 pub use proxy::{Proxy, ProxyLogin};
 pub use quantity::{Interval, QuantityError, Rate, Size};
-pub use secret::{SecretError, SecretRef};
+pub use secret::{SecretError, SecretRef, Secrets};
 pub use section::Section;
 pub use send::{InDoubt, RouteSection, SendSection};
+pub use stop::StopSection;
 pub use suggest::did_you_mean;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The file as a whole: which sections there are, and the rules between them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use toml::de::DeValue;
@@ -8,15 +8,18 @@ use toml::de::DeValue;
 use crate::adapter::AdapterSection;
 use crate::fault::Faults;
 use crate::journal::JournalSection;
+use crate::log::LogSection;
 use crate::mailbox::MailboxSection;
 use crate::mesh::MeshSection;
+use crate::secret::Secrets;
 use crate::section::{Section, folder};
 use crate::send::SendSection;
 use crate::source::Source;
+use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
 
 /// Sections that stand once.
-const ONCE: [&str; 3] = ["mesh", "journal", "send"];
+const ONCE: [&str; 5] = ["mesh", "journal", "send", "log", "stop"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
 
@@ -29,14 +32,19 @@ pub struct Loaded<A = AdapterSection> {
     pub journal: JournalSection,
     /// `[send]`, empty if it is not there.
     pub send: SendSection,
+    /// `[log]`, empty if it is not there.
+    pub log: LogSection,
+    /// `[stop]`, empty if it is not there.
+    pub stop: StopSection,
     /// Each `[[mailbox]]` in the order of the file, at least one.
     pub mailboxes: Vec<MailboxSection>,
     /// Each `[[adapter]]` in the order of the file. May be empty.
     pub adapters: Vec<A>,
-    /// The folder of the file, from which relative paths count; the base for [`SecretRef::resolve`].
+    /// Where its secrets are, for [`SecretRef::resolve`]. Knows the folder of the file, from which relative paths
+    /// count.
     ///
     /// [`SecretRef::resolve`]: crate::SecretRef::resolve
-    pub folder: PathBuf,
+    pub secrets: Secrets,
 }
 
 /// Reads a configuration. What an adapter makes of its own keys is not looked at.
@@ -48,9 +56,30 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
 /// from `read` must come with a fault.
 pub fn load_with<A>(
     path: &Path,
+    read: impl FnMut(&AdapterSection, &mut Faults) -> Option<A>,
+) -> Result<Loaded<A>, Faults> {
+    let source = Source::read(path)?;
+    let secrets = Secrets::in_files(folder(&source));
+    load_source(source, secrets, read)
+}
+
+/// As [`load_with`], a configuration that was made in memory. `path` is the file that it would be: faults name it, and
+/// relative paths start at its folder.
+pub fn load_text_with<A>(
+    path: &Path,
+    text: String,
+    secrets: Secrets,
+    read: impl FnMut(&AdapterSection, &mut Faults) -> Option<A>,
+) -> Result<Loaded<A>, Faults> {
+    load_source(Source::of(path, text)?, secrets, read)
+}
+
+fn load_source<A>(
+    source: Source,
+    secrets: Secrets,
     mut read: impl FnMut(&AdapterSection, &mut Faults) -> Option<A>,
 ) -> Result<Loaded<A>, Faults> {
-    let source = Arc::new(Source::read(path)?);
+    let source = Arc::new(source);
     let mut faults = Faults::new();
     check_names(&source, &mut faults);
 
@@ -72,6 +101,14 @@ pub fn load_with<A>(
         Some(section) => SendSection::read(&section, &mut faults),
         None => Some(SendSection::default()),
     };
+    let log = match once(&source, "log", &mut faults) {
+        Some(section) => LogSection::read(&section, &mut faults),
+        None => Some(LogSection::default()),
+    };
+    let stop = match once(&source, "stop", &mut faults) {
+        Some(section) => StopSection::read(&section, &mut faults),
+        None => Some(StopSection::default()),
+    };
     require(&source, "mailbox", "[[mailbox]]", &mut faults);
     let mut taken = Vec::new();
     let mailboxes: Vec<_> = several(&source, "mailbox", &mut faults)
@@ -86,9 +123,9 @@ pub fn load_with<A>(
         }
     }
     faults.sort();
-    match (mesh, journal, send) {
-        (Some(mesh), Some(journal), Some(send)) if faults.is_empty() => {
-            Ok(Loaded { mesh, journal, send, mailboxes, adapters, folder: folder(&source) })
+    match (mesh, journal, send, log, stop) {
+        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop)) if faults.is_empty() => {
+            Ok(Loaded { mesh, journal, send, log, stop, mailboxes, adapters, secrets })
         }
         _ => Err(faults),
     }

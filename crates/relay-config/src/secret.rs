@@ -1,5 +1,6 @@
 //! Secrets: where they stand, never what they are.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,48 @@ pub enum SecretRef {
     File(PathBuf),
     /// The value of an environment variable.
     Env(String),
+}
+
+/// Where the secrets of one configuration are found. `Debug` shows none.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    folder: PathBuf,
+    /// What is held in place of files, by the path as the configuration writes it.
+    held: Option<HashMap<PathBuf, SecretString>>,
+}
+
+impl Secrets {
+    /// Secrets in files; a relative path starts at `folder`.
+    pub fn in_files(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), held: None }
+    }
+
+    /// Secrets that were read elsewhere and stand in for the files of a configuration that was made in memory
+    /// ([`load_text_with`](crate::load_text_with)): `{ file = "path" }` is looked up by that path and no file is read.
+    /// No text of a configuration leads here, so nobody reaches it by a slip of the pen.
+    pub fn held(secrets: HashMap<PathBuf, SecretString>) -> Self {
+        Self { folder: PathBuf::new(), held: Some(secrets) }
+    }
+
+    /// The folder from which relative paths count.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What is held in place of a file, if secrets are held at all and this one is among them.
+    pub fn held_for(&self, path: &Path) -> Option<&SecretString> {
+        self.held.as_ref()?.get(path)
+    }
+
+    fn file(&self, path: &Path) -> Result<SecretString, SecretError> {
+        match &self.held {
+            None => read_file(self.folder.join(path)),
+            Some(held) => held.get(path).cloned().ok_or_else(|| SecretError::File {
+                path: path.to_owned(),
+                source: io::ErrorKind::NotFound.into(),
+            }),
+        }
+    }
 }
 
 /// Why a secret cannot be had. Names the file or the variable and what to do, never the content.
@@ -64,11 +107,10 @@ pub enum SecretError {
 }
 
 impl SecretRef {
-    /// Reads the secret. `base` is the folder for a relative path. One line end at the end of a file does not
-    /// belong to the secret; all else does.
-    pub fn resolve(&self, base: &Path) -> Result<SecretString, SecretError> {
+    /// Reads the secret. One line end at the end of a file does not belong to the secret; all else does.
+    pub fn resolve(&self, secrets: &Secrets) -> Result<SecretString, SecretError> {
         match self {
-            Self::File(path) => read_file(base.join(path)),
+            Self::File(path) => secrets.file(path),
             Self::Env(name) => read_variable(name),
         }
     }

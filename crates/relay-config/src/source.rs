@@ -35,7 +35,11 @@ impl Source {
             hint: Some("check the path, and that this user may read the file".to_owned()),
             excerpt: None,
         })?;
-        let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error))?;
+        Self::of(path, String::from_utf8(bytes).map_err(|error| not_text(path, &error))?)
+    }
+
+    /// Takes a text as the content of the file. Faults: it is not TOML (each place).
+    pub(crate) fn of(path: &Path, text: String) -> Result<Self, Faults> {
         let mut source = Self { path: path.to_owned(), text, masks: Vec::new() };
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         if errors.is_empty() {

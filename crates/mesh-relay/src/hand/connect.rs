@@ -10,7 +10,7 @@ use mesh_api::{MailboxId, SharedKey};
 use mesh_client::{
     BreakerConfig, Client, ClientConfig, Mailbox, Proxy, RootCertificate, Timeouts, TlsConfig,
 };
-use relay_config::{Faults, SecretError, SecretRef};
+use relay_config::{Faults, SecretError, SecretRef, Secrets};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::Failure;
@@ -109,14 +109,14 @@ impl ConnectArgs {
             })?,
         };
         let mut faults = Faults::new();
-        let password = match chosen.password.resolve(&loaded.folder) {
+        let password = match chosen.password.resolve(&loaded.secrets) {
             Ok(password) => Some(password),
             Err(error) => {
                 faults.push(chosen.section.fault(Some("password"), error.to_string(), None));
                 None
             }
         };
-        let reach = reach(&loaded.mesh, &loaded.folder, &mut faults);
+        let reach = reach(&loaded.mesh, &loaded.secrets, &mut faults);
         match (reach, password) {
             (Some(reach), Some(password)) if faults.is_empty() => Ok(Connection {
                 mailbox: reach.client.mailbox(chosen.id.clone(), password),
@@ -197,7 +197,7 @@ fn secret(
         Some(path) => SecretRef::File(path.to_owned()),
         None => SecretRef::Env(variable.to_owned()),
     };
-    match (reference.resolve(Path::new("")), usual) {
+    match (reference.resolve(&Secrets::in_files("")), usual) {
         (Err(SecretError::EnvMissing { .. }), Some(usual)) => Ok(SecretString::from(usual)),
         (Err(error @ SecretError::EnvMissing { .. }), None) => {
             Err(Failure::usage(format!("{error}, or give {option}")))

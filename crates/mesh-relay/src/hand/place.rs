@@ -10,6 +10,7 @@ use tempfile::{NamedTempFile, PersistError};
 
 use super::failure::{End, Failure};
 use super::source::DASH;
+use crate::disk::sync_folder;
 
 /// Longest file name taken from a message, in bytes; file systems commonly end at 255.
 const NAME_BYTES_MAX: usize = 200;
@@ -164,17 +165,6 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Folders cannot be synced by themselves here.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

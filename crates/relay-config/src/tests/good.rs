@@ -17,7 +17,7 @@ fn a_good_file_is_read_with_its_defaults() {
     let config = Config::new(GOOD);
     let loaded = config.load().expect("no faults");
     let folder = config.folder.path();
-    assert_eq!(loaded.folder, folder);
+    assert_eq!(loaded.secrets.folder(), folder);
     assert_eq!(loaded.mesh.environment, Environment::Integration);
     assert_eq!(loaded.mesh.environment.base_url(), "https://msg.intspineservices.nhs.uk");
     let (cert, key) = (folder.join("client.pem"), folder.join("client.key"));
@@ -40,6 +40,26 @@ fn a_good_file_is_read_with_its_defaults() {
     );
     assert_eq!(adapter.grace.map(Interval::get), Some(Duration::from_secs(2)));
     assert!(adapter.outbound.is_none() && adapter.token.is_none() && adapter.queues.is_empty());
+}
+
+#[test]
+fn a_transfer_log_and_a_stop_signal_may_be_named() {
+    let config = Config::new(format!(
+        "{GOOD}[log]\ntransfers = \"log/mesh.log\"\n[stop]\nsignal = \"/sig/mexclient.sig\"\n"
+    ));
+    let loaded = config.load().expect("no faults");
+    assert_eq!(loaded.log.transfers, Some(config.folder.path().join("log/mesh.log")));
+    assert_eq!(loaded.stop.signal.as_deref(), Some(Path::new("/sig/mexclient.sig")));
+    let plain = Config::new(GOOD).load().expect("no faults");
+    assert_eq!((plain.log.transfers, plain.stop.signal), (None, None));
+    for (section, said) in [
+        ("[log]\ntransfers = \"\"", "names no file"),
+        ("[log]\ntransfer = \"x\"", "unknown key `transfer`"),
+        ("[stop]\nsignal = \"..\"", "names no file"),
+    ] {
+        let faults = Config::new(format!("{GOOD}{section}\n")).faults().to_string();
+        assert!(faults.contains(said), "{faults}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::SecretError;
+use crate::{SecretError, Secrets, load_text_with};
 
 const CANARY: &str = "canary-7f3a";
 
@@ -61,7 +61,9 @@ fn secrets_come_from_files_without_their_last_line_end() {
     let config = Config::new(GOOD);
     for (content, secret) in [("s3\n", "s3"), ("s3\r\n", "s3"), ("s3\n\n", "s3\n"), (" s3 ", " s3 ")] {
         config.file("pass", content.as_bytes());
-        let resolved = SecretRef::File("pass".into()).resolve(config.folder.path()).expect("a secret");
+        let resolved = SecretRef::File("pass".into())
+            .resolve(&Secrets::in_files(config.folder.path()))
+            .expect("a secret");
         assert_eq!(resolved.expose_secret(), secret);
     }
 }
@@ -69,15 +71,33 @@ fn secrets_come_from_files_without_their_last_line_end() {
 #[test]
 fn secrets_come_from_the_environment() {
     let name = "CARGO_PKG_NAME".to_owned();
-    let resolved = SecretRef::Env(name).resolve("".as_ref()).expect("a secret");
+    let resolved = SecretRef::Env(name).resolve(&Secrets::in_files("")).expect("a secret");
     assert_eq!(resolved.expose_secret(), "relay-config");
+}
+
+/// With secrets in memory no file is read, whatever stands on the disk.
+#[test]
+fn held_secrets_stand_in_for_files() {
+    let config = Config::new(GOOD);
+    config.file("x26hc005.pass", b"on the disk");
+    let held = |names: &[&str]| {
+        let secret = |name: &&str| (PathBuf::from(name), secrecy::SecretString::from("held"));
+        Secrets::held(names.iter().map(secret).collect())
+    };
+    let secrets = held(&["x26hc005.pass"]);
+    let loaded = load_text_with(&config.path, GOOD.to_owned(), secrets, Folder::read).expect("no faults");
+    let password = loaded.mailboxes[0].password.resolve(&loaded.secrets).expect("a secret");
+    assert_eq!(password.expose_secret(), "held");
+    assert!(!format!("{loaded:?}").contains("\"held\""));
+    let refused = loaded.mailboxes[0].password.resolve(&held(&["other"])).expect_err("an error");
+    assert!(matches!(refused, SecretError::File { .. }), "{refused}");
 }
 
 #[test]
 fn secrets_that_cannot_be_had_say_what_to_do() {
     let config = Config::new(GOOD);
     let base = config.folder.path();
-    let resolve = |secret: SecretRef| secret.resolve(base).expect_err("an error");
+    let resolve = |secret: SecretRef| secret.resolve(&Secrets::in_files(base)).expect_err("an error");
     config.file("empty", b"\n");
     config.file("binary", &[0xff, 0xfe]);
     let missing = resolve(SecretRef::File("missing".into()));
