@@ -8,6 +8,7 @@ mod crashes;
 mod emulator_tests;
 mod identities;
 mod inbox;
+mod lint_command;
 mod load;
 mod meshclient_cfg;
 mod official;

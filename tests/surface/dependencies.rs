@@ -16,6 +16,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     (
         "mesh-relay",
         &[
+            "dts-control",
             "dts-folder",
             "keystore",
             "mesh-api",

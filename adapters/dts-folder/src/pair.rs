@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dts_control::{ControlFile, Fault, SIZE_MAX, file_name};
+use dts_control::{ControlFile, DataFile, Fault, SIZE_MAX, file_name};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream;
 use relay_core::{
@@ -106,10 +106,7 @@ impl PairKey {
             Some((name, identity)) => Identity::presence(identity, &out.join(name)),
             None => {
                 let mut found = Presence::Absent;
-                for name in file_name::control_stem(&self.control)
-                    .into_iter()
-                    .flat_map(file_name::data_name_candidates)
-                {
+                for name in file_name::data_name_candidates(&self.control) {
                     match Identity::presence("", &out.join(name))? {
                         Presence::Absent => {}
                         _ => found = Presence::Other,
@@ -173,35 +170,23 @@ fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: 
         };
         Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection })
     };
-    let mut control = match ControlFile::read(bytes) {
-        Ok(control) => control,
-        Err(error) => {
-            let mut fault = Fault::unreadable_control_file();
-            // Readers may put the text between single quotes (Q11).
-            let reason = error.to_string().replace('\'', "");
-            fault.description = format!("Control file {} cannot be read: {reason}", ready.control);
-            return refuse(fault);
-        }
+    let data = match &ready.data {
+        Some((name, identity)) => DataFile::Here { name, length: identity.length() },
+        None => DataFile::Missing,
     };
-    if let Err(fault) = control.check(mailbox.as_str()) {
-        return refuse(fault);
-    }
+    let judged = ControlFile::judge(bytes, &ready.control, mailbox.as_str(), data);
+    let (mut control, data) = match (judged, &ready.data) {
+        (Ok(control), Some(data)) => (control, data),
+        (Ok(_), None) => return refuse(Fault::no_data()),
+        (Err(fault), _) => return refuse(fault),
+    };
     if control.from_dts.trim().is_empty() {
         control.from_dts = mailbox.to_string();
     }
-    let data = match &ready.data {
-        Some((name, identity)) if identity.length() > 0 => (name, identity),
-        _ => return refuse(Fault::unreadable_data_file()),
-    };
     match message(key.clone(), mailbox, out, &control, data) {
         Ok(message) => Verdict::Send(Box::new(message), Box::new(control)),
-        Err(reason) => {
-            let mut fault = Fault::unreadable_control_file();
-            fault.event = dts_control::Event::Transfer;
-            fault.code = dts_control::codes::TRANSFER_FAILED;
-            fault.description = reason.replace('\'', "");
-            refuse(fault)
-        }
+        // `judge` knows the same limits; should the two ever differ, the types of MESH win.
+        Err(reason) => refuse(Fault::unsendable(reason)),
     }
 }
 
@@ -210,7 +195,7 @@ fn message(
     mailbox: &MailboxId,
     out: &Path,
     control: &ControlFile,
-    (data, identity): (&String, &Identity),
+    (data, identity): &(String, Identity),
 ) -> Result<SourceMessage, String> {
     let element = |name: &'static str| move |error: &dyn std::fmt::Display| format!("{name}: {error}");
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -227,7 +212,7 @@ fn message(
     envelope.process_id = optional("ProcessId", control.process_id.as_deref())?;
     envelope.checksum = checksum(&text(&control.data_checksum)).map_err(|e| element("DataChecksum")(&e))?;
     envelope.encrypted = control.encrypted.unwrap_or(false);
-    let file = DataFile { path: out.join(data), identity: identity.clone() };
+    let file = PairData { path: out.join(data), identity: identity.clone() };
     Ok(SourceMessage {
         // The key stands for content and data file.
         key,
@@ -249,12 +234,12 @@ fn optional<const CHARS_MAX: usize>(
 
 /// A data file in OUT. Yields its bytes only as long as it is the file that was picked up.
 #[derive(Debug)]
-struct DataFile {
+struct PairData {
     path: PathBuf,
     identity: Identity,
 }
 
-impl DataFile {
+impl PairData {
     fn unchanged(&self, metadata: &fs::Metadata) -> io::Result<()> {
         if Identity::of(metadata).as_ref() == Some(&self.identity) {
             return Ok(());
@@ -263,11 +248,11 @@ impl DataFile {
     }
 }
 
-impl OpenPayload for DataFile {
+impl OpenPayload for PairData {
     fn open(&self, range: Range<u64>) -> BoxFuture<'_, io::Result<PayloadStream>> {
         let (path, identity) = (self.path.clone(), self.identity.clone());
         async move {
-            let file = DataFile { path, identity };
+            let file = PairData { path, identity };
             let mut handle = tokio::fs::File::open(&file.path).await?;
             file.unchanged(&handle.metadata().await?)?;
             handle.seek(SeekFrom::Start(range.start)).await?;
@@ -291,5 +276,96 @@ impl OpenPayload for DataFile {
             Ok(stream)
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `dts-control` may not know the types of MESH, so here the two sides are held against each other.
+    #[test]
+    fn what_is_judged_sendable_is_what_mesh_can_take() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mailbox: MailboxId = "ZZZHC001".parse().expect("a mailbox");
+        File::create(folder.path().join("x.dat")).expect("a file");
+        let identity = Identity::at(&folder.path().join("x.dat")).expect("a file");
+        let key = || SourceKey { adapter: String::new(), message: String::new() };
+        let limits = [32, 33, 100, 101, 255, 256, 300, 301, 500, 501];
+        let values: Vec<String> = limits
+            .map(|chars| "é".repeat(chars))
+            .into_iter()
+            .chain(limits.map(|chars| "x".repeat(chars)))
+            .chain(
+                [
+                    "",
+                    " ",
+                    "\u{85}",
+                    "\u{85}x",
+                    "x\u{85}",
+                    "x\u{a0}",
+                    "a\u{85}b",
+                    "a\nb",
+                    "a\tb",
+                    "a\u{7f}",
+                    "http://x",
+                    "HTTPS://x",
+                    "\u{a0}http://x",
+                    "x http://x",
+                    "http:/",
+                    "a+b",
+                    "md5: 0a-1b/2c",
+                    "é",
+                    "GPPROVIDER_9990548609_19550109_O'Example",
+                    "a:b",
+                    "'",
+                ]
+                .map(str::to_owned),
+            )
+            .collect();
+        type Set = fn(&mut ControlFile, String);
+        let elements: [Set; 7] = [
+            |control, value| control.to_dts = value,
+            |control, value| control.workflow_id = Some(value),
+            |control, value| control.subject = Some(value),
+            |control, value| control.local_id = Some(value),
+            |control, value| control.partner_id = Some(value),
+            |control, value| control.process_id = Some(value),
+            |control, value| control.data_checksum = Some(value),
+        ];
+        let mut sendable = 0;
+        for (element, set) in elements.into_iter().enumerate() {
+            for value in &values {
+                let mut control = ControlFile {
+                    to_dts: "QQQHC002".to_owned(),
+                    workflow_id: Some("EXAMPLE_REPORT_V1".to_owned()),
+                    ..ControlFile::default()
+                };
+                set(&mut control, value.clone());
+                let checked = control.check(mailbox.as_str());
+                let data = ("x.dat".to_owned(), identity.clone());
+                let made = message(key(), &mailbox, folder.path(), &control, &data);
+                assert_eq!(
+                    checked.is_ok(),
+                    made.is_ok(),
+                    "element {element}, {value:?}: {checked:?} {:?}",
+                    made.err()
+                );
+                sendable += usize::from(made.is_ok());
+            }
+        }
+        assert!(sendable > 50, "{sendable}");
+        for name in
+            ["x.dat", "é.dat", " x.dat", "a\nb.dat", "a\u{85}.dat", &"x".repeat(300), &"x".repeat(301)]
+        {
+            let control = "<DTSControl><MessageType>Data</MessageType><To_DTS>QQQHC002</To_DTS>\
+                           <WorkflowId>W</WorkflowId></DTSControl>";
+            let found = DataFile::Here { name, length: 1 };
+            let judged = ControlFile::judge(control.as_bytes(), "x.ctl", mailbox.as_str(), found);
+            let data = (name.to_owned(), identity.clone());
+            let read = ControlFile::read(control.as_bytes()).expect("a control file");
+            let made = message(key(), &mailbox, folder.path(), &read, &data);
+            assert_eq!(judged.is_ok(), made.is_ok(), "{name:?}");
+        }
     }
 }

@@ -137,9 +137,9 @@ impl Pickup {
                 look.unnameable += 1;
                 continue;
             };
-            let Some(stem) = file_name::control_stem(&name) else {
+            if file_name::control_stem(&name).is_none() {
                 continue;
-            };
+            }
             if busy(&name) {
                 continue;
             }
@@ -148,12 +148,7 @@ impl Pickup {
             let Some(control_identity) = Identity::at(&out.join(&name)) else {
                 continue;
             };
-            let mut candidates = file_name::data_name_candidates(stem);
-            if !name.ends_with(".ctl") {
-                // X.CTL goes with X.DAT first, as X.ctl goes with X.dat.
-                candidates.reverse();
-            }
-            let data = candidates
+            let data = file_name::data_name_candidates(&name)
                 .into_iter()
                 .find_map(|data| Identity::at(&out.join(&data)).map(|identity| (data, identity)));
             let pair = ReadyPair { control: name.clone(), control_identity, data };

@@ -208,7 +208,7 @@ fn stage(
         status => status,
     };
     let accepted = matches!(ended.outcome(), Outcome::Accepted(_));
-    let mut report = ControlFile { from_dts: settling.mailbox.to_string(), ..ControlFile::default() };
+    let mut report = about_nothing(settling.mailbox);
     match bytes.as_deref().map(ControlFile::read) {
         Some(Ok(mut control)) => {
             if control.from_dts.trim().is_empty() {
@@ -242,6 +242,19 @@ fn stage(
         log.write(&line.named(&settling.key.control, local_id, workflow), settling.now);
     }
     Ok(sealed)
+}
+
+/// A report about a control file of which nothing is known: what every report echoes is there and empty (4.6 I,
+/// check 28), since some readers cannot do without it.
+fn about_nothing(mailbox: &MailboxId) -> ControlFile {
+    let empty = || Some(String::new());
+    ControlFile {
+        from_dts: mailbox.to_string(),
+        subject: empty(),
+        local_id: empty(),
+        workflow_id: empty(),
+        ..ControlFile::default()
+    }
 }
 
 fn status(outcome: &Outcome, now: Timestamp) -> StatusRecord {

@@ -1,56 +1,25 @@
 //! Judging a control file found in OUT (`dts-file-interface.md` 4.6 I, 3.2).
 
-use jiff::Timestamp;
-use thiserror::Error;
-
 use crate::control_file::{AddressType, ControlFile, MessageType};
-use crate::status::{Event, Status, StatusRecord};
+use crate::fault::Fault;
+use crate::limits::{HEADERS, file_name_faults};
+use crate::status::Event;
 use crate::{codes, texts};
 
-/// Why a pair in OUT will not be sent: what the report in IN says. The pair goes to FAILED.
-///
-/// The text names the element and the code, never a value.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "{event} error {code} in {element}: {description}; \
-     correct the file in FAILED and drop it in OUT again"
-)]
-pub struct Fault {
-    /// Event of the status record.
-    pub event: Event,
-    /// Code of the status record; one of [`codes`].
-    pub code: &'static str,
-    /// Description of the status record: the exact text of 5.4 where there is one.
-    pub description: String,
-    /// The element at fault; `DTSControl` when it is the file as a whole.
-    pub element: &'static str,
-}
-
-impl Fault {
-    fn new(event: Event, code: &'static str, description: impl Into<String>, element: &'static str) -> Self {
-        Self { event, code, description: description.into(), element }
-    }
-
-    /// The control file cannot be opened or read: COLLECT 01. MESH's 06 is the other candidate of 4.6 I; 01
-    /// is what the file interface itself defines.
-    pub fn unreadable_control_file() -> Self {
-        Self::new(
-            Event::Collect,
-            codes::CONTROL_FILE_UNREADABLE,
-            texts::CONTROL_FILE_UNREADABLE,
-            "DTSControl",
-        )
-    }
-
-    /// The data file is missing, empty or cannot be opened: COLLECT 02.
-    pub fn unreadable_data_file() -> Self {
-        Self::new(Event::Collect, codes::DATA_FILE_UNREADABLE, texts::DATA_FILE_UNREADABLE, "DTSControl")
-    }
-
-    /// The status record for the report and for the control file in FAILED.
-    pub fn status_record(&self, at: Timestamp) -> StatusRecord {
-        StatusRecord::at(at, self.event.clone(), Status::Error, self.code, self.description.clone())
-    }
+/// The data file of a pair, as far as it is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum DataFile<'a> {
+    /// Nobody looked, so nothing is said about it.
+    NotLookedAt,
+    /// There is none.
+    Missing,
+    /// There it is.
+    Here {
+        /// Its name, which travels with the message (2.6).
+        name: &'a str,
+        /// Its length in bytes.
+        length: u64,
+    },
 }
 
 impl ControlFile {
@@ -68,65 +37,112 @@ impl ControlFile {
     /// | `MessageType` absent or not `Data` | SEND 11: an app sends nothing else |
     /// | `WorkflowId` absent or empty | TRANSFER 06 |
     /// | a control character in a value that travels as a header | TRANSFER 06 (3.2, 5.2) |
+    /// | such a value over MESH's limit | TRANSFER 06 (3.2) |
+    /// | a web address at the start of recipient, workflow or checksum | TRANSFER 06 (3.2) |
+    /// | a checksum of other characters than MESH takes | TRANSFER 06 (3.2) |
     ///
     /// The reference gives no code for an absent workflow id. SEND 17 says that the recipient does not take
     /// the workflow, and would send people to the service desk. COLLECT 01 says that the file cannot be
     /// opened. TRANSFER 06 is what MESH itself answers to headers that do not make a message.
     ///
-    /// `To_DTS` is not judged by shape: it can be a mailbox or a routing string (3.7). Nor are lengths, which
-    /// differ by era, or characters that MESH refuses by its own rules. `DTSId`, `IsCompressed` and
+    /// `To_DTS` is not judged by shape: it can be a mailbox or a routing string (3.7). The shorter limits of
+    /// the DTS are none of MESH; [`lint`](crate::lint) warns of them. `DTSId`, `IsCompressed` and
     /// `StatusRecord` are ignored (check 13).
     ///
     /// # Errors
     ///
     /// The first [`Fault`].
     pub fn check(&self, mailbox: &str) -> Result<(), Fault> {
-        let from = self.from_dts.trim();
-        if !from.is_empty() && !from.eq_ignore_ascii_case(mailbox.trim()) {
-            return Err(Fault::new(Event::Send, codes::FROM_INVALID, texts::FROM_INVALID, "From_DTS"));
-        }
-        let no_address_type = || {
-            let (code, text) = (codes::ADDRESS_TYPE_INVALID, texts::ADDRESS_TYPE_INVALID);
-            Err(Fault::new(Event::Send, code, text, "AddressType"))
-        };
-        if self.to_dts.trim().is_empty() {
-            return match self.address_type {
-                AddressType::Smtp => no_address_type(),
-                _ => Err(Fault::new(Event::Send, codes::TO_INVALID, texts::TO_MISSING, "To_DTS")),
-            };
-        }
-        if let AddressType::Other(_) = self.address_type {
-            return no_address_type();
-        }
-        if self.message_type != MessageType::Data {
-            let (code, text) = (codes::MESSAGE_TYPE_INVALID, texts::MESSAGE_TYPE_INVALID);
-            return Err(Fault::new(Event::Send, code, text, "MessageType"));
-        }
-        if self.workflow_id.as_deref().unwrap_or_default().trim().is_empty() {
-            let (code, text) = (codes::TRANSFER_FAILED, texts::WORKFLOW_MISSING);
-            return Err(Fault::new(Event::Transfer, code, text, "WorkflowId"));
-        }
-        for (element, value) in self.header_values() {
-            if value.contains(|c: char| c.is_ascii_control()) {
-                let text = format!("{} {element}", texts::MALFORMED);
-                return Err(Fault::new(Event::Transfer, codes::TRANSFER_FAILED, text, element));
-            }
-        }
-        Ok(())
+        first(self.faults(Some(mailbox)))
     }
 
-    /// The values that travel as headers (`dts-file-interface.md` 3.5).
-    fn header_values(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [
-            ("To_DTS", Some(&self.to_dts)),
-            ("WorkflowId", self.workflow_id.as_ref()),
-            ("Subject", self.subject.as_ref()),
-            ("LocalId", self.local_id.as_ref()),
-            ("PartnerId", self.partner_id.as_ref()),
-            ("ProcessId", self.process_id.as_ref()),
-            ("DataChecksum", self.data_checksum.as_ref()),
-        ]
-        .into_iter()
-        .filter_map(|(element, value)| value.map(|value| (element, value.as_str())))
+    /// Reads a control file found in OUT and checks it with its data file: the whole judgement before a pair
+    /// is sent. `name` is the control file's own.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Fault`]: that it cannot be read, what [`check`](Self::check) says, then the data file.
+    pub fn judge(bytes: &[u8], name: &str, mailbox: &str, data: DataFile<'_>) -> Result<Self, Fault> {
+        let control = Self::read(bytes).map_err(|error| Fault::unreadable(Some(name), &error))?;
+        control.check(mailbox)?;
+        first(data.faults())?;
+        Ok(control)
     }
+
+    /// Every fault, in the order of [`check`](Self::check). Without a mailbox any sender is right.
+    pub(crate) fn faults(&self, mailbox: Option<&str>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let from = self.from_dts.trim();
+        if let Some(mailbox) = mailbox
+            && !from.is_empty()
+            && !from.eq_ignore_ascii_case(mailbox.trim())
+        {
+            faults.push(Fault::exact(
+                (Event::Send, codes::FROM_INVALID, texts::FROM_INVALID),
+                "From_DTS",
+                (
+                    "the sender is not the mailbox whose folder this is",
+                    "write that mailbox there, or use the folder of the other",
+                ),
+            ));
+        }
+        let no_recipient = self.to_dts.trim().is_empty();
+        let meant = self.address_type.meant();
+        if no_recipient && meant != Some(AddressType::Smtp) {
+            faults.push(Fault::exact(
+                (Event::Send, codes::TO_INVALID, texts::TO_MISSING),
+                "To_DTS",
+                ("the recipient is missing", "write the mailbox of the recipient there"),
+            ));
+        }
+        let address_type = (Event::Send, codes::ADDRESS_TYPE_INVALID, texts::ADDRESS_TYPE_INVALID);
+        match meant {
+            Some(AddressType::Smtp) if no_recipient => faults.push(Fault::exact(
+                address_type,
+                "AddressType",
+                ("MESH has no route by e-mail address", "write DTS there, and the recipient in To_DTS"),
+            )),
+            None => faults.push(Fault::exact(
+                address_type,
+                "AddressType",
+                ("the address type is none of DTS, ALL and SMTP", "write DTS there"),
+            )),
+            Some(_) => {}
+        }
+        if self.message_type != MessageType::Data {
+            faults.push(Fault::exact(
+                (Event::Send, codes::MESSAGE_TYPE_INVALID, texts::MESSAGE_TYPE_INVALID),
+                "MessageType",
+                ("the message type is not Data, and an application sends nothing else", "write Data there"),
+            ));
+        }
+        if self.header_value("WorkflowId").is_empty() {
+            faults.push(Fault::exact(
+                (Event::Transfer, codes::TRANSFER_FAILED, texts::WORKFLOW_MISSING),
+                "WorkflowId",
+                ("the workflow id is missing", "write the one agreed with the recipient there"),
+            ));
+        }
+        let values = HEADERS.iter().flat_map(|header| header.faults(self.header_value(header.element)));
+        faults.extend(values);
+        faults
+    }
+}
+
+impl DataFile<'_> {
+    /// Why the pair cannot be sent with it.
+    pub(crate) fn faults(self) -> Vec<Fault> {
+        match self {
+            Self::NotLookedAt => Vec::new(),
+            Self::Missing => vec![Fault::no_data()],
+            Self::Here { name, length } => {
+                let empty = (length == 0).then(Fault::empty_data);
+                empty.into_iter().chain(file_name_faults(name)).collect()
+            }
+        }
+    }
+}
+
+fn first(faults: Vec<Fault>) -> Result<(), Fault> {
+    faults.into_iter().next().map_or(Ok(()), Err)
 }

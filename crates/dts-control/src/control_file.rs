@@ -107,11 +107,18 @@ pub enum AddressType {
     Smtp,
     /// `ALL`: all four are there.
     All,
-    /// Any other value, as found. [`ControlFile::check`] refuses it with code 10.
+    /// Any other value, as found; also one of the three in another case, so that it comes back as the app wrote
+    /// it (check 19). What [`AddressType::meant`] does not know, [`ControlFile::check`] refuses with code 10.
     Other(String),
 }
 
 impl AddressType {
+    /// The type without regard to case. `None` when it is no address type.
+    pub fn meant(&self) -> Option<Self> {
+        let known = [Self::Dts, Self::Smtp, Self::All];
+        known.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(self.as_str()))
+    }
+
     /// The value as it stands in a file.
     pub fn as_str(&self) -> &str {
         match self {
@@ -126,14 +133,11 @@ impl AddressType {
 impl FromStr for AddressType {
     type Err = Infallible;
 
-    /// Reads a value in any case, without white space at its ends. Never fails.
+    /// Reads a value without white space at its ends, in its own case. Never fails.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let text = text.trim();
         let known = [Self::Dts, Self::Smtp, Self::All];
-        Ok(known
-            .into_iter()
-            .find(|one| one.as_str().eq_ignore_ascii_case(text))
-            .unwrap_or_else(|| Self::Other(text.to_owned())))
+        Ok(known.into_iter().find(|one| one.as_str() == text).unwrap_or_else(|| Self::Other(text.to_owned())))
     }
 }
 

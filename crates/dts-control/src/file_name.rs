@@ -34,10 +34,23 @@ pub fn data_name(stem: &str) -> String {
     format!("{stem}.dat")
 }
 
-/// Names to try for the data file that belongs to a control file found in OUT, best first. The case of the
-/// stem is never changed (2.6). On a case-insensitive file system the first is enough.
-pub fn data_name_candidates(stem: &str) -> [String; 2] {
-    [data_name(stem), format!("{stem}.DAT")]
+/// Names to try for the data file that belongs to a control file found in OUT, best first: the extension in the
+/// case of the control file's (`X.CTL` goes with `X.DAT`, `X.Ctl` with `X.Dat`), then lower and upper case. The
+/// case of the stem is never changed (2.6). On a case-insensitive file system the first is enough. None when
+/// the name is no control file's.
+pub fn data_name_candidates(control: &str) -> Vec<String> {
+    let Some(stem) = control_stem(control) else { return Vec::new() };
+    let alike = control[stem.len()..]
+        .chars()
+        .zip(".dat".chars())
+        .map(|(theirs, ours)| if theirs.is_ascii_uppercase() { ours.to_ascii_uppercase() } else { ours });
+    let mut names = vec![format!("{stem}{}", alike.collect::<String>())];
+    for name in [data_name(stem), format!("{stem}.DAT")] {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// A name for a file still being written: hidden, and ending in neither `.dat` nor `.ctl`, because apps list
@@ -120,7 +133,10 @@ mod tests {
     fn pairs_keep_the_case_of_the_stem() {
         assert_eq!(data_name("MiXed"), "MiXed.dat");
         assert_eq!(control_name("x.csv"), "x.csv.ctl");
-        assert_eq!(data_name_candidates("X"), ["X.dat", "X.DAT"]);
+        assert_eq!(data_name_candidates("X.ctl"), ["X.dat", "X.DAT"]);
+        assert_eq!(data_name_candidates("X.CTL"), ["X.DAT", "X.dat"]);
+        assert_eq!(data_name_candidates("X.Ctl"), ["X.Dat", "X.dat", "X.DAT"]);
+        assert!(data_name_candidates("X.txt").is_empty());
         assert_eq!(data_stem("X.DAT"), Some("X"));
         assert_eq!(data_stem("X.ctl"), None);
     }

@@ -9,7 +9,8 @@
 //! |---|---|
 //! | the file as data | [`ControlFile`] |
 //! | reading: open to every form in the reference, closed to hostile input | [`ControlFile::read`] |
-//! | checking a file found in OUT | [`ControlFile::check`] |
+//! | checking a file found in OUT | [`ControlFile::check`], [`ControlFile::judge`], [`Fault`] |
+//! | everything that is wrong or odd, for people | [`lint()`] |
 //! | writing: canonical order and layout | [`ControlFile::write`] |
 //! | outcomes and times | [`StatusRecord`], [`uk_local`], [`from_utc_compact`] |
 //! | codes and texts that apps may compare | [`codes`], [`texts`] |
@@ -56,10 +57,14 @@ mod check;
 pub mod codes;
 mod control_file;
 mod decode;
+mod fault;
 pub mod file_name;
+mod limits;
+mod lint;
 mod parse;
 mod read;
 mod read_error;
+mod spelling;
 mod status;
 pub mod texts;
 mod write;
@@ -68,8 +73,10 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-pub use check::Fault;
+pub use check::DataFile;
 pub use control_file::{AddressType, ControlFile, MessageType, UnknownElement, esmtp_address};
+pub use fault::Fault;
+pub use lint::{Beside, Finding, LintContext, Severity, lint};
 pub use read::{DEPTH_MAX, SIZE_MAX};
 pub use read_error::{Position, ReadError};
 pub use status::{Event, NotATime, Status, StatusRecord, from_utc_compact, uk_local};

@@ -10,12 +10,20 @@ use crate::xml;
 
 const ROOT: &str = "DTSControl";
 
+/// What word processors make of `"` and `'`; XML knows them as letters of a value only.
+pub(crate) const WORD_PROCESSOR_QUOTES: [char; 6] =
+    ['\u{201C}', '\u{201D}', '\u{201E}', '\u{2018}', '\u{2019}', '\u{201A}'];
+
 /// Goes through a text once, from front to back. Never recurses.
 pub(crate) struct Parser<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
     /// Where the last token began.
     token: usize,
+    /// A place that was asked for, and its offset: the next one is counted from there.
+    mark: (usize, Position),
+    /// Where the first text between elements stands.
+    stray: Option<usize>,
     depth: usize,
     /// Whether the root has been opened; an XML declaration may stand only before it.
     in_body: bool,
@@ -33,25 +41,47 @@ impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
-        Self { text, reader, token: 0, depth: 0, in_body: false }
+        let mark = (0, Position { line: 1, column: 1 });
+        Self { text, reader, token: 0, mark, stray: None, depth: 0, in_body: false }
     }
 
     pub(crate) fn position(&self, offset: usize) -> Position {
         Position::of(self.text.as_bytes(), offset)
     }
 
+    /// Where the last token began. Places are asked for in order, so that a file is gone through once.
+    pub(crate) fn place(&mut self) -> Position {
+        let (offset, at) = self.mark;
+        let passed = self.text.get(offset..self.token).unwrap_or_default();
+        let column = match passed.rsplit_once('\n') {
+            Some((_, line)) => 1 + line.chars().count(),
+            None => at.column + passed.chars().count(),
+        };
+        self.mark = (self.token, Position { line: at.line + passed.matches('\n').count(), column });
+        self.mark.1
+    }
+
+    /// Where the first text between elements stands.
+    pub(crate) fn stray(&self) -> Option<Position> {
+        self.stray.map(|offset| self.position(offset))
+    }
+
     fn here(&self) -> Position {
         self.position(self.token)
     }
 
-    /// Where the last token begins once white space is passed over.
-    fn here_past_space(&self) -> Position {
+    /// Where the last token begins once white space is passed over, in bytes.
+    fn past_space(&self) -> usize {
         let rest = self.text.get(self.token..).unwrap_or_default();
-        self.position(self.text.len() - rest.trim_start_matches(xml::is_space).len())
+        self.text.len() - rest.trim_start_matches(xml::is_space).len()
     }
 
-    fn malformed(&self, reason: &'static str) -> ReadError {
-        ReadError::Malformed { at: self.here(), reason }
+    fn here_past_space(&self) -> Position {
+        self.position(self.past_space())
+    }
+
+    fn malformed(&self, reason: &'static str, fix: &'static str) -> ReadError {
+        ReadError::Malformed { at: self.here(), reason, fix }
     }
 
     fn next(&mut self) -> Result<Token, ReadError> {
@@ -73,9 +103,8 @@ impl<'a> Parser<'a> {
                 XmlEvent::GeneralRef(reference) => Token::Text(self.resolve(&reference)?.to_string()),
                 XmlEvent::DocType(_) => return Err(ReadError::Doctype { at: self.here() }),
                 XmlEvent::Decl(_) if self.in_body => {
-                    return Err(
-                        self.malformed("an XML declaration may stand only at the start; take this one out")
-                    );
+                    let reason = "an XML declaration may stand only at the start";
+                    return Err(self.malformed(reason, "take this one out"));
                 }
                 XmlEvent::Decl(_) | XmlEvent::Comment(_) | XmlEvent::PI(_) => continue,
                 XmlEvent::Eof => Token::EndOfFile,
@@ -91,10 +120,16 @@ impl<'a> Parser<'a> {
             return Err(ReadError::TooDeep { at: self.here() });
         }
         if !xml::is_name(tag.name().into_inner()) {
-            return Err(self.malformed("a tag without a proper name; write `<` in a value as `&lt;`"));
+            return Err(self.malformed("a tag without a proper name", "write `<` in a value as `&lt;`"));
         }
         if tag.attributes().any(|attribute| attribute.is_err()) {
-            return Err(self.malformed("a tag whose attributes are not well-formed; take them out"));
+            return Err(match tag.contains(WORD_PROCESSOR_QUOTES) {
+                true => self.malformed(
+                    "a tag with quotes of a word processor",
+                    "type plain quotes, or take them out",
+                ),
+                false => self.malformed("a tag whose attributes are not well-formed", "take them out"),
+            });
         }
         Ok(tag.local_name().into_inner().to_owned())
     }
@@ -104,7 +139,7 @@ impl<'a> Parser<'a> {
         match reference.resolve_char_ref() {
             Ok(Some(c)) if xml::is_char(c) => return Ok(c),
             Ok(None) => {}
-            _ => return Err(self.malformed("a reference to a character that XML forbids; take it out")),
+            _ => return Err(self.malformed("a reference to a character that XML forbids", "take it out")),
         }
         match reference.as_ref() {
             "amp" => Ok('&'),
@@ -118,22 +153,24 @@ impl<'a> Parser<'a> {
 
     fn syntax(&self, error: &XmlError) -> ReadError {
         let at = self.position(offset(self.reader.error_position()));
-        let reason = match error {
+        let (reason, fix) = match error {
             XmlError::Syntax(SyntaxError::UnclosedDoctype)
             | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => {
                 return ReadError::Doctype { at: self.here() };
             }
-            XmlError::Syntax(SyntaxError::InvalidBangMarkup) => "markup that XML does not know",
+            XmlError::Syntax(SyntaxError::InvalidBangMarkup) => {
+                ("markup that XML does not know", "take it out, or write `<` in a value as `&lt;`")
+            }
             XmlError::Syntax(_) => return ReadError::Unterminated { at },
             XmlError::IllFormed(IllFormedError::UnclosedReference) => {
-                "an `&` that begins no reference; write it as `&amp;`"
+                ("an `&` that begins no reference", "write it as `&amp;`")
             }
             XmlError::IllFormed(
                 IllFormedError::UnmatchedEndTag(_) | IllFormedError::MismatchedEndTag { .. },
-            ) => "a close tag that does not fit the open one; give both the same name",
-            _ => "it is not well-formed; have an XML editor check it",
+            ) => ("a close tag that does not fit the open one", "give both the same name"),
+            _ => ("it is not well-formed", "have an XML editor check it"),
         };
-        ReadError::Malformed { at, reason }
+        ReadError::Malformed { at, reason, fix }
     }
 
     /// Everything up to and with the start tag of the root.
@@ -144,8 +181,8 @@ impl<'a> Parser<'a> {
                 Token::Start(_) => return Err(ReadError::NotDtsControl { at: self.here() }),
                 Token::Text(text) if is_blank(&text) => {}
                 Token::Text(_) => {
-                    let reason = "text before the first tag; take it out";
-                    return Err(ReadError::Malformed { at: self.here_past_space(), reason });
+                    let (at, reason) = (self.here_past_space(), "text before the first tag");
+                    return Err(ReadError::Malformed { at, reason, fix: "take it out" });
                 }
                 Token::End | Token::EndOfFile => return Err(ReadError::Unterminated { at: self.here() }),
             }
@@ -173,6 +210,9 @@ impl<'a> Parser<'a> {
         loop {
             match self.next()? {
                 Token::Start(name) => child(self, name)?,
+                Token::Text(text) if self.stray.is_none() && !is_blank(&text) => {
+                    self.stray = Some(self.past_space());
+                }
                 Token::Text(_) => {}
                 Token::End => return Ok(()),
                 Token::EndOfFile => return Err(ReadError::Unterminated { at: self.here() }),

@@ -1,9 +1,9 @@
 //! Reading a control file (`dts-file-interface.md` 3.1, 3.2; checks 12–14, 16).
 
 use crate::control_file::{AddressType, ControlFile, DEFAULT_VERSION, MessageType, UnknownElement};
-use crate::decode;
+use crate::decode::{self, Form};
 use crate::parse::Parser;
-use crate::read_error::ReadError;
+use crate::read_error::{Position, ReadError};
 use crate::status::{Event, Status, StatusRecord};
 use crate::xml;
 
@@ -37,45 +37,90 @@ impl ControlFile {
     /// there are no entities but the five of XML, and nothing can expand); the root is not `DTSControl`;
     /// nested deeper than [`DEPTH_MAX`]; not well-formed; cut off; more after the end.
     pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        if bytes.len() > SIZE_MAX {
-            return Err(ReadError::TooLarge { size: bytes.len() });
-        }
-        let text = decode::to_text(bytes)?;
-        if text.trim_matches(xml::is_space).is_empty() {
-            return Err(ReadError::Empty);
-        }
-        let mut parser = Parser::new(&text);
-        if let Some(offset) = text.find(|c| !xml::is_char(c)) {
-            let reason = "a character that XML forbids; take control characters out";
-            return Err(ReadError::Malformed { at: parser.position(offset), reason });
-        }
-        parser.root()?;
-        let control = control_file(&mut parser)?;
-        parser.end()?;
-        Ok(control)
+        read_with_layout(bytes).map(|(control, _)| control)
     }
 }
 
-fn control_file(parser: &mut Parser<'_>) -> Result<ControlFile, ReadError> {
+/// Where things stand in a control file and how they were written: what [`lint`](crate::lint) goes by. Holds
+/// private values and does not print.
+pub(crate) struct Layout {
+    /// How the bytes are text.
+    pub(crate) form: Form,
+    /// Whether white space stands before the XML declaration, which XML forbids.
+    pub(crate) late_declaration: bool,
+    /// The root's start tag.
+    pub(crate) root: Position,
+    /// The children of the root, in the order found.
+    pub(crate) elements: Vec<Placed>,
+    /// The first text that stands between elements.
+    pub(crate) stray: Option<Position>,
+}
+
+/// One child of the root.
+pub(crate) struct Placed {
+    /// Its start tag.
+    pub(crate) at: Position,
+    /// As it is written, without a prefix.
+    pub(crate) name: String,
+    /// Its canonical name, when it is an element that control files have.
+    pub(crate) known: Option<&'static str>,
+    /// Whether the same element stands before it, so that this one does not count.
+    pub(crate) repeated: bool,
+    /// Its value, trimmed; the source of what it holds when it is unknown.
+    pub(crate) value: String,
+}
+
+/// [`ControlFile::read`], with the layout.
+pub(crate) fn read_with_layout(bytes: &[u8]) -> Result<(ControlFile, Layout), ReadError> {
+    if bytes.len() > SIZE_MAX {
+        return Err(ReadError::TooLarge);
+    }
+    let (text, form) = decode::to_text(bytes)?;
+    let content = text.trim_start_matches(xml::is_space);
+    if content.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    let late_declaration = content.len() < text.len() && content.starts_with("<?xml");
+    let mut parser = Parser::new(&text);
+    if let Some(offset) = text.find(|c| !xml::is_char(c)) {
+        let (reason, fix) = ("a character that XML forbids", "take control characters out");
+        return Err(ReadError::Malformed { at: parser.position(offset), reason, fix });
+    }
+    parser.root()?;
+    let root = parser.place();
+    let mut elements = Vec::new();
+    let control = control_file(&mut parser, &mut elements)?;
+    parser.end()?;
+    let stray = parser.stray();
+    Ok((control, Layout { form, late_declaration, root, elements, stray }))
+}
+
+fn control_file(parser: &mut Parser<'_>, elements: &mut Vec<Placed>) -> Result<ControlFile, ReadError> {
     let mut control =
         ControlFile { message_type: MessageType::Other(String::new()), ..ControlFile::default() };
     let mut seen: Vec<&'static str> = Vec::new();
     parser.children(|parser, name| {
-        let Some(known) = known_name(&name) else {
-            let content = parser.source()?;
-            control.unknown.push(UnknownElement { name, content });
-            return Ok(());
+        let (at, known) = (parser.place(), known_name(&name));
+        let repeated = known.is_some_and(|known| seen.contains(&known));
+        let value = match known {
+            Some(_) if repeated => parser.source()?,
+            Some(STATUS_RECORD) => {
+                control.status = Some(status_record(parser)?);
+                String::new()
+            }
+            Some(known) => {
+                let value = parser.value()?;
+                set(&mut control, known, value.clone());
+                value
+            }
+            None => {
+                let content = parser.source()?;
+                control.unknown.push(UnknownElement { name: name.clone(), content: content.clone() });
+                content
+            }
         };
-        if seen.contains(&known) {
-            return parser.source().map(drop);
-        }
-        seen.push(known);
-        if known == STATUS_RECORD {
-            control.status = Some(status_record(parser)?);
-        } else {
-            let value = parser.value()?;
-            set(&mut control, known, value);
-        }
+        seen.extend(known);
+        elements.push(Placed { at, name, known, repeated, value });
         Ok(())
     })?;
     Ok(control)
@@ -109,30 +154,36 @@ fn status_record(parser: &mut Parser<'_>) -> Result<StatusRecord, ReadError> {
     })
 }
 
+/// The elements that control files have (`dts-file-interface.md` 3.2).
+pub(crate) const ELEMENTS: [&str; 19] = [
+    "Version",
+    "AddressType",
+    "MessageType",
+    "From_DTS",
+    "To_DTS",
+    "From_ESMTP",
+    "To_ESMTP",
+    "Subject",
+    "LocalId",
+    "DTSId",
+    "PartnerId",
+    "Compress",
+    "Encrypted",
+    "WorkflowId",
+    "ProcessId",
+    "DataChecksum",
+    "IsCompressed",
+    "AllowChunking",
+    STATUS_RECORD,
+];
+
 /// The canonical name of a known element (`dts-file-interface.md` 3.2, "Spelling").
 fn known_name(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "Version" => "Version",
-        "AddressType" => "AddressType",
-        "MessageType" => "MessageType",
-        "From_DTS" => "From_DTS",
-        "To_DTS" => "To_DTS",
-        "From_ESMTP" => "From_ESMTP",
-        "To_ESMTP" => "To_ESMTP",
-        "Subject" => "Subject",
-        "LocalId" => "LocalId",
-        "DTSId" => "DTSId",
-        "PartnerId" | "PartnerIdentifier" => "PartnerId",
-        "Compress" => "Compress",
-        "Encrypted" => "Encrypted",
-        "WorkflowId" => "WorkflowId",
-        "ProcessId" => "ProcessId",
-        "DataChecksum" | "DataCheckSum" => "DataChecksum",
-        "IsCompressed" => "IsCompressed",
-        "AllowChunking" => "AllowChunking",
-        "StatusRecord" => STATUS_RECORD,
-        _ => return None,
-    })
+    match name {
+        "PartnerIdentifier" => Some("PartnerId"),
+        "DataCheckSum" => Some("DataChecksum"),
+        _ => ELEMENTS.into_iter().find(|known| *known == name),
+    }
 }
 
 fn set(control: &mut ControlFile, name: &'static str, value: String) {
@@ -166,7 +217,7 @@ fn set(control: &mut ControlFile, name: &'static str, value: String) {
 }
 
 /// The words for yes are those that MESH itself takes in its headers (`mesh-api.md` 4.8).
-fn flag(value: &str) -> Option<bool> {
+pub(crate) fn flag(value: &str) -> Option<bool> {
     let is_one_of = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(value));
     if is_one_of(["Y", "YES", "T", "TRUE", "ON", "1"]) {
         Some(true)

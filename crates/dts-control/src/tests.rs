@@ -3,6 +3,7 @@
 mod checking;
 mod examples;
 mod hostile;
+mod linting;
 mod reading;
 
 use crate::{ControlFile, ReadError};

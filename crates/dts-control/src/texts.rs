@@ -26,8 +26,6 @@ pub const POLL_FAILED: &str = "Mailbox poll failed; see the log.";
 pub const POLL_NOT_TRUSTED: &str = "Mailbox poll failed: server certificate is not trusted.";
 /// Of code 17.
 pub const POLL_LOGIN_REFUSED: &str = "Mailbox poll failed: authentication was refused.";
-/// Of code 01. No text is known; this follows the one of 02.
-pub const CONTROL_FILE_UNREADABLE: &str = "Control file is missing or inaccessible.";
 /// Of code 02.
 pub const DATA_FILE_UNREADABLE: &str = "Data file is missing or inaccessible.";
 /// Of code 07.

@@ -144,9 +144,10 @@ impl Recipient {
         &self.0
     }
 
-    /// Whether MESH is to find the mailbox from a patient's details.
+    /// Whether MESH is to find the mailbox from a patient's details. Case does not count: MESH reads recipients in
+    /// upper case, and whose details they are does not depend on it.
     pub fn is_routing_address(&self) -> bool {
-        self.0.starts_with(ROUTING_PREFIX)
+        self.0.get(..ROUTING_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(ROUTING_PREFIX))
     }
 }
 
@@ -336,6 +337,11 @@ mod tests {
         let local_id: LocalId = "canary".parse().expect("a local id");
         assert_eq!(format!("{recipient} {recipient:?}"), "GPPROVIDER_… Recipient(GPPROVIDER_…)");
         assert_eq!(format!("{local_id:?}"), "LocalId(…)");
+        let recipient: Recipient =
+            "GpProvider_9990548609_19550109_Sample".parse().expect("a routing address");
+        assert_eq!(format!("{recipient} {recipient:?}"), "GPPROVIDER_… Recipient(GPPROVIDER_…)");
+        let mailbox: Recipient = "GPPROVIDÉR".parse().expect("a recipient");
+        assert_eq!(mailbox.to_string(), "GPPROVIDÉR");
     }
 
     #[test]

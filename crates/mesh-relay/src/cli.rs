@@ -15,13 +15,13 @@ use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop_file::StopFile;
-use crate::{demo, hand, identity, records, sandbox, stop};
+use crate::{demo, hand, identity, lint, records, sandbox, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
-/// It could not be done, or ended with an error.
+/// It could not be done, or ended with an error; of `lint`, a control file has one.
 pub const EXIT_FAILED: u8 = 1;
-/// The command line or the configuration is wrong; nothing was begun.
+/// The command line or the configuration is wrong, and nothing was begun; of `lint`, a file cannot be opened.
 pub const EXIT_USAGE: u8 = 2;
 /// By hand: MESH may have done what was asked, and no answer tells.
 pub const EXIT_UNKNOWN: u8 = 3;
@@ -51,6 +51,7 @@ of a script that is kept.";
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
+                  Of lint: 0 no errors, 1 errors, 2 a file that cannot be opened.\n\
                   Of send, inbox, get, ack, track and lookup also: 3 unknown whether it took effect, 4 refused for \
                   good, 5 credentials or certificate, 6 no such message or no longer available.\n\
                   MESH_RELAY_LOG sets how much is logged, for instance MESH_RELAY_LOG=debug."
@@ -73,6 +74,8 @@ pub enum Command {
     Import(java_client::ImportArgs),
     /// Check a configuration: every fault with file, line, column and a hint
     Check(CheckArgs),
+    /// Say what is wrong with control files, and where, before they are put in OUT
+    Lint(lint::LintArgs),
     /// Run the MESH server alone, for tests and rehearsals
     Sandbox(Box<SandboxArgs>),
     /// The journal
@@ -116,7 +119,7 @@ pub struct CheckArgs {
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
-        Command::Demo(_) => "warn",
+        Command::Demo(_) | Command::Lint(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
@@ -140,6 +143,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args)),
         Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
         Command::Records(command) => runtime.block_on(records::run(*command)),
         Command::Hand(command) => runtime.block_on(hand::run(*command)),

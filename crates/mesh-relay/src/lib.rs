@@ -4,6 +4,7 @@
 //! |---|---|
 //! | commands, exit codes | [`cli`] |
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
+//! | what is wrong with control files | [`lint`] |
 //! | the journal: messages, show, report, audit | [`records`] |
 //! | configuration to settings | [`settings`] |
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
@@ -23,6 +24,7 @@ pub mod hand;
 pub mod identity;
 pub mod java_client;
 pub mod journal;
+pub mod lint;
 pub mod mesh_port;
 pub mod records;
 pub mod relay;

@@ -32,7 +32,7 @@ fn the_sender_must_be_the_mailbox() {
 #[test]
 fn there_must_be_a_recipient_of_any_shape() {
     assert_eq!(fault(|control| control.to_dts = " ".to_owned()), send("08", "TO_DTS missing"));
-    for shape in ["qqqhc002", "GPPROVIDER_9999999999_19700101_EXAMPLE-O'NAME", &"x".repeat(500)] {
+    for shape in ["qqqhc002", "GPPROVIDER_9999999999_19700101_EXAMPLE-O'NAME", &"x".repeat(100)] {
         assert_eq!(fault(|control| control.to_dts = shape.to_owned()), None);
     }
 }
@@ -52,7 +52,13 @@ fn address_types() {
         refused
     );
     let text = with("").replace(">DTS<", "> smtp <");
-    assert_eq!(read(&text).address_type, AddressType::Smtp);
+    assert_eq!(read(&text).address_type.meant(), Some(AddressType::Smtp));
+    let dts = read(&with("").replace(">DTS<", ">dts<"));
+    assert_eq!(
+        (dts.address_type.as_str(), dts.check("ZZZHC001")),
+        ("dts", Ok(())),
+        "check 19: as the app wrote it"
+    );
     let text = with("").replace("<AddressType>DTS</AddressType>", "");
     assert_eq!(read(&text).check("ZZZHC001"), Ok(()));
 }
@@ -92,14 +98,50 @@ fn there_must_be_a_workflow() {
 
 #[test]
 fn values_must_fit_in_a_header() {
-    let text = "Malformed control file: control character in Subject".to_owned();
-    for subject in ["two\nlines", "a\ttab", "a\u{7f}"] {
+    let text = "Malformed control file: control character in Subject; \
+                take line breaks, tabs and their like out"
+        .to_owned();
+    for subject in ["two\nlines", "a\ttab", "a\u{7f}", "a\u{85}b"] {
         let found = fault(|control| control.subject = Some(subject.to_owned()));
         assert_eq!(found, Some((Event::Transfer, "06", text.clone())));
     }
     for fine in ["", "it's : & < > \"", "Zoë — 中文"] {
         assert_eq!(fault(|control| control.subject = Some(fine.to_owned())), None);
     }
+}
+
+#[test]
+fn values_must_keep_the_limits_of_mesh() {
+    let said = |change: &dyn Fn(&mut ControlFile)| {
+        fault(change).map(|(event, code, text)| (event.to_string(), code, text))
+    };
+    let malformed = |text: &str| Some(("TRANSFER".to_owned(), "06", text.to_owned()));
+    type Set = fn(&mut ControlFile, String);
+    let elements: [(&str, usize, Set); 7] = [
+        ("To_DTS", 100, |control, value| control.to_dts = value),
+        ("WorkflowId", 300, |control, value| control.workflow_id = Some(value)),
+        ("Subject", 500, |control, value| control.subject = Some(value)),
+        ("LocalId", 300, |control, value| control.local_id = Some(value)),
+        ("PartnerId", 500, |control, value| control.partner_id = Some(value)),
+        ("ProcessId", 300, |control, value| control.process_id = Some(value)),
+        ("DataChecksum", 100, |control, value| control.data_checksum = Some(value)),
+    ];
+    for (element, most, set) in elements {
+        assert_eq!(said(&|control| set(control, "x".repeat(most))), None, "{element}");
+        let text = format!(
+            "{element} has {} characters, more than the {most} that MESH takes; shorten it",
+            most + 1
+        );
+        assert_eq!(said(&|control| set(control, "x".repeat(most + 1))), malformed(&text));
+        let address = said(&|control| set(control, "HTTPS://example.test/x".to_owned()));
+        let text = format!("{element} begins with a web address, which MESH refuses; take it out");
+        let refused = ["To_DTS", "WorkflowId", "DataChecksum"].contains(&element);
+        let expected = refused.then(|| malformed(&text)).flatten();
+        assert_eq!(address.filter(|(.., said)| !said.contains("other than")), expected, "{element}");
+    }
+    let checksum = |text: &str| said(&|control| control.data_checksum = Some(text.to_owned()));
+    assert_eq!(checksum("sha256: 0a-1b/2c"), None);
+    assert_eq!(checksum("a+b=").map(|(.., text)| text.contains("DataChecksum holds")), Some(true));
 }
 
 #[test]

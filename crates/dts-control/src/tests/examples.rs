@@ -2,8 +2,8 @@
 
 use super::read;
 use crate::{
-    AddressType, ControlFile, Event, Fault, LineEnd, MessageType, Status, StatusRecord, codes, esmtp_address,
-    texts,
+    AddressType, ControlFile, Event, Fault, LineEnd, MessageType, ReadError, Status, StatusRecord, codes,
+    esmtp_address, texts,
 };
 
 const A: &str = "\
@@ -286,10 +286,10 @@ fn g_is_a_refused_message() {
 #[test]
 fn i_of_unreadable_files() {
     let at = "2026-07-01T09:00:00Z".parse().expect("a timestamp");
-    let record = Fault::unreadable_control_file().status_record(at);
+    let record = Fault::unreadable(None, &ReadError::Empty).status_record(at);
     assert_eq!((record.event, record.status, record.code.as_str()), (Event::Collect, Status::Error, "01"));
     assert_eq!(record.date_time, "20260701100000");
-    let record = Fault::unreadable_data_file().status_record(at);
+    let record = Fault::no_data().status_record(at);
     assert_eq!((record.event, record.status, record.code.as_str()), (Event::Collect, Status::Error, "02"));
     assert_eq!(record.description, "Data file is missing or inaccessible.");
 }
