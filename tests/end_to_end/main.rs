@@ -1,5 +1,6 @@
 //! The binary, run as a user runs it: folders on one side, a MESH server on the other.
 
+mod bad_days;
 mod bad_input;
 mod by_hand;
 mod carrying;

@@ -13,6 +13,9 @@ use relay_testkit::wait::eventually;
 /// Names the Python interpreter of the environment that holds `mesh-sandbox` and `mesh-client`.
 const PYTHON: &str = "MESH_RELAY_TEST_PYTHON";
 
+/// An account without rights of its own.
+const NOBODY: &str = "65534";
+
 pub const ALICE: &str = "X26ABC1";
 pub const BOB: &str = "X26ABC2";
 
@@ -91,6 +94,27 @@ impl Site {
         Relay::start(&self.path("relay.toml")).await
     }
 
+    /// As [`Self::run`], by an account that has no more rights than any other. The place is made its own.
+    pub async fn run_unprivileged(&self) -> Relay {
+        let (place, program) = (self.folder.path(), self.path("mesh-relay"));
+        for root in [&self.alice, &self.bob] {
+            for folder in ["IN", "OUT", "SENT", "FAILED", "TEMP"] {
+                fs::create_dir_all(root.folder(folder)).expect("a folder");
+            }
+        }
+        // The build folder may be out of its reach.
+        if fs::hard_link(binary(), &program).is_err() {
+            fs::copy(binary(), &program).expect("a copy of the program");
+        }
+        let owned = Command::new("chown").args(["-R", &format!("{NOBODY}:{NOBODY}")]).arg(place).status();
+        assert!(owned.expect("chown").success(), "only root can run this test");
+        let config = self.path("relay.toml");
+        let mut command = Command::new("setpriv");
+        let identity = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"];
+        command.args(identity).arg(program).args(["run", "--config"]).arg(&config);
+        Relay::spawn_as(command, &config).running().await
+    }
+
     /// How many outbound messages the journal has in a state.
     pub fn outbound(&self, state: &str) -> i64 {
         let Ok(journal) = rusqlite::Connection::open(self.path("journal.db")) else {
@@ -136,12 +160,16 @@ impl Relay {
     }
 
     fn spawn_on(option: &str, config: &Path) -> Self {
+        let mut command = Command::new(binary());
+        command.args(["run", option]).arg(config);
+        Self::spawn_as(command, config)
+    }
+
+    fn spawn_as(mut command: Command, config: &Path) -> Self {
         let number = std::process::id();
         let log = config.with_file_name(format!("relay-{number}-{}.log", fastrand()));
         let file = File::create(&log).expect("a log");
-        let child = Command::new(binary())
-            .args(["run", option])
-            .arg(config)
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)

@@ -52,7 +52,7 @@ impl FolderSink {
 
     /// Writes data and control file where no reader looks, durably.
     async fn stage(&self, message: Inbound<'_>) -> Result<Sealed, PutError> {
-        let Inbound { download, body, mailbox, held, progress, .. } = message;
+        let Inbound { download, body, mailbox, held, progress, reported_recipient, .. } = message;
         let id = download.message_id.to_string();
         let folders = Arc::clone(&self.folders);
         let mut stage = blocking(move || match Stage::go_on(&folders.temp, &id, held, folders.access) {
@@ -65,7 +65,13 @@ impl FolderSink {
         if download.kind == MessageKind::Data {
             stage = write_body(stage, body, held, progress).await?;
         }
-        let control = control_file(&self.config, download, mailbox.as_str(), self.clock.now());
+        let control = control_file(
+            &self.config,
+            download,
+            mailbox.as_str(),
+            reported_recipient.as_deref(),
+            self.clock.now(),
+        );
         let text = match self.config.profile {
             Profile::Mesh => control.write(LineEnd::platform()),
             Profile::Dts => control.write_dts_era(LineEnd::platform()),
@@ -270,14 +276,20 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 /// The control file of a received message (3.6 and example D) or report (4.5 and example H).
-fn control_file(config: &Config, download: &Download, mailbox: &str, now: Timestamp) -> ControlFile {
+fn control_file(
+    config: &Config,
+    download: &Download,
+    mailbox: &str,
+    recipient: Option<&str>,
+    now: Timestamp,
+) -> ControlFile {
     let report = download.kind == MessageKind::Report;
     let status = match status(download, report, now) {
         status if config.two_digit_codes => status.with_two_digit_code(),
         status => status,
     };
     let control = received(download, mailbox, report, status);
-    if report { as_configured(control, config.server_reports, download, mailbox) } else { control }
+    if report { as_configured(control, config.server_reports, download, mailbox, recipient) } else { control }
 }
 
 /// Addresses and ids of a report of MESH's. Its headers name the recipient of the message that it is about in one place
@@ -287,9 +299,11 @@ fn as_configured(
     ServerReports { swap, own_id }: ServerReports,
     download: &Download,
     mailbox: &str,
+    recipient: Option<&str>,
 ) -> ControlFile {
-    let is_other = |address: &&String| !address.is_empty() && !address.eq_ignore_ascii_case(mailbox);
-    let other = [&download.from, &download.to].into_iter().find(is_other).cloned().unwrap_or_default();
+    let is_other = |address: &&str| !address.is_empty() && !address.eq_ignore_ascii_case(mailbox);
+    let named = [&*download.from, &*download.to, recipient.unwrap_or_default()];
+    let other = named.into_iter().find(is_other).unwrap_or_default().to_owned();
     let other_smtp = if other.is_empty() { String::new() } else { esmtp_address(&other) };
     let recipient = (other, other_smtp);
     let own = (mailbox.to_owned(), esmtp_address(mailbox));
@@ -396,6 +410,7 @@ mod tests {
             relay_id: RelayId(uuid::Uuid::nil()),
             mailbox: &"X26ABC1".parse().expect("a mailbox"),
             download: &download,
+            reported_recipient: None,
             body: body.boxed(),
             held: Held::default(),
             progress: Box::new(move || match whole.load(Ordering::Relaxed) {

@@ -23,8 +23,11 @@ use crate::worker::{Kept, Leftover, Worker};
 const PAIRS_MAX: usize = 64;
 /// Pause between two looks at OUT because of file-system events, so that a thousand events cost a few.
 const EVENT_PAUSE: Duration = Duration::from_millis(50);
-/// Pause before a pair that could not be worked on is tried again.
-const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
+/// Pause before a pair that could not be worked on is tried again; doubles from there. Other processes lock files for
+/// seconds (9, Q14).
+const UNREADABLE_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause before a pair that could not be worked on is tried again.
+const UNREADABLE_MAX: Duration = Duration::from_secs(60);
 
 /// Pause before the journal is asked again what the last run left.
 const JOURNAL_RETRY: Duration = Duration::from_secs(5);
@@ -198,6 +201,8 @@ struct OutFolder {
     /// When the next look is due, whatever happens.
     look_at: Instant,
     resting: HashMap<String, Instant>,
+    /// How often in a row each pair could not be worked on.
+    unreadable: HashMap<String, u32>,
     /// Pairs that were offered and have not ended, by control file. Should one change or go, its message ends.
     unended: HashMap<String, SourceKey>,
     /// Since when the control file of an unended pair has been missing.
@@ -225,6 +230,7 @@ impl OutFolder {
             looked_at: Instant::now(),
             look_at: Instant::now(),
             resting: HashMap::new(),
+            unreadable: HashMap::new(),
             unended: HashMap::new(),
             missing: HashMap::new(),
             leftovers: VecDeque::new(),
@@ -301,6 +307,7 @@ impl OutFolder {
                 "files in OUT whose names are not UTF-8 are not sent; rename them"
             );
         }
+        self.unreadable.retain(|control, _| look.present.contains(control) || resting.contains_key(control));
         self.ready = look.ready.into();
         self.withdraw_missing(&look.present, now, work, tasks);
         self.look_at = look.next.map_or(self.look_at, |next| next.min(self.look_at));
@@ -356,6 +363,7 @@ impl OutFolder {
         let now = Instant::now();
         let kept = match done.result {
             Ok(Ok(())) => {
+                self.unreadable.remove(&done.control);
                 self.unended.remove(&done.control);
                 if self.told.take().is_some() {
                     tracing::info!(%adapter, "sending goes on");
@@ -366,7 +374,7 @@ impl OutFolder {
             Err(error) => {
                 let panicked = error.is_panic();
                 tracing::error!(%adapter, panicked, "work on a pair broke off; it stays in OUT for another try");
-                self.resting.insert(done.control, now + UNREADABLE_RETRY);
+                self.rest(done.control, now);
                 return;
             }
         };
@@ -385,15 +393,23 @@ impl OutFolder {
             Kept::Unreadable(error) => {
                 let folder = work.folders.out.display();
                 tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
-                self.resting.insert(done.control, now + UNREADABLE_RETRY);
+                self.rest(done.control, now);
             }
             Kept::Unreported(error) => {
                 let folder = work.folders.inbox.display();
                 tracing::warn!(%adapter, %folder, %error, "a collect report cannot be written; its pair is not sent before");
-                self.resting.insert(done.control, now + UNREADABLE_RETRY);
+                self.rest(done.control, now);
             }
             Kept::Changed => self.is_changed = true,
         }
+    }
+
+    /// Lets a pair rest that could not be worked on.
+    fn rest(&mut self, control: String, now: Instant) {
+        let times = self.unreadable.entry(control.clone()).or_default();
+        let pause = UNREADABLE_FIRST.saturating_mul(1 << (*times).min(16)).min(UNREADABLE_MAX);
+        *times += 1;
+        self.resting.insert(control, now + pause);
     }
 
     fn tell(&mut self, outage: String) {

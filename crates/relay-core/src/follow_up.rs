@@ -142,7 +142,8 @@ impl FollowUp {
                 }
                 Applied::Quietly => {}
             }
-            return Ok(Reported::Joined(format!("a report on message {relay_id}")));
+            let note = format!("a report on message {relay_id}");
+            return Ok(Reported::Joined { note, recipient: record.recipient });
         }
     }
 
@@ -183,7 +184,12 @@ impl FollowUp {
 /// What came of a report.
 pub(crate) enum Reported {
     /// It was joined to its message.
-    Joined(String),
+    Joined {
+        /// In words for people.
+        note: String,
+        /// Who the message was for, if that was read.
+        recipient: Option<String>,
+    },
     /// The journal knows no such message.
     Unknown(String),
     /// Its message has not ended; the report has to wait.

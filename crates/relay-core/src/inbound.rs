@@ -164,9 +164,14 @@ impl Receiver<'_> {
         };
         let Incoming { download, body, progress } = incoming;
         let mut seen = Seen { details: Some(details(&download)), note: None };
+        let mut reported_recipient = None;
         if download.kind == MessageKind::Report {
             match self.follow_up.report(&download).await? {
-                Reported::Joined(note) | Reported::Unknown(note) => seen.note = Some(note),
+                Reported::Joined { note, recipient } => {
+                    seen.note = Some(note);
+                    reported_recipient = recipient;
+                }
+                Reported::Unknown(note) => seen.note = Some(note),
                 Reported::UnderWay => return Err(ReceiveError::UnderWay),
             }
         } else if !self.takes(&download.workflow) {
@@ -175,7 +180,16 @@ impl Receiver<'_> {
             self.ledger.advance_inbound(entry, state, seen).await?;
             return Ok(None);
         }
-        let message = Inbound { relay_id, mailbox, download: &download, body, held, progress, attempt };
+        let message = Inbound {
+            relay_id,
+            mailbox,
+            download: &download,
+            reported_recipient,
+            body,
+            held,
+            progress,
+            attempt,
+        };
         match self.sink.deliver(message).await {
             Ok(receipt) => Ok(Some((receipt, seen))),
             Err(error) if error.class == FailureClass::Permanent => {

@@ -15,6 +15,9 @@ pub struct Inbound<'a> {
     pub mailbox: &'a MailboxId,
     /// Its metadata.
     pub download: &'a Download,
+    /// On a report: who the message was for that it is about, where the journal knows that. In a form that identifies no
+    /// patient.
+    pub reported_recipient: Option<String>,
     /// Its bytes, chunks joined and transport compression undone, behind those that the sink held. Empty on a report.
     pub body: PayloadStream,
     /// Where the body begins: what [`Sink::held`] said, or nothing when that could not be had.
