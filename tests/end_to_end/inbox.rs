@@ -258,6 +258,7 @@ async fn send(world: &World, key: &str, local_id: &str) -> MessageId {
     let message = SourceMessage {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         fingerprint: None,
+        reply: None,
         order_key: None,
         envelope,
         payload: Payload::from_bytes(b"letter".to_vec()),

@@ -20,7 +20,7 @@ fn refused() -> Refused {
         description: String::new(),
         message_id: None,
     };
-    Refused { key: message("a", "L1", 9).key, mailbox: mailbox(), rejection }
+    Refused { key: message("a", "L1", 9).key, mailbox: mailbox(), rejection, reply: None }
 }
 
 /// A bench on which one message was sent and another one waits.

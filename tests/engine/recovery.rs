@@ -74,6 +74,7 @@ async fn ten_thousand_unfinished_messages_are_recovered_in_seconds() {
                 length: payload.length(),
             }),
             tell: false,
+            reply: None,
             state: state(number),
             at,
         };

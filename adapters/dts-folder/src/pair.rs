@@ -168,7 +168,7 @@ fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: 
             description: fault.description,
             message_id: None,
         };
-        Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection })
+        Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection, reply: None })
     };
     let data = match &ready.data {
         Some((name, identity)) => DataFile::Here { name, length: identity.length() },
@@ -217,6 +217,7 @@ fn message(
         // The key stands for content and data file.
         key,
         fingerprint: None,
+        reply: None,
         order_key: None,
         envelope,
         payload: Payload::new(identity.length(), Arc::new(file)),

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use mesh_api::MailboxId;
 use thiserror::Error;
 
 use crate::clock::RelayId;
@@ -30,6 +31,12 @@ pub struct DeliveryEvent {
     pub id: EventId,
     /// How its source knows the message.
     pub source: SourceKey,
+    /// The sending mailbox.
+    pub mailbox: MailboxId,
+    /// Agreed kind of traffic, if the message could be read.
+    pub workflow: Option<String>,
+    /// What the adapter gave along with the message: [`SourceMessage::reply`](crate::SourceMessage::reply).
+    pub reply: Option<String>,
     /// When it happened.
     pub at: Timestamp,
     /// Where the message was from then on.

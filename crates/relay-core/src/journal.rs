@@ -51,6 +51,8 @@ pub struct NewOutbound {
     pub details: Option<OutboundDetails>,
     /// Whether its changes are told to its source's system.
     pub tell: bool,
+    /// What its adapter needs to tell them: [`SourceMessage::reply`](crate::SourceMessage::reply).
+    pub reply: Option<String>,
     /// The state it starts in.
     pub state: OutboundState,
     /// Now.

@@ -173,6 +173,7 @@ impl RelayHandle {
         NewOutbound {
             fingerprint: message.fingerprint.clone(),
             details: Some(details),
+            reply: message.reply.clone(),
             ..self.new_outbound(message.key.clone(), envelope.from.clone(), state)
         }
     }
@@ -207,6 +208,7 @@ impl RelayHandle {
         let _busy = engine.hold(&refused.key).await;
         let state = OutboundState::Rejected(refused.rejection.clone());
         let new = self.new_outbound(refused.key.clone(), refused.mailbox, state);
+        let new = NewOutbound { reply: refused.reply, ..new };
         let mut outbound = self.begin(new).await?;
         if outbound.ended().is_none() {
             // Seen before, and unusable now: its data file is gone, say.
@@ -266,7 +268,18 @@ impl RelayHandle {
         let at = self.engine.clock.now();
         let relay_id = self.engine.chance.relay_id(at);
         let Terms { reuse, tell } = self.terms;
-        NewOutbound { relay_id, source, reuse, fingerprint: None, mailbox, details: None, tell, state, at }
+        NewOutbound {
+            relay_id,
+            source,
+            reuse,
+            fingerprint: None,
+            mailbox,
+            details: None,
+            tell,
+            reply: None,
+            state,
+            at,
+        }
     }
 
     async fn begin(&self, new: NewOutbound) -> Result<Outbound, Deferral> {

@@ -61,6 +61,9 @@ pub struct SourceMessage {
     /// Hash of its content, where the key does not stand for that: a key that comes again with another one is
     /// parked.
     pub fingerprint: Option<String>,
+    /// What the adapter needs to tell the message's system of its changes, such as where it listens, in a form of the
+    /// adapter's own. Comes back with each [`DeliveryEvent`](crate::DeliveryEvent).
+    pub reply: Option<String>,
     /// Messages of a mailbox with the same order key go one after the other, in the order in which they were offered.
     pub order_key: Option<String>,
     /// Its metadata.
@@ -82,6 +85,8 @@ pub struct Refused {
     pub mailbox: MailboxId,
     /// What is wrong with it.
     pub rejection: Rejection,
+    /// As [`SourceMessage::reply`].
+    pub reply: Option<String>,
 }
 
 /// How a message ended for its source.
@@ -249,6 +254,7 @@ mod tests {
         ] {
             let message = SourceMessage {
                 fingerprint: None,
+                reply: None,
                 order_key: None,
                 key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
                 envelope: envelope.clone(),

@@ -56,6 +56,7 @@ pub fn message(number: u64, state: OutboundState) -> NewOutbound {
             length: 20_000,
         }),
         tell: false,
+        reply: None,
         state,
         at: at(number),
     }

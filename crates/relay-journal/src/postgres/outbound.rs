@@ -54,9 +54,9 @@ async fn insert(session: &Session, new: &NewOutbound) -> Result<Option<Entry>, F
     const SQL: &str = "INSERT INTO mesh_relay.outbound
             (relay_id, adapter, source_key, key_hash, key_held, key_returns, fingerprint, mailbox, recipient, workflow,
              local_id, file_name, length, message_id, tell, received_at, state_name, state, version, updated_at,
-             first_words, words)
+             first_words, words, reply)
         VALUES ($1, $2, $3, $4, TRUE, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $15,
-            $19::text::tsvector, $19::text::tsvector || $20::text::tsvector)
+            $19::text::tsvector, $19::text::tsvector || $20::text::tsvector, $21)
         ON CONFLICT DO NOTHING";
     let state = Stored::outbound(&new.state)?;
     let details = new.details.as_ref();
@@ -99,6 +99,7 @@ async fn insert(session: &Session, new: &NewOutbound) -> Result<Option<Entry>, F
                 &integer(FIRST_VERSION),
                 &first_words,
                 &words::vector([message_id]),
+                &new.reply,
             ],
         )
         .await?;

@@ -19,7 +19,9 @@ pub(crate) async fn untold(
     except: &[RelayId],
     limit: u32,
 ) -> Result<Vec<DeliveryEvent>, Fault> {
-    const SQL: &str = "SELECT event.relay_id, sequence, source_key, at, event.state, note
+    const SQL: &str =
+        "SELECT event.relay_id, sequence, source_key, mailbox, workflow, reply, at, event.state,
+            note
         FROM mesh_relay.event JOIN mesh_relay.outbound ON outbound.relay_id = event.relay_id
         WHERE untold_to = $1 AND event.relay_id <> ALL ($2) ORDER BY place LIMIT $3";
     let except: Vec<Uuid> = except.iter().map(|id| id.0).collect();
@@ -31,6 +33,9 @@ pub(crate) async fn untold(
                 sequence: value::count(row, "sequence")?,
             },
             source: SourceKey { adapter: adapter.to_owned(), message: value::get(row, "source_key")? },
+            mailbox: value::mailbox(row, "mailbox")?,
+            workflow: value::get(row, "workflow")?,
+            reply: value::get(row, "reply")?,
             at: value::get(row, "at")?,
             state: value::state(row, "state")?,
             note: value::get(row, "note")?,

@@ -150,7 +150,8 @@ pub(crate) fn untold(
     let except: Vec<String> = except.iter().map(|id| format!("\"{}\"", id.0.simple())).collect();
     let except = format!("[{}]", except.join(","));
     let mut statement = connection.prepare_cached(
-        "SELECT event.relay_id, sequence, at, event.state, note, adapter, source_key
+        "SELECT event.relay_id, sequence, at, event.state, note, adapter, source_key, mailbox, workflow,
+             reply
          FROM event JOIN outbound ON outbound.relay_id = event.relay_id
          WHERE untold = ?1 AND event.relay_id NOT IN (SELECT unhex(value) FROM json_each(?2))
          ORDER BY number LIMIT ?3",
@@ -165,6 +166,9 @@ pub(crate) fn untold(
                 adapter: value::text(row, "adapter")?,
                 message: value::text(row, "source_key")?,
             },
+            mailbox: value::mailbox(row, "mailbox")?,
+            workflow: value::optional_text(row, "workflow")?,
+            reply: value::optional_text(row, "reply")?,
             at: value::time(row, "at")?,
             state: value::state(row, "state")?,
             note: value::optional_text(row, "note")?,

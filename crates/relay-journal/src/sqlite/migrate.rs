@@ -9,7 +9,11 @@ use super::fault::Fault;
 const APPLICATION_ID: i64 = 0x4D52_4A31;
 
 /// Every step from an empty file to today's tables. A released step is never changed; a new one is added.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The step that made the audit chain, which SQL cannot compute.
 const CHAINED_BY: i64 = 2;

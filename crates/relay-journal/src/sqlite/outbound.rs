@@ -28,11 +28,11 @@ pub(crate) fn begin(connection: &Connection, new: NewOutbound) -> Result<Begin<O
     connection
         .prepare_cached(
             "INSERT INTO outbound (relay_id, adapter, source_key, key_stays, fingerprint, mailbox, recipient,
-                 workflow, local_id, file_name, length, message_id, tell, received_at, state_name, state, version,
-                 updated_at)
+                 workflow, local_id, file_name, length, message_id, tell, reply, received_at, state_name, state,
+                 version, updated_at)
              VALUES (:relay_id, :adapter, :source_key, :key_stays, :fingerprint, :mailbox, :recipient,
-                 :workflow, :local_id, :file_name, :length, :message_id, :tell, :at, :state_name, :state, :version,
-                 :at)",
+                 :workflow, :local_id, :file_name, :length, :message_id, :tell, :reply, :at, :state_name, :state,
+                 :version, :at)",
         )?
         .execute(named_params! {
             ":relay_id": new.relay_id.0.as_bytes(),
@@ -48,6 +48,7 @@ pub(crate) fn begin(connection: &Connection, new: NewOutbound) -> Result<Begin<O
             ":length": details.map(|details| integer(details.length)),
             ":message_id": new.state.message_id().map(MessageId::as_str),
             ":tell": new.tell,
+            ":reply": new.reply,
             ":at": micros(new.at),
             ":state_name": stored.name,
             ":state": stored.json,

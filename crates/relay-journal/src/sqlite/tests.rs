@@ -58,6 +58,7 @@ fn outbound(number: u128, key: &str) -> NewOutbound {
             length: 17,
         }),
         tell: false,
+        reply: None,
         at: at(0),
         state: OutboundState::Received { attempts: 0, resent: Resent::No },
     }

@@ -133,6 +133,7 @@ pub(crate) fn outbound(number: u128, key: &str) -> NewOutbound {
             length: 17,
         }),
         tell: true,
+        reply: None,
         state: OutboundState::Received { attempts: 0, resent: Resent::No },
         at: at(0),
     }
