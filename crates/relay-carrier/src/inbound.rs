@@ -1,0 +1,113 @@
+//! An inbox item as a broker's message (`queue-bridging.md` 2.3, 2.4).
+
+use relay_core::{Download, MessageKind, RelayId};
+
+use crate::header;
+
+/// The type of a message with a payload.
+pub const TYPE_DATA: &str = "mesh.data";
+/// The type of a report.
+pub const TYPE_REPORT: &str = "mesh.report";
+
+/// The type of an inbox item.
+pub fn type_of(download: &Download) -> &'static str {
+    match download.kind {
+        MessageKind::Data => TYPE_DATA,
+        MessageKind::Report => TYPE_REPORT,
+    }
+}
+
+/// The routing key of an inbox item: `<mailbox>.<workflow>.<data|report>`. What would be read as more than one word
+/// becomes `_`.
+pub fn routing_key(mailbox: &str, download: &Download) -> String {
+    let kind = match download.kind {
+        MessageKind::Data => "data",
+        MessageKind::Report => "report",
+    };
+    format!("{}.{}.{kind}", word(mailbox), word(&download.workflow))
+}
+
+/// One word of a routing key.
+pub(crate) fn word(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '.' | '*' | '#') || c.is_whitespace() { '_' } else { c }).collect()
+}
+
+/// The headers of an inbox item. Those without a value are left out.
+pub fn headers(
+    download: &Download,
+    relay_id: RelayId,
+    size: u64,
+    repeats: bool,
+) -> Vec<(&'static str, String)> {
+    let kind = match download.kind {
+        MessageKind::Data => "DATA",
+        MessageKind::Report => "REPORT",
+    };
+    let status = &download.status;
+    let texts = [
+        (header::FROM, &download.from),
+        (header::TO, &download.to),
+        (header::WORKFLOW_ID, &download.workflow),
+        (header::LOCAL_ID, &download.local_id),
+        (header::SUBJECT, &download.subject),
+        (header::FILE_NAME, &download.file_name),
+        (header::PARTNER_ID, &download.partner_id),
+        (header::PROCESS_ID, &download.process_id),
+        (header::CHECKSUM, &download.checksum),
+        (header::LINKED_MESSAGE_ID, &download.linked_message_id),
+        (header::STATUS_CODE, &status.code),
+        (header::STATUS_EVENT, &status.event),
+        (header::STATUS_DESCRIPTION, &status.description),
+        (header::STATUS_SUCCESS, &status.success),
+        (header::STATUS_TIMESTAMP, &status.timestamp),
+    ];
+    let mut headers: Vec<(&'static str, String)> = texts
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| (name, text.clone()))
+        .collect();
+    headers.push((header::MESSAGE_ID, download.message_id.to_string()));
+    headers.push((header::MESSAGE_TYPE, kind.to_owned()));
+    headers.push((header::SIZE, size.to_string()));
+    headers.push((header::RELAY_ID, relay_id.to_string()));
+    if download.encrypted {
+        headers.push((header::ENCRYPTED, "Y".to_owned()));
+    }
+    if repeats {
+        headers.push((header::REDELIVERY, "true".to_owned()));
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::{Meaning, meaning};
+
+    fn download(workflow: &str) -> Download {
+        let id = "20260329234512345678_0A1B2C".parse().expect("an id");
+        let get = |name: &str| match name {
+            "mex-workflowid" => Some(workflow.to_owned()),
+            "mex-from" => Some("X26ABC1".to_owned()),
+            "mex-to" => Some("X26ABC2".to_owned()),
+            "mex-localid" => Some("L1".to_owned()),
+            _ => None,
+        };
+        Download::read(&id, get).expect("metadata")
+    }
+
+    #[test]
+    fn a_routing_key_has_three_words_whatever_the_workflow_is() {
+        assert_eq!(routing_key("X26ABC2", &download("A.B*C #")), "X26ABC2.A_B_C__.data");
+    }
+
+    #[test]
+    fn every_header_that_is_written_is_known_when_it_is_passed_on() {
+        let headers = headers(&download("W"), RelayId(uuid::Uuid::nil()), 7, true);
+        for (name, _) in &headers {
+            assert!(!matches!(meaning(name), Meaning::Unknown | Meaning::Foreign), "{name}");
+        }
+        assert!(headers.contains(&(header::REDELIVERY, "true".to_owned())));
+        assert!(!headers.iter().any(|(name, _)| *name == header::SUBJECT), "what is empty is left out");
+    }
+}

@@ -1,0 +1,79 @@
+//! Why a broker's message can never be sent: a word for programs and a sentence for people.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why, for programs that read parked messages. The texts are for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It has no message id.
+    NoMessageId,
+    /// A header that must be there is missing.
+    MissingHeader,
+    /// A header's value is too long, or holds what MESH does not take.
+    BadHeader,
+    /// A header that begins as the relay's own do is none of them.
+    UnknownHeader,
+    /// A header is no text.
+    NotText,
+    /// It is to be sent from another mailbox than this queue's.
+    OtherMailbox,
+    /// The time after which it was not to be sent is over.
+    TooLate,
+    /// It has no payload.
+    Empty,
+    /// Another message came under the same id.
+    OtherContent,
+    /// MESH refused it.
+    Refused,
+    /// MESH did not take it in time.
+    Expired,
+    /// Nobody knows whether MESH has it.
+    InDoubt,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Reason {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoMessageId => "no-message-id",
+            Self::MissingHeader => "missing-header",
+            Self::BadHeader => "bad-header",
+            Self::UnknownHeader => "unknown-header",
+            Self::NotText => "not-text",
+            Self::OtherMailbox => "other-mailbox",
+            Self::TooLate => "too-late",
+            Self::Empty => "empty",
+            Self::OtherContent => "other-content",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::InDoubt => "in-doubt",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A message that cannot be sent. The sentence names headers and never what they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{sentence}")]
+pub struct Unfit {
+    /// Why, for programs.
+    pub reason: Reason,
+    /// Why and what to do.
+    pub sentence: String,
+}
+
+impl Unfit {
+    pub(crate) fn new(reason: Reason, sentence: impl Into<String>) -> Self {
+        Self { reason, sentence: sentence.into() }
+    }
+}
