@@ -62,7 +62,7 @@ impl Relay {
             let port: Arc<dyn MeshMailbox> = Arc::new(FailingMesh::new(Arc::new(real), fate));
             ports.push(Arc::clone(&port));
             let adapter = adapters.iter().find(|(_, id, _)| **id == mailbox.id).map(|(.., adapter)| adapter);
-            let sink = Arc::clone(&adapter.expect("an adapter for each mailbox").sink);
+            let sink = adapter.and_then(|adapter| adapter.sink.clone()).expect("an adapter for each mailbox");
             let sink: Arc<dyn Sink> = Arc::new(FailingSink::new(sink, fate));
             let policy = ReceivePolicy {
                 poll_every: mailbox.receive.poll_every,

@@ -12,11 +12,14 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("relay-journal", &["mesh-api", "relay-core"]),
     ("relay-config", &["mesh-api"]),
     ("relay-testkit", &["mesh-api", "relay-core"]),
+    ("relay-carrier", &["relay-core"]),
+    ("amqp", &["relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
     (
         "mesh-relay",
         &[
             "dts-control",
+            "amqp",
             "dts-folder",
             "keystore",
             "mesh-api",

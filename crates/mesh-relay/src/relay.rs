@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dts_folder::{FolderError, Names, TransferLog};
+use dts_folder::{Names, TransferLog};
 use relay_core::{
     Clock, Lease, MeshMailbox, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger, SourceError,
-    Surroundings, Tenure,
+    Surroundings, Teller, Tenure,
 };
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::adapters::AdapterError;
 use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
@@ -49,7 +50,7 @@ pub enum StartError {
         /// Its name.
         adapter: String,
         /// What keeps it.
-        source: FolderError,
+        source: AdapterError,
     },
 }
 
@@ -102,11 +103,13 @@ impl Relay {
             let port: Arc<dyn MeshMailbox> =
                 Arc::new(MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password)));
             ports.push(Arc::clone(&port));
-            let Some((_, _, adapter)) = adapters.iter().find(|(id, ..)| *id == mailbox.id) else {
+            let sink = adapters.iter().find_map(|(id, _, adapter)| {
+                adapter.sink.as_ref().filter(|_| *id == mailbox.id).map(Arc::clone)
+            });
+            let Some(sink) = sink else {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
                 continue;
             };
-            let sink = Arc::clone(&adapter.sink);
             let poller = Poller::new(surroundings.clone(), port, sink, mailbox.receive);
             let lease = lease_of(poller.lease_name());
             let stop = shutdown.clone();
@@ -139,10 +142,23 @@ impl Relay {
         }
         let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
         for (_, name, adapter) in adapters {
+            if let Some(events) = adapter.events {
+                let teller = Teller::new(&surroundings, &name, events);
+                let (lease, stop) = (lease_of(format!("events:{name}")), shutdown.clone());
+                tasks.spawn(async move {
+                    let teller = &teller;
+                    let tell = |tenure, stop| async move {
+                        teller.run(tenure, stop).await;
+                        Ok(())
+                    };
+                    lease.while_held(stop, tell).await
+                });
+            }
             let lease = lease_of(format!("adapter:{name}"));
-            let (relay, stop) = (relay.clone(), shutdown.clone());
+            let relay = relay.on_terms(adapter.terms);
+            let (source, stop) = (adapter.source, shutdown.clone());
             tasks.spawn(async move {
-                let (source, relay) = (&adapter.source, &relay);
+                let (source, relay) = (&source, &relay);
                 let carry =
                     |tenure: Tenure, stop| async move { source.run(relay.under(&tenure, &stop), stop).await };
                 lease.while_held(stop, carry).await

@@ -105,8 +105,12 @@ impl Settings {
 
     /// Reads everything that a configuration refers to.
     fn resolve(loaded: Loaded<(AdapterSection, AdapterConfig)>) -> Result<Self, Faults> {
+        let mut loaded = loaded;
         let mut faults = Faults::new();
         check_adapters(&loaded, &mut faults);
+        for (section, config) in &mut loaded.adapters {
+            config.resolve(section, &loaded.secrets, &mut faults);
+        }
         let secrets = &loaded.secrets;
         let mut mailboxes = Vec::new();
         for mailbox in &loaded.mailboxes {

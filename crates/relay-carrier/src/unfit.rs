@@ -23,6 +23,8 @@ pub enum Reason {
     TooLate,
     /// It has no payload.
     Empty,
+    /// Its payload is longer than is let through.
+    TooLarge,
     /// Another message came under the same id.
     OtherContent,
     /// MESH refused it.
@@ -47,6 +49,7 @@ impl Reason {
             Self::OtherMailbox => "other-mailbox",
             Self::TooLate => "too-late",
             Self::Empty => "empty",
+            Self::TooLarge => "too-large",
             Self::OtherContent => "other-content",
             Self::Refused => "refused",
             Self::Expired => "expired",

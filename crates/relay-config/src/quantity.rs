@@ -87,6 +87,11 @@ impl FromStr for Interval {
 pub struct Size(u64);
 
 impl Size {
+    /// So many bytes.
+    pub const fn of_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// The number of bytes.
     pub fn bytes(self) -> u64 {
         self.0

@@ -27,6 +27,14 @@ const BEHIND_RETRY: Duration = Duration::from_millis(500);
 /// How far MESH's clock and ours may be apart: what its tokens allow (`mesh-api.md` 2.2).
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_hours(2);
 
+/// What a message is parked with whose key is taken.
+const OTHER_CONTENT: &str = "came under the same key with other content";
+
+/// Whether a message was parked because its key was taken by another one.
+pub fn is_other_content(reason: &str) -> bool {
+    reason.contains(OTHER_CONTENT)
+}
+
 /// What the engine takes from outside besides MESH.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -259,6 +267,17 @@ impl RelayHandle {
         Ok(records.into_iter().map(unsettled).collect())
     }
 
+    /// Finds out by a handshake whether MESH takes this mailbox's messages, unless the last send went well: for a source
+    /// that would take them from a queue in vain.
+    ///
+    /// # Errors
+    /// When it does not, with when to ask again.
+    pub async fn reachable(&self, mailbox: &MailboxId) -> Result<(), Deferral> {
+        let lane = self.engine.lanes.get(mailbox);
+        let lane = lane.ok_or_else(|| own_fault(DeferralCause::UnknownMailbox(mailbox.clone())))?;
+        self.engine.reach(lane).await
+    }
+
     /// The time by which a source may forget what is old.
     pub fn proven(&self) -> &ProvenTime {
         &self.engine.proven
@@ -291,7 +310,7 @@ impl RelayHandle {
         let fingerprint = new.fingerprint.as_deref().unwrap_or_default();
         let message = format!("{} other content {fingerprint}", new.source.message);
         let reason = format!(
-            "message {first} came under the same key with other content; nothing of this one was sent: give it a \
+            "message {first} {OTHER_CONTENT}; nothing of this one was sent: give it a \
              key of its own if it is meant as another message"
         );
         let source = SourceKey { message, ..new.source };

@@ -1,0 +1,54 @@
+//! What became of messages, to a status exchange and to whoever a message names.
+
+use async_trait::async_trait;
+use relay_carrier::event::CONTENT_TYPE;
+use relay_carrier::{CloudEvent, Reply};
+use relay_core::{DeliveryEvent, EventSink, TellError};
+
+use crate::Shared;
+use crate::config;
+use crate::properties::short;
+use crate::publisher::{Publication, properties};
+
+/// Publishes events.
+pub struct StatusExchange {
+    shared: Shared,
+    status: config::Status,
+    source: String,
+}
+
+impl StatusExchange {
+    /// Events of an adapter to where `status` says.
+    pub fn new(shared: Shared, status: config::Status) -> Self {
+        let source = format!("/mesh-relay/{}", shared.name);
+        Self { shared, status, source }
+    }
+
+    async fn publish(
+        &self,
+        exchange: &str,
+        key: &str,
+        event: &CloudEvent,
+        reply: &Reply,
+    ) -> Result<(), TellError> {
+        let mut properties = properties(&event.id, &event.kind, CONTENT_TYPE);
+        if let Some(id) = reply.message_id.as_deref().and_then(short) {
+            properties = properties.with_correlation_id(id);
+        }
+        let publication = Publication { exchange, routing_key: key, properties, body: &event.body };
+        let published = self.shared.publisher.publish(publication).await;
+        published.map_err(|error| TellError { what: error.to_string() })
+    }
+}
+
+#[async_trait]
+impl EventSink for StatusExchange {
+    async fn tell(&self, event: &DeliveryEvent) -> Result<(), TellError> {
+        let reply = Reply::from_text(event.reply.as_deref());
+        let told = CloudEvent::of(event, &reply, &self.status.types, &self.source);
+        if let Some(queue) = reply.reply_to.as_ref().filter(|queue| self.status.reply_to.contains(queue)) {
+            self.publish("", queue, &told, &reply).await?;
+        }
+        self.publish(&self.status.exchange, &told.routing_key, &told, &reply).await
+    }
+}

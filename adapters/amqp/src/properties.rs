@@ -1,0 +1,68 @@
+//! Properties and headers of AMQP messages, as text and back.
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use relay_carrier::{Given, Reason, Unfit};
+
+/// Longest text that a property holds, in bytes.
+pub(crate) const PROPERTY_BYTES_MAX: usize = 255;
+/// A message that outlives a restart of the broker.
+pub(crate) const PERSISTENT: u8 = 2;
+
+/// A text as a property, where it fits.
+pub(crate) fn short(text: &str) -> Option<ShortString> {
+    (text.len() <= PROPERTY_BYTES_MAX).then(|| text.into())
+}
+
+/// What a delivery says of itself.
+///
+/// # Errors
+/// When one of the relay's own headers is no text. What else there may be is nobody's business here.
+pub(crate) fn read(properties: &BasicProperties) -> Result<Given, Unfit> {
+    let text = |value: &Option<ShortString>| value.as_ref().map(|value| value.as_str().to_owned());
+    let mut headers = Vec::new();
+    if let Some(table) = properties.headers() {
+        for (name, value) in table.inner() {
+            match scalar(value) {
+                Some(value) => headers.push((name.as_str().to_owned(), value)),
+                None if relay_carrier::header::meaning(name.as_str())
+                    == relay_carrier::header::Meaning::Foreign => {}
+                None => {
+                    return Err(Unfit {
+                        reason: Reason::NotText,
+                        sentence: "one of the relay's headers is no text in UTF-8, no number and no flag"
+                            .to_owned(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(Given {
+        message_id: text(properties.message_id()).filter(|id| !id.is_empty()),
+        correlation_id: text(properties.correlation_id()),
+        reply_to: text(properties.reply_to()),
+        content_type: text(properties.content_type()),
+        headers,
+    })
+}
+
+fn scalar(value: &AMQPValue) -> Option<String> {
+    Some(match value {
+        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok()?.to_owned(),
+        AMQPValue::ShortString(text) => text.as_str().to_owned(),
+        AMQPValue::Boolean(flag) => flag.to_string(),
+        AMQPValue::ShortShortInt(number) => number.to_string(),
+        AMQPValue::ShortShortUInt(number) => number.to_string(),
+        AMQPValue::ShortInt(number) => number.to_string(),
+        AMQPValue::ShortUInt(number) => number.to_string(),
+        AMQPValue::LongInt(number) => number.to_string(),
+        AMQPValue::LongUInt(number) => number.to_string(),
+        AMQPValue::LongLongInt(number) => number.to_string(),
+        _ => return None,
+    })
+}
+
+/// Adds a header as text of any length.
+pub(crate) fn put(table: &mut FieldTable, name: &str, value: &str) {
+    table.insert(name.into(), AMQPValue::LongString(value.into()));
+}

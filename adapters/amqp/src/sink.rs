@@ -1,0 +1,102 @@
+//! Messages from MESH to an exchange.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use lapin::types::FieldTable;
+use relay_carrier::inbound;
+use relay_core::{Clock, DeliveryError, FailureClass, Inbound, Owner, Receipt, Sink, SinkHealth};
+use std::io;
+use std::sync::Arc;
+
+use crate::Shared;
+use crate::config;
+use crate::properties::{put, short};
+use crate::publisher::{Publication, properties};
+
+/// Type of a payload of which MESH says none.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// Publishes one mailbox's messages.
+pub struct ExchangeSink {
+    shared: Shared,
+    inbound: config::Inbound,
+    clock: Arc<dyn Clock>,
+}
+
+impl ExchangeSink {
+    /// A sink for what `inbound` says.
+    pub fn new(shared: Shared, inbound: config::Inbound, clock: Arc<dyn Clock>) -> Self {
+        Self { shared, inbound, clock }
+    }
+
+    fn failed(&self, what: String, class: FailureClass, owner: Owner) -> DeliveryError {
+        DeliveryError { what: format!("adapter {}: {what}", self.shared.name), class, owner }
+    }
+
+    /// The whole body, if it is no longer than it may be.
+    async fn body(&self, message: &mut Inbound<'_>) -> Result<Vec<u8>, DeliveryError> {
+        let most = usize::try_from(self.inbound.body_max.bytes()).unwrap_or(usize::MAX);
+        let mut body = Vec::new();
+        loop {
+            let piece = message.body.try_next().await.map_err(|error| match error.kind() {
+                // As `PayloadStream` says: fetched again, it would fail in the same way.
+                io::ErrorKind::InvalidData => self.failed(
+                    format!("the message cannot be received: {error}"),
+                    FailureClass::Permanent,
+                    Owner::Organisation,
+                ),
+                _ => self.failed(
+                    format!("the message did not come whole and is fetched again: {error}"),
+                    FailureClass::Transient,
+                    Owner::Mesh,
+                ),
+            })?;
+            let Some(piece) = piece else { return Ok(body) };
+            if body.len() + piece.len() > most {
+                let what = format!(
+                    "the message is longer than the {most} bytes that inbound.body_max lets through; raise it, and \
+                     what the broker takes, or receive this one by hand"
+                );
+                return Err(self.failed(what, FailureClass::Permanent, Owner::Operator));
+            }
+            body.extend_from_slice(&piece);
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for ExchangeSink {
+    async fn deliver(&self, mut message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
+        let body = self.body(&mut message).await?;
+        let download = message.download;
+        let content_type =
+            if download.content_type.is_empty() { UNKNOWN_TYPE } else { download.content_type.as_str() };
+        let mut properties =
+            properties(download.message_id.as_str(), inbound::type_of(download), content_type);
+        if let Some(local_id) = short(&download.local_id).filter(|id| !id.as_str().is_empty()) {
+            properties = properties.with_correlation_id(local_id);
+        }
+        let seconds = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
+        let mut headers = FieldTable::default();
+        let repeats = message.attempt > 1;
+        for (name, value) in inbound::headers(download, message.relay_id, body.len() as u64, repeats) {
+            put(&mut headers, name, &value);
+        }
+        let publication = Publication {
+            exchange: &self.inbound.exchange,
+            routing_key: &inbound::routing_key(message.mailbox.as_str(), download),
+            properties: properties.with_timestamp(seconds).with_headers(headers),
+            body: &body,
+        };
+        match self.shared.publisher.publish(publication).await {
+            Ok(()) => Ok(Receipt(format!("amqp:{}", self.inbound.exchange))),
+            Err(error) => Err(self.failed(error.to_string(), FailureClass::Transient, Owner::Operator)),
+        }
+    }
+
+    async fn recorded(&self, _: &Receipt) {}
+
+    async fn check(&self) -> SinkHealth {
+        SinkHealth::Ready
+    }
+}

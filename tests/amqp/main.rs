@@ -1,0 +1,12 @@
+//! The AMQP adapter against a real RabbitMQ, the relay's program and the embedded sandbox.
+
+#![expect(clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod broker;
+mod carrying;
+mod outages;
+mod parking;
+#[path = "../end_to_end/process.rs"]
+#[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
+mod process;
+mod scene;
