@@ -221,6 +221,9 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the relay said:\n{}", self.log());
+        }
         // Gone already when it was stopped or killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
