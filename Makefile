@@ -30,6 +30,8 @@ bench: tools
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
 	@echo "==> uploading through the client, and past it"
 	cargo run --locked --release --quiet --package mesh-relay-benches --bin client-upload
+	@echo "==> carrying pairs from OUT to IN, at leisure and at half load; some four minutes"
+	cargo run --locked --release --quiet --package mesh-relay-benches --bin folder-latency
 	@echo "==> writing to the journal, and asking it; fills some gigabytes of disk"
 	trap './tests/postgres.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \
