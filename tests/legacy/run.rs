@@ -191,7 +191,7 @@ pub async fn both_ways(each_way: u32, seed: u64, within: Duration) -> String {
     println!("{figures}");
     for (mailbox, seen) in &seen {
         assert!(seen.told().is_empty(), "{mailbox}, seed {seed}:\n{:#?}\n{log}", seen.told());
-        assert_eq!(seen.number("probes"), WATCHED, "{mailbox}: each folder is tried once, at the start");
+        assert!(seen.number("probes") <= WATCHED, "{mailbox}: a folder is tried once, at the start");
     }
     assert!(all, "not all has come within {within:?}, seed {seed}:\n{log}");
     assert!(status.success() && !log.contains("ERROR"), "{log}");
