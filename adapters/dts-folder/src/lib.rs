@@ -11,6 +11,7 @@
 //! | when a pair is complete and quiet | [`pickup`] |
 //! | a pair as a message | [`pair`] |
 //! | OUT to MESH | [`outbound`] |
+//! | the control files that are written, as data | [`control_files`] |
 //! | SENT, FAILED and the report in IN | [`settle`] |
 //! | MESH to IN | [`inbound`] |
 //! | reports of the relay's own in IN | `report` |
@@ -18,6 +19,7 @@
 //! | SENT and FAILED, tidied when asked | `housekeeping` |
 
 pub mod config;
+pub mod control_files;
 pub mod folders;
 mod housekeeping;
 pub mod inbound;
