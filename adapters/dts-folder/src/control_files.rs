@@ -27,14 +27,17 @@ pub fn text(control: &ControlFile) -> String {
     control.write(LineEnd::platform())
 }
 
+/// The status record of a pair that MESH has accepted.
+pub fn accepted_status(now: Timestamp) -> StatusRecord {
+    StatusRecord::at(now, Event::Transfer, Status::Success, codes::SUCCESS, texts::SENT)
+}
+
 /// The status record of a pair that has ended.
 pub fn ended_status(outcome: &Outcome, two_digit_codes: bool, now: Timestamp) -> StatusRecord {
     let failed =
         |text: &str| StatusRecord::at(now, Event::Transfer, Status::Error, codes::TRANSFER_FAILED, text);
     let status = match outcome {
-        Outcome::Accepted(_) => {
-            StatusRecord::at(now, Event::Transfer, Status::Success, codes::SUCCESS, texts::SENT)
-        }
+        Outcome::Accepted(_) => accepted_status(now),
         Outcome::Rejected(rejection) => {
             let Ok(event) = rejection.event.parse();
             let code = match rejection.code.as_str() {

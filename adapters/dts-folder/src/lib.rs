@@ -15,6 +15,7 @@
 //! | SENT, FAILED and the report in IN | [`settle`] |
 //! | MESH to IN | [`inbound`] |
 //! | reports of the relay's own in IN | `report` |
+//! | what the old client wrote beside what the relay would write | [`shadow`] |
 //! | the log that the Java client kept | [`transfer_log`] |
 //! | SENT and FAILED, tidied when asked | `housekeeping` |
 
@@ -28,6 +29,7 @@ pub mod pair;
 pub mod pickup;
 mod report;
 pub mod settle;
+pub mod shadow;
 pub mod stage;
 pub mod transfer_log;
 mod worker;
