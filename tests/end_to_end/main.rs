@@ -15,4 +15,5 @@ mod official;
 mod process;
 mod records_command;
 mod sandbox_command;
+mod shadow_command;
 mod tls;

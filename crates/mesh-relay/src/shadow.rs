@@ -115,7 +115,11 @@ pub async fn run(args: ShadowArgs) -> ExitCode {
         Ok(true) => ExitCode::from(EXIT_FAILED),
         Ok(false) => ExitCode::from(EXIT_OK),
         Err(error) => {
-            eprintln!("error: {error}");
+            match &error {
+                // They begin with a word of their own.
+                ShadowError::Configuration(faults) => eprintln!("{faults}"),
+                error => eprintln!("error: {error}"),
+            }
             ExitCode::from(error.code())
         }
     }

@@ -111,9 +111,7 @@ impl StandIn {
     /// # Errors
     /// Every fault that was found, each at the key of the client's file that it comes from.
     pub fn settings(&self) -> Result<Settings, Faults> {
-        if let Some((origin, message, hint)) = &self.translation.lacking {
-            return Err(self.fault(*origin, message, Some((*hint).to_owned())).into());
-        }
+        self.check_whole()?;
         Settings::load_text(&self.path, self.translation.text.clone(), self.held())
             .map_err(|faults| self.at_home(faults))
     }
@@ -123,8 +121,19 @@ impl StandIn {
     /// # Errors
     /// As [`Self::settings`].
     pub fn adapters(&self) -> Result<Vec<(String, AdapterConfig)>, Faults> {
+        self.check_whole()?;
         settings::adapters_of_text(&self.path, self.translation.text.clone(), self.held())
             .map_err(|faults| self.at_home(faults))
+    }
+
+    /// Whether the text says all that it must.
+    fn check_whole(&self) -> Result<(), Faults> {
+        match &self.translation.lacking {
+            Some((origin, message, hint)) => {
+                Err(self.fault(*origin, message, Some((*hint).to_owned())).into())
+            }
+            None => Ok(()),
+        }
     }
 
     fn held(&self) -> Secrets {
