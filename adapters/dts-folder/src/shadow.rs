@@ -326,7 +326,6 @@ impl Shadow {
     }
 
     /// Reads a control file of a folder, and looks for its data. With when it was written.
-    #[expect(clippy::type_complexity, reason = "a file that is there may still be no control file")]
     fn find(&self, place: Place, name: &str) -> io::Result<(Option<Timestamp>, Result<Found, ReadError>)> {
         let folder = self.places.folder(place).ok_or(io::ErrorKind::NotFound)?;
         let path = folder.join(name);

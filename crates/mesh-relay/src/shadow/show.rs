@@ -19,6 +19,20 @@ pub(super) enum Grade {
     Note,
 }
 
+/// Something that is to be said of a file, in words that are the same for all files with it.
+pub(super) struct Told {
+    pub(super) grade: Grade,
+    pub(super) words: String,
+    /// The same without values, for when there are too many of them.
+    pub(super) general: Option<String>,
+}
+
+impl Told {
+    fn new(grade: Grade, words: impl Into<String>) -> Self {
+        Self { grade, words: words.into(), general: None }
+    }
+}
+
 /// Which folders are looked at, and as whose habits.
 pub(super) fn looked_at(shadow: &Shadow) -> String {
     let config = shadow.config();
@@ -33,7 +47,7 @@ pub(super) fn looked_at(shadow: &Shadow) -> String {
 
 /// `X26ABC1/SENT/x.ctl: what; what`.
 pub(super) fn line(mailbox: &str, place: Place, name: &str, judged: &Judged) -> String {
-    let told = told(judged).into_iter().filter(|(grade, _)| *grade == Grade::Value).map(|(_, told)| told);
+    let told = told(judged).into_iter().filter(|told| told.grade == Grade::Value).map(|told| told.words);
     format!("{}: {}", file(mailbox, place, name), told.collect::<Vec<_>>().join("; "))
 }
 
@@ -42,24 +56,33 @@ pub(super) fn file(mailbox: &str, place: Place, name: &str) -> String {
     format!("{mailbox}/{place}/{}", plain(name))
 }
 
-/// Everything that is to be said of a file, each in words that are the same for all files with it.
-pub(super) fn told(judged: &Judged) -> Vec<(Grade, String)> {
+/// Everything that is to be said of a file.
+pub(super) fn told(judged: &Judged) -> Vec<Told> {
     let mut told = Vec::new();
     match &judged.verdict {
         Verdict::Compared(comparison) => {
-            told.extend(comparison.values.iter().map(|value| (Grade::Value, difference(value))));
-            told.extend(comparison.layout.iter().map(|lay| (Grade::Layout, layout(*lay).to_owned())));
+            told.extend(comparison.values.iter().map(|value| Told {
+                grade: Grade::Value,
+                words: difference(value),
+                general: matches!(value.how, How::Shown { .. }).then(|| another(value.element)),
+            }));
+            told.extend(comparison.layout.iter().map(|lay| Told::new(Grade::Layout, layout(*lay))));
         }
         verdict => {
             let grade = if verdict_differs(verdict) { Grade::Value } else { Grade::Note };
-            told.extend(reason(verdict).map(|reason| (grade, reason)));
+            told.extend(reason(verdict).map(|reason| Told::new(grade, reason)));
         }
     }
     told.extend(judged.notes.iter().map(|note| match note {
-        Note::NoData => (Grade::Note, "there is no data file beside it".to_owned()),
-        Note::OtherName => (Grade::Value, "its name is not its DTSId; the relay's would be".to_owned()),
+        Note::NoData => Told::new(Grade::Note, "there is no data file beside it"),
+        Note::OtherName => Told::new(Grade::Value, "its name is not its DTSId; the relay's would be"),
     }));
     told
+}
+
+/// That an element has another value.
+fn another(element: &str) -> String {
+    format!("{element} is another text")
 }
 
 fn verdict_differs(verdict: &Verdict) -> bool {
@@ -106,7 +129,7 @@ fn difference(difference: &Difference) -> String {
             format!("{element} is \"{}\"; the relay writes \"{}\"", plain(theirs), plain(ours))
         }
         How::Case => format!("{element} differs in upper and lower case"),
-        How::Length { .. } | How::Text => format!("{element} is another text"),
+        How::Length { .. } | How::Text => another(element),
     }
 }
 

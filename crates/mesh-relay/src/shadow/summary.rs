@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use dts_folder::shadow::{Judged, Kind, Place, Verdict};
 use serde_json::{Value, json};
 
-use super::show::{self, Grade};
+use super::show::{self, Grade, Told};
 use crate::hand::show::{plain, table};
 
 /// Kinds of reports that have a row of their own; others share one.
 const ROWS_MAX: usize = 200;
 /// Kinds of differences that are told apart; others are counted together.
 const KINDS_MAX: usize = 200;
+
+/// Pairs of values of one element that are told apart; others count as another text.
+const VARIANTS_MAX: usize = 5;
 
 /// Files of one folder and kind.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,13 +38,16 @@ pub(super) struct Summary {
     examples: usize,
     rows: BTreeMap<(String, Place, String), Row>,
     kinds: BTreeMap<(Grade, String), Group>,
+    /// How many pairs of values of an element are told apart already.
+    variants: BTreeMap<(Grade, String), usize>,
     total: Row,
 }
 
 impl Summary {
     /// Names that many files for each kind of difference.
     pub(super) fn new(examples: usize) -> Self {
-        Self { examples, rows: BTreeMap::new(), kinds: BTreeMap::new(), total: Row::default() }
+        let (rows, kinds, variants) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { examples, rows, kinds, variants, total: Row::default() }
     }
 
     /// Takes a file in.
@@ -51,7 +57,7 @@ impl Summary {
             Kind::Report { event, status, code } => format!("report {event} {status} {code}"),
             Kind::Unknown => "not readable".to_owned(),
         };
-        let label = format!("{place} {}", if kind == "data" { "data" } else { kind.as_str() });
+        let (label, examples) = (format!("{place} {kind}"), self.examples);
         let full = self.rows.len() >= ROWS_MAX;
         let mut key = (mailbox.to_owned(), place, kind);
         if full && !self.rows.contains_key(&key) {
@@ -66,17 +72,33 @@ impl Summary {
                 _ => row.not_known += 1,
             }
         }
-        for (grade, told) in show::told(judged) {
-            let mut key = (grade, format!("{label}: {told}"));
-            if self.kinds.len() >= KINDS_MAX && !self.kinds.contains_key(&key) {
-                key.1 = "of other kinds".to_owned();
-            }
-            let group = self.kinds.entry(key).or_default();
+        for told in show::told(judged) {
+            let group = self.group(&label, told);
             group.count += 1;
-            if group.examples.len() < self.examples {
+            if group.examples.len() < examples {
                 group.examples.push(show::file(mailbox, place, name));
             }
         }
+    }
+
+    /// Where something is counted: by its words, unless there are too many like it.
+    fn group(&mut self, label: &str, told: Told) -> &mut Group {
+        let mut key = (told.grade, format!("{label}: {}", told.words));
+        if !self.kinds.contains_key(&key) {
+            if let Some(general) = told.general {
+                let general = (told.grade, format!("{label}: {general}"));
+                let variants = self.variants.entry(general.clone()).or_default();
+                if *variants >= VARIANTS_MAX {
+                    key = general;
+                } else {
+                    *variants += 1;
+                }
+            }
+            if self.kinds.len() >= KINDS_MAX && !self.kinds.contains_key(&key) {
+                key.1 = "of other kinds".to_owned();
+            }
+        }
+        self.kinds.entry(key).or_default()
     }
 
     /// Whether an application could notice anything.
@@ -163,5 +185,78 @@ impl Summary {
             "type": "summary", "differs": self.differs(), "counts": counts(&self.total),
             "rows": rows.collect::<Vec<_>>(), "kinds": kinds.collect::<Vec<_>>(), "verdict": self.verdict(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dts_control::compare::{Comparison, Difference, How, Lay};
+    use dts_folder::shadow::Note;
+
+    fn judged(verdict: Verdict, notes: &[Note]) -> Judged {
+        Judged { kind: Kind::Data, verdict, notes: notes.to_vec() }
+    }
+
+    fn described(theirs: &str) -> Judged {
+        let how = How::Shown { theirs: theirs.to_owned(), ours: "words".to_owned() };
+        let values = vec![Difference { element: "StatusRecord/Description", how }];
+        judged(Verdict::Compared(Comparison { values, ..Comparison::default() }), &[])
+    }
+
+    #[test]
+    fn files_are_counted_and_a_few_of_them_named() {
+        let mut summary = Summary::new(2);
+        assert_eq!(summary.text().lines().last(), Some("There are no control files."));
+        let same = judged(Verdict::Compared(Comparison::default()), &[]);
+        let layout = [Lay::Order].into_iter().collect();
+        let layout = Comparison { layout, ..Comparison::default() };
+        for number in 0..5 {
+            summary.add("A", Place::Sent, &format!("{number}.ctl"), &same);
+            let layout = judged(Verdict::Compared(layout.clone()), &[Note::NoData]);
+            summary.add("A", Place::Sent, &format!("x{number}.ctl"), &layout);
+        }
+        summary.add("A", Place::Inbox, "y.ctl", &judged(Verdict::NotDerivable, &[]));
+        assert!(!summary.differs());
+        let text = summary.text();
+        assert!(text.contains(
+            "5 x SENT data: order of the elements\n          A/SENT/x0.ctl\n          A/SENT/x1.ctl\n\n"
+        ));
+        assert!(text.contains("5 x SENT data: there is no data file beside it"), "{text}");
+        assert!(text.ends_with(
+            "No difference in values: of 10 control files, the relay would have written 5 to the letter and 5 in another \
+             layout; of 1 more it cannot be known."
+        ));
+        summary.add("A", Place::Inbox, "z.ctl", &judged(Verdict::Untold, &[Note::OtherName]));
+        assert!(summary.differs());
+        assert_eq!(summary.document()["counts"]["different"], 1);
+    }
+
+    #[test]
+    fn values_are_told_apart_up_to_a_bound() {
+        let mut summary = Summary::new(1);
+        for number in 0..10_000 {
+            summary.add("A", Place::Sent, "x.ctl", &described(&format!("text {number}")));
+            summary.add("A", Place::Sent, "x.ctl", &described("text 1"));
+        }
+        assert_eq!(summary.kinds.len(), VARIANTS_MAX + 1);
+        let most = summary.kinds(Grade::Value)[0].1.count;
+        assert_eq!(most, 10_001);
+        let text = summary.text();
+        assert!(text.contains("9995 x SENT data: StatusRecord/Description is another text"), "{text}");
+    }
+
+    #[test]
+    fn kinds_of_reports_and_differences_are_bounded() {
+        let mut summary = Summary::new(1);
+        for number in 0..1_000 {
+            let (event, status) = ("SEND".to_owned(), "ERROR".to_owned());
+            let kind = Kind::Report { event, status, code: format!("\u{1b}{number}") };
+            let verdict = Verdict::NotDerivable;
+            summary.add("A", Place::Inbox, "x.ctl", &Judged { kind, verdict, notes: Vec::new() });
+        }
+        assert!(summary.rows.len() <= ROWS_MAX + 1 && summary.kinds.len() <= KINDS_MAX + 1);
+        assert!(!summary.text().contains('\u{1b}'));
+        assert_eq!(summary.total.not_known, 1_000);
     }
 }
