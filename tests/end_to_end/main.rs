@@ -19,4 +19,5 @@ mod old_systems;
 mod process;
 mod records_command;
 mod sandbox_command;
+mod shadow_command;
 mod tls;
