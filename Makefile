@@ -17,6 +17,7 @@ prove: tools
 	cargo build --locked --release --package mesh-relay
 	@echo "==> long runs, one after the other; they need 20 GiB of disk"
 	trap './tests/postgres.sh stop' EXIT; \
+	  MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  MESH_RELAY_TEST_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_TEST_POSTGRES && \
 	  cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
 
@@ -29,6 +30,8 @@ bench: tools
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
 	@echo "==> uploading through the client, and past it"
 	cargo run --locked --release --quiet --package mesh-relay-benches --bin client-upload
+	@echo "==> carrying pairs from OUT to IN, at leisure and at half load; some four minutes"
+	cargo run --locked --release --quiet --package mesh-relay-benches --bin folder-latency
 	@echo "==> writing to the journal, and asking it; fills some gigabytes of disk"
 	trap './tests/postgres.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \

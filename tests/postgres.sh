@@ -24,7 +24,8 @@ find_programs() {
 free_port() {
   local port
   for _ in $(seq 50); do
-    port=$((20000 + RANDOM % 20000))
+    # Below those that the system gives to connections going out.
+    port=$((20000 + RANDOM % 12000))
     # Nobody answers there.
     if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
       echo "$port"

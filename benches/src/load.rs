@@ -117,6 +117,12 @@ impl Connection {
         self.answer(request, Bytes::new(), StatusCode::OK).await;
     }
 
+    /// What our server was asked last, as it tells in JSON: the last `most` requests, the newest last.
+    pub async fn requests(&mut self, most: usize) -> Bytes {
+        let request = Request::get(format!("/sandbox/requests?limit={most}"));
+        self.answer(request, Bytes::new(), StatusCode::OK).await
+    }
+
     fn token(&self, request: Builder, mailbox: &MailboxId) -> Builder {
         let nonce = format!("00000000-0000-4000-8000-{:012}", self.calls);
         let token = Authorization::new(mailbox, PASSWORD, &self.key, &nonce, now());

@@ -129,6 +129,27 @@ fn ours(store: &OsStr) -> Command {
     command
 }
 
+/// Starts the relay on a configuration and waits until it says that it runs. Ends when dropped.
+pub async fn relay(config: &Path) -> Child {
+    let mut command = Command::new(binary());
+    command.args(["run", "--config"]).arg(config).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut relay = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("the relay's program");
+    let mut log = BufReader::new(relay.stderr.take().expect("its log")).lines();
+    let runs = async {
+        while let Some(line) = log.next_line().await.expect("text") {
+            if line.contains("the relay is running") {
+                return;
+            }
+            eprintln!("{line}");
+        }
+        panic!("the relay ended at its start; what it said is above");
+    };
+    timeout(START_WAIT, runs).await.unwrap_or_else(|_| panic!("no relay runs within {START_WAIT:?}"));
+    // What it says later must not fill the pipe.
+    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    relay
+}
+
 /// The next line of a process that was started.
 ///
 /// # Panics

@@ -9,11 +9,15 @@ mod crashes;
 mod emulator_tests;
 mod identities;
 mod inbox;
+mod legacy;
 mod lint_command;
 mod load;
 mod meshclient_cfg;
 mod official;
+#[path = "../legacy/run.rs"]
+mod old_systems;
 mod process;
 mod records_command;
 mod sandbox_command;
+mod shadow_command;
 mod tls;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use mesh_api::SharedKey;
+use mesh_client::{BreakerConfig, Client, ClientConfig, Timeouts, TlsConfig};
 use relay_testkit::pairs::Root;
 use relay_testkit::wait::eventually;
 
@@ -264,7 +266,27 @@ impl Emulator {
             .expect("Python");
         let emulator = Self { child, port };
         eventually("the official emulator answers", || emulator.is_healthy()).await;
+        emulator.make_store().await;
         emulator
+    }
+
+    /// Makes one authorised call: the emulator makes its store on the first. Of several at a time each would make one,
+    /// and the messages in all but the last would be lost.
+    async fn make_store(&self) {
+        let client = Client::new(ClientConfig {
+            base_url: self.base_url(),
+            shared_key: SharedKey::new("TestKey"),
+            tls: TlsConfig::default(),
+            proxy: None,
+            timeouts: Timeouts::default(),
+            breaker: BreakerConfig::default(),
+            expanded_bytes_max: mesh_client::EXPANDED_BYTES_MAX,
+            application: "start==1".to_owned(),
+            now: mesh_relay::system::now,
+        })
+        .expect("a client");
+        let mailbox = client.mailbox(ALICE.parse().expect("a mailbox"), "password".into());
+        mailbox.handshake().await.expect("the official emulator lets a mailbox in");
     }
 
     fn is_healthy(&self) -> bool {

@@ -5,7 +5,10 @@
 mod huge;
 mod instances;
 mod kills;
+mod legacy;
 mod lost_answers;
+#[path = "../legacy/run.rs"]
+mod old_systems;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;

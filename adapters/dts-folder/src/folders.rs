@@ -135,20 +135,32 @@ fn unusable(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Fold
     move |source| FolderError::Unusable { path, action, source }
 }
 
-/// The folder of that name in whatever case it exists, else a new one in upper case: on a case-sensitive file
-/// system there must never be two (checks 1 and 2).
-fn folder(root: &Path, name: &str, access: Access) -> Result<PathBuf, FolderError> {
-    fs::create_dir_all(root).map_err(unusable(root, "making it"))?;
+/// The folder of that name in whatever case it exists: on a case-sensitive file system there must never be two (checks
+/// 1 and 2).
+///
+/// # Errors
+/// When `root` cannot be listed.
+pub(crate) fn existing(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     let exact = root.join(name);
     if exact.is_dir() {
-        return Ok(exact);
+        return Ok(Some(exact));
     }
-    for entry in fs::read_dir(root).map_err(unusable(root, "listing"))? {
-        let entry = entry.map_err(unusable(root, "listing"))?;
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
         if entry.file_name().eq_ignore_ascii_case(name) && entry.path().is_dir() {
-            return Ok(entry.path());
+            return Ok(Some(entry.path()));
         }
     }
+    Ok(None)
+}
+
+/// The folder of that name as [`existing`] finds it, else a new one in upper case.
+fn folder(root: &Path, name: &str, access: Access) -> Result<PathBuf, FolderError> {
+    fs::create_dir_all(root).map_err(unusable(root, "making it"))?;
+    if let Some(found) = existing(root, name).map_err(unusable(root, "listing"))? {
+        return Ok(found);
+    }
+    let exact = root.join(name);
     fs::create_dir(&exact).map_err(unusable(&exact, "making it"))?;
     access.grant(&exact).map_err(unusable(&exact, "letting its group write"))?;
     Ok(exact)

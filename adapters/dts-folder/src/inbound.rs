@@ -5,20 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use dts_control::{
-    AddressType, ControlFile, Event, LineEnd, MessageType, Status, StatusRecord, codes, esmtp_address,
-    file_name, from_utc_compact, texts, uk_local,
-};
+use dts_control::{Event, file_name};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use relay_core::{
-    Clock, DeliveryError, Download, FailureClass, Held, Inbound, MessageId, MessageKind, Owner,
-    PayloadStream, Polled, ReadProgress, Receipt, Sink, SinkHealth,
+    Clock, DeliveryError, FailureClass, Held, Inbound, MessageId, MessageKind, Owner, PayloadStream, Polled,
+    ReadProgress, Receipt, Sink, SinkHealth,
 };
 use thiserror::Error;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use crate::config::{Config, Profile, ServerReports};
+use crate::config::Config;
+use crate::control_files;
 use crate::folders::Folders;
 use crate::report::{self, Trouble};
 use crate::stage::{DATA, Sealed, Stage};
@@ -52,7 +49,7 @@ impl FolderSink {
 
     /// Writes data and control file where no reader looks, durably.
     async fn stage(&self, message: Inbound<'_>) -> Result<Sealed, PutError> {
-        let Inbound { download, body, mailbox, held, progress, reported_recipient, .. } = message;
+        let Inbound { download, body, held, progress, reported_recipient, .. } = message;
         let id = download.message_id.to_string();
         let folders = Arc::clone(&self.folders);
         let mut stage = blocking(move || match Stage::go_on(&folders.temp, &id, held, folders.access) {
@@ -65,17 +62,8 @@ impl FolderSink {
         if download.kind == MessageKind::Data {
             stage = write_body(stage, body, held, progress).await?;
         }
-        let control = control_file(
-            &self.config,
-            download,
-            mailbox.as_str(),
-            reported_recipient.as_deref(),
-            self.clock.now(),
-        );
-        let text = match self.config.profile {
-            Profile::Mesh => control.write(LineEnd::platform()),
-            Profile::Dts => control.write_dts_era(LineEnd::platform()),
-        };
+        let recipient = reported_recipient.as_deref();
+        let text = control_files::received_text(&self.config, download, recipient, self.clock.now());
         let sealed = blocking(move || {
             stage.write(CONTROL, text.as_bytes())?;
             stage.seal()
@@ -275,111 +263,13 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// The control file of a received message (3.6 and example D) or report (4.5 and example H).
-fn control_file(
-    config: &Config,
-    download: &Download,
-    mailbox: &str,
-    recipient: Option<&str>,
-    now: Timestamp,
-) -> ControlFile {
-    let report = download.kind == MessageKind::Report;
-    let status = match status(download, report, now) {
-        status if config.two_digit_codes => status.with_two_digit_code(),
-        status => status,
-    };
-    let control = received(download, mailbox, report, status);
-    if report { as_configured(control, config.server_reports, download, mailbox, recipient) } else { control }
-}
-
-/// Addresses and ids of a report of MESH's. Its headers name the recipient of the message that it is about in one place
-/// or in another, or nowhere (4.5).
-fn as_configured(
-    control: ControlFile,
-    ServerReports { swap, own_id }: ServerReports,
-    download: &Download,
-    mailbox: &str,
-    recipient: Option<&str>,
-) -> ControlFile {
-    let is_other = |address: &&str| !address.is_empty() && !address.eq_ignore_ascii_case(mailbox);
-    let named = [&*download.from, &*download.to, recipient.unwrap_or_default()];
-    let other = named.into_iter().find(is_other).unwrap_or_default().to_owned();
-    let other_smtp = if other.is_empty() { String::new() } else { esmtp_address(&other) };
-    let recipient = (other, other_smtp);
-    let own = (mailbox.to_owned(), esmtp_address(mailbox));
-    let (from, to) = if swap { (recipient, own) } else { (own, recipient) };
-    let (report, message) = (download.message_id.to_string(), download.linked_message_id.clone());
-    // PartnerId is otherwise empty, so a site can find the other of the two there.
-    let (dts_id, partner_id) = if own_id { (report, message) } else { (message, report) };
-    ControlFile {
-        from_dts: from.0,
-        to_dts: to.0,
-        from_esmtp: Some(from.1),
-        to_esmtp: Some(to.1),
-        dts_id: Some(dts_id),
-        partner_id: Some(partner_id),
-        ..control
-    }
-}
-
-fn received(download: &Download, mailbox: &str, report: bool, status: StatusRecord) -> ControlFile {
-    let given = |text: &str| Some(text.to_owned());
-    let to = if download.to.is_empty() { mailbox } else { &download.to };
-    let esmtp = |given: &str, mailbox: &str| match given {
-        "" if mailbox.is_empty() => String::new(),
-        "" => esmtp_address(mailbox),
-        given => given.to_owned(),
-    };
-    ControlFile {
-        address_type: AddressType::All,
-        message_type: if report { MessageType::Report } else { MessageType::Data },
-        from_dts: download.from.clone(),
-        to_dts: to.to_owned(),
-        from_esmtp: Some(esmtp(&download.from_smtp, &download.from)),
-        to_esmtp: Some(esmtp(&download.to_smtp, to)),
-        subject: given(&download.subject),
-        local_id: given(&download.local_id),
-        dts_id: Some(download.message_id.to_string()),
-        partner_id: given(&download.partner_id),
-        compress: Some(false),
-        encrypted: Some(download.encrypted),
-        workflow_id: given(&download.workflow),
-        process_id: given(&download.process_id),
-        data_checksum: given(&download.checksum),
-        is_compressed: Some(false),
-        status: Some(status),
-        ..ControlFile::default()
-    }
-}
-
-/// The status as MESH gave it. Where MESH gave none, a message that is here was delivered.
-fn status(download: &Download, report: bool, now: Timestamp) -> StatusRecord {
-    let given = &download.status;
-    let or = |given: &str, usual: &str| {
-        if given.is_empty() { usual.to_owned() } else { given.to_owned() }
-    };
-    let (event, code, success, text) = if report {
-        (Event::Send, codes::NOT_DELIVERED, Status::Error, "")
-    } else {
-        (Event::Transfer, codes::SUCCESS, Status::Success, texts::RECEIVED)
-    };
-    let Ok(event) = or(&given.event, event.as_str()).parse();
-    let Ok(status) = or(&given.success, success.as_str()).parse();
-    StatusRecord {
-        date_time: from_utc_compact(&given.timestamp).unwrap_or_else(|_| uk_local(now)),
-        event,
-        status,
-        code: or(&given.code, code),
-        description: or(&given.description, text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
     use futures_util::{StreamExt, stream};
-    use relay_core::RelayId;
+    use jiff::Timestamp;
+    use relay_core::{Download, RelayId};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     struct Still;

@@ -11,13 +11,16 @@
 //! | when a pair is complete and quiet | [`pickup`] |
 //! | a pair as a message | [`pair`] |
 //! | OUT to MESH | [`outbound`] |
+//! | the control files that are written, as data | [`control_files`] |
 //! | SENT, FAILED and the report in IN | [`settle`] |
 //! | MESH to IN | [`inbound`] |
 //! | reports of the relay's own in IN | `report` |
+//! | what the old client wrote beside what the relay would write | [`shadow`] |
 //! | the log that the Java client kept | [`transfer_log`] |
 //! | SENT and FAILED, tidied when asked | `housekeeping` |
 
 pub mod config;
+pub mod control_files;
 pub mod folders;
 mod housekeeping;
 pub mod inbound;
@@ -26,6 +29,7 @@ pub mod pair;
 pub mod pickup;
 mod report;
 pub mod settle;
+pub mod shadow;
 pub mod stage;
 pub mod transfer_log;
 mod worker;

@@ -304,10 +304,12 @@ impl OutFolder {
             tracing::warn!(
                 folder = %work.folders.out.display(),
                 count = look.unnameable,
-                "files in OUT whose names are not UTF-8 are not sent; rename them"
+                "control files in OUT whose names are not UTF-8 or hold a backslash are not sent; rename them"
             );
         }
-        self.unreadable.retain(|control, _| look.present.contains(control) || resting.contains_key(control));
+        self.unreadable.retain(|control, _| {
+            look.present.contains(control) || resting.contains_key(control) || tasks.has(control)
+        });
         self.ready = look.ready.into();
         self.withdraw_missing(&look.present, now, work, tasks);
         self.look_at = look.next.map_or(self.look_at, |next| next.min(self.look_at));

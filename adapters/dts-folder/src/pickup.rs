@@ -115,7 +115,7 @@ pub struct Look {
     pub next: Option<Instant>,
     /// The names of all control files that are there and not passed over.
     pub present: HashSet<String>,
-    /// Control files whose names are not UTF-8: they cannot be named to MESH and stay where they are.
+    /// Files whose names are not UTF-8, and control files whose names would be paths elsewhere: they stay where they are.
     pub unnameable: usize,
 }
 
@@ -138,6 +138,8 @@ impl Pickup {
                 continue;
             };
             if file_name::control_stem(&name).is_none() {
+                look.unnameable +=
+                    usize::from(name.contains('\\') && name.to_ascii_lowercase().ends_with(".ctl"));
                 continue;
             }
             if busy(&name) {

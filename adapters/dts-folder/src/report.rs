@@ -3,11 +3,13 @@
 
 use std::io;
 
-use dts_control::{ControlFile, Event, LineEnd, MessageType, Status, StatusRecord, codes, file_name, texts};
+use dts_control::{ControlFile, Event, file_name};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use relay_core::{MailboxId, MeshAnswer, MeshError, RelayId};
 
+use crate::control_files;
+pub(crate) use crate::control_files::Trouble;
 use crate::folders::Folders;
 use crate::stage::{Sealed, Stage};
 
@@ -19,17 +21,6 @@ pub(crate) const COLLECT_PREFIX: &str = "collect-";
 /// What the ids of the stages of all other reports begin with.
 const STAGE_PREFIX: &str = "report-";
 
-/// What is wrong with a mailbox as long as it lasts. Reported once (4.6 I: the safe choice).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The two sides do not trust each other's certificates.
-    NotTrusted,
-    /// The mailbox's credentials are refused.
-    LoginRefused,
-    /// MESH cannot be reached, or does not answer as it should.
-    Unreachable,
-}
-
 impl Trouble {
     pub(crate) fn of(error: &MeshError) -> Self {
         match error.answer {
@@ -38,18 +29,6 @@ impl Trouble {
             _ => Self::Unreachable,
         }
     }
-}
-
-/// The control file that a report on it is made of: the one in OUT, whatever an earlier life left there included (4.4).
-fn about(control: &ControlFile, mailbox: &MailboxId, status: StatusRecord) -> ControlFile {
-    let mut report = control.clone();
-    if report.from_dts.trim().is_empty() {
-        report.from_dts = mailbox.to_string();
-    }
-    report.message_type = MessageType::Report;
-    report.is_compressed = Some(false);
-    report.status = Some(status);
-    report
 }
 
 /// Writes that a pair was picked up, once for each message, and before anything of it is sent (check 24).
@@ -66,11 +45,7 @@ pub(crate) fn collected(
     let id = format!("{COLLECT_PREFIX}{relay_id}");
     let sealed = match Sealed::find(&folders.temp, &id) {
         Some(sealed) => sealed,
-        None => {
-            let status =
-                StatusRecord::at(now, Event::Collect, Status::Success, codes::SUCCESS, texts::COLLECTED);
-            sealed(folders, &id, &about(control, mailbox, status))?
-        }
+        None => sealed(folders, &id, &control_files::collected(control, mailbox, now))?,
     };
     sealed.release(REPORT, &folders.inbox.join(file_name::control_name(&format!("{relay_id}-collect"))))
 }
@@ -86,9 +61,8 @@ pub(crate) fn delayed(
     control: &ControlFile,
     now: Timestamp,
 ) -> io::Result<()> {
-    let status = StatusRecord::at(now, Event::Transfer, Status::Success, codes::DELAYED, texts::DELAYED);
     let name = format!("{relay_id}-delay-{}", digits(now));
-    put(folders, &name, &about(control, mailbox, status))
+    put(folders, &name, &control_files::delayed(control, mailbox, now))
 }
 
 /// Writes that the mailbox was looked into.
@@ -96,8 +70,7 @@ pub(crate) fn delayed(
 /// # Errors
 /// When a folder does not let it.
 pub(crate) fn polled(folders: &Folders, mailbox: &MailboxId, now: Timestamp) -> io::Result<()> {
-    let status = StatusRecord::at(now, Event::Receive, Status::Success, codes::SUCCESS, texts::POLLED);
-    put(folders, &fresh_id(folders, now), &about_mailbox(mailbox, status))
+    put(folders, &fresh_id(folders, now), &control_files::polled(mailbox, now))
 }
 
 /// Writes that the mailbox cannot be looked into, or that nothing can be sent from it.
@@ -111,31 +84,7 @@ pub(crate) fn trouble(
     trouble: Trouble,
     now: Timestamp,
 ) -> io::Result<()> {
-    let (code, text) = match (&event, trouble) {
-        (Event::Receive, Trouble::NotTrusted) => (codes::POLL_SERVER_NOT_TRUSTED, texts::POLL_NOT_TRUSTED),
-        (Event::Receive, Trouble::LoginRefused) => (codes::POLL_LOGIN_REFUSED, texts::POLL_LOGIN_REFUSED),
-        (Event::Receive, Trouble::Unreachable) => (codes::POLL_FAILED, texts::POLL_FAILED),
-        (_, Trouble::NotTrusted) => (codes::SERVER_NOT_TRUSTED, texts::SERVER_NOT_TRUSTED),
-        (_, Trouble::LoginRefused) => (codes::LOGIN_REFUSED, texts::LOGIN_REFUSED),
-        (_, Trouble::Unreachable) => (codes::TRANSFER_FAILED, texts::UNREACHABLE),
-    };
-    let status = StatusRecord::at(now, event, Status::Error, code, text);
-    put(folders, &fresh_id(folders, now), &about_mailbox(mailbox, status))
-}
-
-/// A report on no message: from the mailbox to itself.
-fn about_mailbox(mailbox: &MailboxId, status: StatusRecord) -> ControlFile {
-    let empty = || Some(String::new());
-    ControlFile {
-        message_type: MessageType::Report,
-        from_dts: mailbox.to_string(),
-        to_dts: mailbox.to_string(),
-        subject: empty(),
-        local_id: empty(),
-        workflow_id: empty(),
-        status: Some(status),
-        ..ControlFile::default()
-    }
+    put(folders, &fresh_id(folders, now), &control_files::trouble(mailbox, event, trouble, now))
 }
 
 /// Puts a report into IN in one step.
@@ -147,7 +96,7 @@ fn put(folders: &Folders, name: &str, report: &ControlFile) -> io::Result<()> {
 
 fn sealed(folders: &Folders, id: &str, report: &ControlFile) -> io::Result<Sealed> {
     let stage = Stage::begin(&folders.temp, id, folders.access)?;
-    stage.write(REPORT, report.write(LineEnd::platform()).as_bytes())?;
+    stage.write(REPORT, control_files::text(report).as_bytes())?;
     stage.seal()
 }
 

@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use dts_control::{ControlFile, Event, LineEnd, MessageType, Status, StatusRecord, codes, file_name, texts};
+use dts_control::{ControlFile, file_name};
 use jiff::Timestamp;
-use relay_core::{Ended, MailboxId, Outcome, RelayId};
+use relay_core::{Ended, MailboxId, MessageId, Outcome, RelayId};
 
+use crate::control_files;
 use crate::folders::Folders;
 use crate::pair::{PairKey, read_control};
 use crate::pickup::{Identity, Presence};
@@ -203,25 +204,17 @@ fn stage(
         );
     }
     let stage = Stage::begin(&folders.temp, id, folders.access)?;
-    let status = match status(ended.outcome(), settling.now) {
-        status if settling.two_digit_codes => status.with_two_digit_code(),
-        status => status,
-    };
+    let status = control_files::ended_status(ended.outcome(), settling.two_digit_codes, settling.now);
     let accepted = matches!(ended.outcome(), Outcome::Accepted(_));
-    let mut report = about_nothing(settling.mailbox);
+    let mut report = control_files::unknown_report(settling.mailbox, status.clone());
     match bytes.as_deref().map(ControlFile::read) {
-        Some(Ok(mut control)) => {
-            if control.from_dts.trim().is_empty() {
-                control.from_dts = settling.mailbox.to_string();
-            }
-            // Whatever an earlier life of the pair left there is not about this one (check 13).
-            control.dts_id = message_id.map(ToString::to_string);
-            control.is_compressed = Some(accepted && control.compress.unwrap_or(false));
-            control.status = Some(status.clone());
+        Some(Ok(control)) => {
+            let id = message_id.map(MessageId::as_str);
+            let control = control_files::ended(control, settling.mailbox, id, accepted, status.clone());
             if settling.save_sent || !accepted {
-                stage.write(CONTROL, control.write(LineEnd::platform()).as_bytes())?;
+                stage.write(CONTROL, control_files::text(&control).as_bytes())?;
             }
-            report = control;
+            report = control_files::ended_report(control);
         }
         // What cannot be read is kept as it is, all of it.
         Some(Err(_)) => {
@@ -231,9 +224,7 @@ fn stage(
         None => {}
     }
     if !accepted || settling.transfer_report {
-        report.message_type = MessageType::Report;
-        report.status = Some(status.clone());
-        stage.write(REPORT, report.write(LineEnd::platform()).as_bytes())?;
+        stage.write(REPORT, control_files::text(&report).as_bytes())?;
     }
     let sealed = stage.seal()?;
     if let Some(log) = settling.log {
@@ -242,40 +233,4 @@ fn stage(
         log.write(&line.named(&settling.key.control, local_id, workflow), settling.now);
     }
     Ok(sealed)
-}
-
-/// A report about a control file of which nothing is known: what every report echoes is there and empty (4.6 I,
-/// check 28), since some readers cannot do without it.
-fn about_nothing(mailbox: &MailboxId) -> ControlFile {
-    let empty = || Some(String::new());
-    ControlFile {
-        from_dts: mailbox.to_string(),
-        subject: empty(),
-        local_id: empty(),
-        workflow_id: empty(),
-        ..ControlFile::default()
-    }
-}
-
-fn status(outcome: &Outcome, now: Timestamp) -> StatusRecord {
-    let failed =
-        |text: &str| StatusRecord::at(now, Event::Transfer, Status::Error, codes::TRANSFER_FAILED, text);
-    match outcome {
-        Outcome::Accepted(_) => {
-            StatusRecord::at(now, Event::Transfer, Status::Success, codes::SUCCESS, texts::SENT)
-        }
-        Outcome::Rejected(rejection) => {
-            let Ok(event) = rejection.event.parse();
-            let code = match rejection.code.as_str() {
-                // A refusal without a code of its own; readers need one (Q9).
-                "" => codes::TRANSFER_FAILED,
-                code => code,
-            };
-            StatusRecord::at(now, event, Status::Error, code, rejection.description.as_str())
-        }
-        Outcome::Parked(reason) => failed(reason),
-        Outcome::Expired | Outcome::Cancelled => {
-            failed("MESH did not take the message in time; put the pair in OUT again")
-        }
-    }
 }

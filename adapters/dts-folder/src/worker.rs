@@ -143,6 +143,9 @@ impl Worker {
             return Ok(());
         }
         let (Some(pair), Some(key)) = (pair, key) else { return Ok(()) };
+        if !pair.key.control.ends_with(".ctl") {
+            tracing::info!(adapter = %self.adapter, "a pair whose control file is not named in lower case is taken all the same");
+        }
         let ended = match pair.verdict {
             Verdict::Send(message, control) => {
                 let deferred = |deferral| Kept::Deferred(Box::new(deferral), key.clone());

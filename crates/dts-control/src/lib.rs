@@ -11,8 +11,9 @@
 //! | reading: open to every form in the reference, closed to hostile input | [`ControlFile::read`] |
 //! | checking a file found in OUT | [`ControlFile::check`], [`ControlFile::judge`], [`Fault`] |
 //! | everything that is wrong or odd, for people | [`lint()`] |
+//! | how two files differ: in values or in layout alone | [`mod@compare`] |
 //! | writing: canonical order and layout | [`ControlFile::write`] |
-//! | outcomes and times | [`StatusRecord`], [`uk_local`], [`from_utc_compact`] |
+//! | outcomes and times | [`StatusRecord`], [`uk_local`], [`from_uk_local`], [`from_utc_compact`] |
 //! | codes and texts that apps may compare | [`codes`], [`texts`] |
 //! | names of files | [`file_name`] |
 //!
@@ -55,6 +56,7 @@
 
 mod check;
 pub mod codes;
+pub mod compare;
 mod control_file;
 mod decode;
 mod fault;
@@ -79,5 +81,5 @@ pub use fault::Fault;
 pub use lint::{Beside, Finding, LintContext, Severity, lint};
 pub use read::{DEPTH_MAX, SIZE_MAX};
 pub use read_error::{Position, ReadError};
-pub use status::{Event, NotATime, Status, StatusRecord, from_utc_compact, uk_local};
+pub use status::{Event, NotATime, Status, StatusRecord, from_uk_local, from_utc_compact, uk_local};
 pub use write::LineEnd;

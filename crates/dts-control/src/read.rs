@@ -13,7 +13,7 @@ pub const SIZE_MAX: usize = 64 * 1024;
 /// Deepest nesting of elements that is read, `DTSControl` included. Real files have three.
 pub const DEPTH_MAX: usize = 8;
 
-const STATUS_RECORD: &str = "StatusRecord";
+pub(crate) const STATUS_RECORD: &str = "StatusRecord";
 
 impl ControlFile {
     /// Reads a control file, whoever wrote it.
@@ -52,6 +52,9 @@ pub(crate) struct Layout {
     pub(crate) root: Position,
     /// The children of the root, in the order found.
     pub(crate) elements: Vec<Placed>,
+    /// The parts of the status record that count, in the order found, each with its value as it is written; `None`
+    /// stands for a part that status records do not have.
+    pub(crate) status: Vec<(Option<&'static str>, String)>,
     /// The first text that stands between elements.
     pub(crate) stray: Option<Position>,
 }
@@ -88,14 +91,18 @@ pub(crate) fn read_with_layout(bytes: &[u8]) -> Result<(ControlFile, Layout), Re
     }
     parser.root()?;
     let root = parser.place();
-    let mut elements = Vec::new();
-    let control = control_file(&mut parser, &mut elements)?;
+    let (mut elements, mut status) = (Vec::new(), Vec::new());
+    let control = control_file(&mut parser, &mut elements, &mut status)?;
     parser.end()?;
     let stray = parser.stray();
-    Ok((control, Layout { form, late_declaration, root, elements, stray }))
+    Ok((control, Layout { form, late_declaration, root, elements, status, stray }))
 }
 
-fn control_file(parser: &mut Parser<'_>, elements: &mut Vec<Placed>) -> Result<ControlFile, ReadError> {
+fn control_file(
+    parser: &mut Parser<'_>,
+    elements: &mut Vec<Placed>,
+    status: &mut Vec<(Option<&'static str>, String)>,
+) -> Result<ControlFile, ReadError> {
     let mut control =
         ControlFile { message_type: MessageType::Other(String::new()), ..ControlFile::default() };
     let mut seen: Vec<&'static str> = Vec::new();
@@ -105,7 +112,7 @@ fn control_file(parser: &mut Parser<'_>, elements: &mut Vec<Placed>) -> Result<C
         let value = match known {
             Some(_) if repeated => parser.source()?,
             Some(STATUS_RECORD) => {
-                control.status = Some(status_record(parser)?);
+                control.status = Some(status_record(parser, status)?);
                 String::new()
             }
             Some(known) => {
@@ -126,33 +133,37 @@ fn control_file(parser: &mut Parser<'_>, elements: &mut Vec<Placed>) -> Result<C
     Ok(control)
 }
 
-fn status_record(parser: &mut Parser<'_>) -> Result<StatusRecord, ReadError> {
-    let (mut date_time, mut event, mut status, mut code, mut description) = (None, None, None, None, None);
+fn status_record(
+    parser: &mut Parser<'_>,
+    parts: &mut Vec<(Option<&'static str>, String)>,
+) -> Result<StatusRecord, ReadError> {
     parser.children(|parser, name| {
-        let slot = match name.as_str() {
-            "DateTime" => &mut date_time,
-            "Event" => &mut event,
-            "Status" => &mut status,
-            "StatusCode" => &mut code,
-            "Description" => &mut description,
-            _ => return parser.source().map(drop),
-        };
-        if slot.is_some() {
-            return parser.source().map(drop);
+        let known = STATUS_PARTS.into_iter().find(|part| *part == name);
+        match known {
+            // Of a part that is there twice the first counts.
+            Some(_) if parts.iter().any(|(part, _)| *part == known) => parser.source().map(drop)?,
+            Some(_) => parts.push((known, parser.value()?)),
+            None => parts.push((None, parser.source()?)),
         }
-        *slot = Some(parser.value()?);
         Ok(())
     })?;
-    let Ok(event) = event.unwrap_or_default().parse::<Event>();
-    let Ok(status) = status.unwrap_or_default().parse::<Status>();
+    let value = |name: &'static str| {
+        let part = parts.iter().find(|(part, _)| *part == Some(name));
+        part.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let Ok(event) = value("Event").parse::<Event>();
+    let Ok(status) = value("Status").parse::<Status>();
     Ok(StatusRecord {
-        date_time: date_time.unwrap_or_default(),
+        date_time: value("DateTime"),
         event,
         status,
-        code: code.unwrap_or_default(),
-        description: description.unwrap_or_default(),
+        code: value("StatusCode"),
+        description: value("Description"),
     })
 }
+
+/// The parts of a status record (`dts-file-interface.md` 3.2).
+pub(crate) const STATUS_PARTS: [&str; 5] = ["DateTime", "Event", "Status", "StatusCode", "Description"];
 
 /// The elements that control files have (`dts-file-interface.md` 3.2).
 pub(crate) const ELEMENTS: [&str; 19] = [

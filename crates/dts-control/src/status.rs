@@ -176,13 +176,29 @@ pub fn uk_local(timestamp: Timestamp) -> String {
 ///
 /// [`NotATime`] when the text, without white space at its ends, is anything else.
 pub fn from_utc_compact(text: &str) -> Result<String, NotATime> {
+    let instant = TimeZone::UTC.to_timestamp(civil(text.trim())?).map_err(|_| NotATime)?;
+    Ok(uk_local(instant))
+}
+
+/// The instant that a `DateTime` of a control file names. Of the hour that comes twice each October the first is meant,
+/// so [`uk_local`] gives the same text back in any case.
+///
+/// # Errors
+///
+/// [`NotATime`] when the text, without white space at its ends, is no time that UK clocks ever show.
+pub fn from_uk_local(text: &str) -> Result<Timestamp, NotATime> {
     let text = text.trim();
+    let instant = london().to_ambiguous_timestamp(civil(text)?).compatible().map_err(|_| NotATime)?;
+    // In March an hour is skipped.
+    if uk_local(instant) == text { Ok(instant) } else { Err(NotATime) }
+}
+
+/// 14 digits as a date and a time of day.
+fn civil(text: &str) -> Result<DateTime, NotATime> {
     if text.len() != 14 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NotATime);
     }
-    let civil = DateTime::strptime("%Y%m%d%H%M%S", text).map_err(|_| NotATime)?;
-    let instant = TimeZone::UTC.to_timestamp(civil).map_err(|_| NotATime)?;
-    Ok(uk_local(instant))
+    DateTime::strptime("%Y%m%d%H%M%S", text).map_err(|_| NotATime)
 }
 
 /// The host's rules for London or, where it has none, the bundled ones. The fixed rule after that cannot be
@@ -252,6 +268,19 @@ mod tests {
             ["", "2026070112000", "202607011200000", "20261301000000", "20260230000000", "2026-7-1 12:00:"]
         {
             assert_eq!(from_utc_compact(wrong), Err(NotATime), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_is_an_instant_again() {
+        for utc in ["2026-07-01T12:00:00Z", "2026-11-22T10:15:00Z", "2026-10-25T00:30:00Z"] {
+            let instant: Timestamp = utc.parse().expect("a timestamp");
+            assert_eq!(from_uk_local(&uk_local(instant)), Ok(instant), "{utc}");
+        }
+        let second = from_uk_local(&local("2026-10-25T01:30:00Z")).expect("a time");
+        assert_eq!(uk_local(second), "20261025013000");
+        for wrong in ["", "20260329013000", "20260230000000", "2026070112000", "20261122 10150"] {
+            assert_eq!(from_uk_local(wrong), Err(NotATime), "{wrong}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tests that use more than one file of the crate. All data is invented.
 
 mod checking;
+mod comparing;
 mod examples;
 mod hostile;
 mod linting;

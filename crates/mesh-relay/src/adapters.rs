@@ -97,6 +97,13 @@ impl AdapterConfig {
         }
     }
 
+    /// The configuration of a DTS folder, when it is one.
+    pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
+        match self {
+            Self::DtsFolder(config) => Some(config),
+        }
+    }
+
     /// What two adapters must not share, in words, if there is such a thing.
     pub fn territory(&self) -> Option<String> {
         match self {

@@ -15,11 +15,11 @@ use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop_file::StopFile;
-use crate::{demo, hand, identity, lint, records, sandbox, stop};
+use crate::{demo, hand, identity, lint, records, sandbox, shadow, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
-/// It could not be done, or ended with an error; of `lint`, a control file has one.
+/// It could not be done, or ended with an error; of `lint`, a control file has one; of `shadow`, there are differences.
 pub const EXIT_FAILED: u8 = 1;
 /// The command line or the configuration is wrong, and nothing was begun; of `lint`, a file cannot be opened.
 pub const EXIT_USAGE: u8 = 2;
@@ -52,6 +52,7 @@ of a script that is kept.";
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
                   Of lint: 0 no errors, 1 errors, 2 a file that cannot be opened.\n\
+                  Of shadow: 0 no difference in values, 1 differences, 2 nothing could be compared.\n\
                   Of send, inbox, get, ack, track and lookup also: 3 unknown whether it took effect, 4 refused for \
                   good, 5 credentials or certificate, 6 no such message or no longer available.\n\
                   MESH_RELAY_LOG sets how much is logged, for instance MESH_RELAY_LOG=debug."
@@ -76,6 +77,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Say what is wrong with control files, and where, before they are put in OUT
     Lint(lint::LintArgs),
+    /// Compare what an old client writes with what the relay would write; sends nothing and only reads
+    #[command(after_help = shadow::HELP)]
+    Shadow(shadow::ShadowArgs),
     /// Run the MESH server alone, for tests and rehearsals
     Sandbox(Box<SandboxArgs>),
     /// The journal
@@ -92,10 +96,10 @@ pub enum Command {
 pub struct RunArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// In place of the Java MESH client: that client's own configuration, and nothing else
     #[arg(long, value_name = "FILE")]
-    meshclient_cfg: Option<PathBuf>,
+    pub(crate) meshclient_cfg: Option<PathBuf>,
 }
 
 /// Which configuration.
@@ -119,7 +123,7 @@ pub struct CheckArgs {
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
-        Command::Demo(_) | Command::Lint(_) => "warn",
+        Command::Demo(_) | Command::Lint(_) | Command::Shadow(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
@@ -144,6 +148,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
         Command::Lint(args) => lint::run(&args),
+        Command::Shadow(args) => runtime.block_on(shadow::run(args)),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
         Command::Records(command) => runtime.block_on(records::run(*command)),
         Command::Hand(command) => runtime.block_on(hand::run(*command)),

@@ -5,6 +5,7 @@
 //! | commands, exit codes | [`cli`] |
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
 //! | what is wrong with control files | [`lint`] |
+//! | what an old client writes beside what the relay would write | [`shadow`] |
 //! | the journal: messages, show, report, audit | [`records`] |
 //! | configuration to settings | [`settings`] |
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
@@ -30,6 +31,7 @@ pub mod records;
 pub mod relay;
 pub mod sandbox;
 pub mod settings;
+pub mod shadow;
 pub mod stop;
 pub mod stop_file;
 pub mod system;

@@ -180,7 +180,11 @@ pub async fn run(command: Command) -> ExitCode {
             if command.json() {
                 eprintln!("{}", json!({ "error": error.to_string() }));
             } else {
-                eprintln!("error: {error}");
+                match error {
+                    // Each fault says by itself that it is one.
+                    AskError::Configuration(ref faults) => eprintln!("{faults}"),
+                    ref error => eprintln!("error: {error}"),
+                }
             }
             ExitCode::from(error.code())
         }

@@ -149,6 +149,35 @@ impl Settings {
     }
 }
 
+/// Reads the adapters of a configuration and nothing that they need to run: no secret, no key, no certificate.
+///
+/// # Errors
+/// Every fault that was found, each with its place and what to do.
+pub fn adapters(path: &Path) -> Result<Vec<(String, AdapterConfig)>, Faults> {
+    named(relay_config::load_with(path, adapter_in(path))?)
+}
+
+/// As [`adapters`], of a configuration that was made in memory.
+///
+/// # Errors
+/// As [`adapters`]; the places are those of the text.
+pub fn adapters_of_text(
+    path: &Path,
+    text: String,
+    secrets: Secrets,
+) -> Result<Vec<(String, AdapterConfig)>, Faults> {
+    named(relay_config::load_text_with(path, text, secrets, adapter_in(path))?)
+}
+
+fn named(loaded: Loaded<(AdapterSection, AdapterConfig)>) -> Result<Vec<(String, AdapterConfig)>, Faults> {
+    let mut faults = Faults::new();
+    check_adapters(&loaded, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(loaded.adapters.into_iter().map(|(section, config)| (section.name, config)).collect())
+}
+
 /// Reads the adapters of a configuration file, whose relative paths start at its folder.
 fn adapter_in(
     path: &Path,

@@ -111,12 +111,14 @@ impl Turn<'_> {
         let mut resting = Resting::new();
         let mut left = Left::Nothing;
         while !shutdown.is_requested() {
+            // From look to look, however long it takes to carry what one finds.
+            let next = Instant::now() + self.policy.poll_every;
             left = self.look(left, &mut outage, &mut resting, &shutdown).await;
             if left == Left::More && self.tenure.holds() {
                 continue;
             }
             tokio::select! {
-                () = tokio::time::sleep(self.policy.poll_every) => {}
+                () = tokio::time::sleep_until(next) => {}
                 () = shutdown.requested() => {}
             }
         }

@@ -6,7 +6,7 @@ use crate::{
     esmtp_address, texts,
 };
 
-const A: &str = "\
+pub(super) const A: &str = "\
 <DTSControl>
   <Version>1.0</Version>
   <AddressType>DTS</AddressType>
@@ -22,7 +22,7 @@ const A: &str = "\
 </DTSControl>
 ";
 
-const B: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+pub(super) const B: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <DTSControl>
     <Version>1.0</Version>
     <AddressType>DTS</AddressType>
@@ -42,7 +42,7 @@ const B: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </DTSControl>
 "#;
 
-const C: &str = "\
+pub(super) const C: &str = "\
 <DTSControl>
   <Version>1.0</Version>
   <AddressType>DTS</AddressType>
@@ -67,7 +67,7 @@ const C: &str = "\
 </DTSControl>
 ";
 
-const D: &str = "\
+pub(super) const D: &str = "\
 <DTSControl>
   <Version>1.0</Version>
   <AddressType>ALL</AddressType>
@@ -96,7 +96,7 @@ const D: &str = "\
 </DTSControl>
 ";
 
-const E: &str = "\
+pub(super) const E: &str = "\
 <DTSControl>
   <Version>1.0</Version>
   <AddressType>DTS</AddressType>
@@ -120,7 +120,7 @@ const E: &str = "\
 </DTSControl>
 ";
 
-const G: &str = "\
+pub(super) const G: &str = "\
 <DTSControl>
   <Version>1.0</Version>
   <AddressType>DTS</AddressType>
@@ -144,7 +144,7 @@ const G: &str = "\
 </DTSControl>
 ";
 
-const H: &str = "\
+pub(super) const H: &str = "\
 <DTSControl>
   <Version>1.0</Version>
   <AddressType>ALL</AddressType>

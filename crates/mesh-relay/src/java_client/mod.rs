@@ -48,7 +48,8 @@ use relay_config::{Environment, Fault, Faults, Secrets, UrlError};
 pub use import::ImportArgs;
 pub(crate) use import::run as import;
 
-use crate::settings::Settings;
+use crate::adapters::AdapterConfig;
+use crate::settings::{self, Settings};
 use translate::{Origin, Translation};
 
 /// The folder of the secrets unless `import` is told another; relative to the file that it prints.
@@ -110,20 +111,45 @@ impl StandIn {
     /// # Errors
     /// Every fault that was found, each at the key of the client's file that it comes from.
     pub fn settings(&self) -> Result<Settings, Faults> {
-        if let Some((origin, message, hint)) = &self.translation.lacking {
-            return Err(self.fault(*origin, message, Some((*hint).to_owned())).into());
-        }
-        let held: HashMap<_, _> = self.translation.secrets.iter().cloned().collect();
-        let text = self.translation.text.clone();
-        // The paths of the text are whole, so the folder of the file does not count.
-        Settings::load_text(&self.path, text, Secrets::held(held)).map_err(|faults| {
-            let mut mapped = Faults::new();
-            for fault in faults {
-                let origin = fault.line.checked_sub(1).and_then(|line| self.translation.origins.get(line));
-                mapped.push(self.fault(origin.copied().flatten(), &fault.message, fault.hint.clone()));
+        self.check_whole()?;
+        Settings::load_text(&self.path, self.translation.text.clone(), self.held())
+            .map_err(|faults| self.at_home(faults))
+    }
+
+    /// The adapters alone, without anything that they need to run.
+    ///
+    /// # Errors
+    /// As [`Self::settings`].
+    pub fn adapters(&self) -> Result<Vec<(String, AdapterConfig)>, Faults> {
+        self.check_whole()?;
+        settings::adapters_of_text(&self.path, self.translation.text.clone(), self.held())
+            .map_err(|faults| self.at_home(faults))
+    }
+
+    /// Whether the text says all that it must.
+    fn check_whole(&self) -> Result<(), Faults> {
+        match &self.translation.lacking {
+            Some((origin, message, hint)) => {
+                Err(self.fault(*origin, message, Some((*hint).to_owned())).into())
             }
-            mapped
-        })
+            None => Ok(()),
+        }
+    }
+
+    fn held(&self) -> Secrets {
+        let held: HashMap<_, _> = self.translation.secrets.iter().cloned().collect();
+        // The paths of the text are whole, so the folder of the file does not count.
+        Secrets::held(held)
+    }
+
+    /// Faults of the text, at the keys of the client's file.
+    fn at_home(&self, faults: Faults) -> Faults {
+        let mut mapped = Faults::new();
+        for fault in faults {
+            let origin = fault.line.checked_sub(1).and_then(|line| self.translation.origins.get(line));
+            mapped.push(self.fault(origin.copied().flatten(), &fault.message, fault.hint.clone()));
+        }
+        mapped
     }
 
     fn fault(&self, origin: Option<Origin>, message: &str, hint: Option<String>) -> Fault {
