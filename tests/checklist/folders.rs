@@ -97,7 +97,7 @@ async fn c04_sent_and_failed_are_never_tidied_unless_it_is_asked_for() {
     let faults = crate::process::command(&["check", "--config", &asking(&scene, "keep = { sent = \"5m\" }")]);
     assert_eq!(faults.status.code(), Some(2));
     let shown = String::from_utf8_lossy(&faults.stderr).into_owned();
-    assert!(shown.contains("keep.sent must be an hour at least"), "{shown}");
+    assert!(shown.contains("keep.sent must be three hours at least"), "{shown}");
     let sound =
         crate::process::command(&["check", "--config", &asking(&scene, "keep = { sent = \"2160h\" }")]);
     assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));

@@ -23,6 +23,11 @@ fn letter(local_id: &str) -> Control {
     Control::new(ALICE, BOB).local_id(local_id)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test moves folders without ceremony")]
+fn rename(from: &Path, to: &Path) {
+    fs::rename(from, to).expect("moved");
+}
+
 #[expect(clippy::disallowed_methods, reason = "an application writes its files like this")]
 fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::write(path, content).expect("a file written");
@@ -196,4 +201,92 @@ async fn names_that_no_header_takes_are_refused_or_left_and_the_next_pair_goes()
     let log = relay.log();
     assert!(!log.contains("bell") && !log.contains("-rf"), "names stand in no log:\n{log}");
     assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn in_order_nothing_goes_before_one_that_has_to_wait() {
+    let (_sandbox, site) = scene().await;
+    let text = fs::read_to_string(site.path("relay.toml")).expect("the configuration");
+    let root = format!("root = \"{ALICE}\"\n");
+    let text = text
+        .replace(&root, &format!("{root}in_order = true\n"))
+        .replace("[send]\n", "[send]\nrate = { messages = 1, per = \"1s\" }\n");
+    site.write("relay.toml", text);
+    // Named against the order of their times.
+    let names = ["z", "y", "x", "w"];
+    for name in names {
+        site.alice.drop_pair(name, &letter(name), b"payload");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let relay = site.run().await;
+    eventually("all are sent", || site.alice.controls("SENT") == 4).await;
+    let mut sent: Vec<(String, &str)> = names
+        .iter()
+        .map(|name| {
+            let control = site.alice.text("SENT", &format!("{name}.ctl"));
+            (relay_testkit::pairs::element(&control, "DTSId").to_owned(), *name)
+        })
+        .collect();
+    // MESH's ids begin with the time.
+    sent.sort();
+    assert_eq!(sent.iter().map(|(_, name)| *name).collect::<Vec<_>>(), names);
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn a_pair_that_mesh_cannot_be_given_in_time_goes_to_failed_and_one_that_can_is_sent() {
+    let (sandbox, site) = scene().await;
+    let text = fs::read_to_string(site.path("relay.toml")).expect("the configuration");
+    site.write("relay.toml", text.replace("[send]\n", "[send]\ngive_up_after = \"3s\"\n"));
+    let relay = site.run().await;
+    eventually("MESH was asked", || sandbox.requests().iter().any(|seen| seen.call == "list")).await;
+    site.alice.drop_pair("before", &letter("L0"), b"payload");
+    eventually("it is sent", || site.alice.controls("SENT") == 1).await;
+    let address = sandbox.address();
+    sandbox.shutdown().await;
+    site.alice.drop_pair("late", &letter("L1"), b"payload");
+    eventually("it is given up", || site.alice.controls("FAILED") == 1).await;
+    let about = || site.alice.reports().into_iter().find(|report| report.contains("<LocalId>L1<"));
+    eventually("a report", || about().is_some()).await;
+    let report = about().expect("a report");
+    assert_eq!(relay_testkit::pairs::element(&report, "StatusCode"), "06");
+    assert!(relay.stop().await.0.success());
+    // Nobody tried this one while the relay was stopped: it is old, and goes all the same.
+    site.alice.drop_pair("waited", &letter("L2"), b"payload");
+    let relay = site.run().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut config = SandboxConfig::loopback();
+    config.listen = address;
+    let _sandbox = Sandbox::start(config).await.expect("the sandbox is back");
+    eventually("it is sent", || site.alice.names("SENT").contains(&"waited.ctl".to_owned())).await;
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn folders_that_are_not_mounted_are_not_taken_for_empty() {
+    let (sandbox, site) = scene().await;
+    let mut relay = site.run().await;
+    // Accepted and not settled, when everything stops.
+    let (temp, aside) = (site.alice.folder("TEMP"), site.alice.folder("TEMP-aside"));
+    rename(&temp, &aside);
+    write(&temp, "in the way");
+    site.alice.drop_pair("X", &letter("L1"), b"payload");
+    eventually("MESH has it", || site.outbound("accepted") == 1).await;
+    relay.kill();
+    fs::remove_file(&temp).expect("out of the way");
+    rename(&aside, &temp);
+    let away = site.path("not-mounted");
+    rename(&site.alice.0, &away);
+    for _ in 0..2 {
+        let relay = site.run().await;
+        eventually("it is told", || relay.log().contains("mount what it is on")).await;
+        assert!(relay.stop().await.0.success());
+        assert!(!site.alice.folder("OUT").exists(), "nothing is left that could be taken for it");
+    }
+    let _ = fs::remove_dir(&site.alice.0);
+    rename(&away, &site.alice.0);
+    let relay = site.run().await;
+    eventually("it is settled", || site.alice.names("SENT").len() == 2).await;
+    assert!(relay.stop().await.0.success());
+    assert_eq!(sandbox.messages(&BOB.parse().expect("a mailbox")).len(), 1, "MESH has it once");
 }

@@ -201,6 +201,7 @@ async fn a_message_that_is_never_taken_expires() {
     let message = message("a", "L1", NINE);
     bench.send(&message).await.expect_err("a deferral");
     bench.clock.advance(Duration::from_secs(73 * 60 * 60));
+    bench.mesh.then(Fault::NotSent);
     let ended = bench.send(&message).await.expect("an end");
     assert_eq!(ended.outcome(), &Outcome::Expired);
 }

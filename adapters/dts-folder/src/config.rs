@@ -59,8 +59,9 @@ pub struct Keep {
     pub failed: Option<SignedDuration>,
 }
 
-/// Shortest time for which pairs stay: those who watch the folders must have seen them.
-const KEEP_MIN: SignedDuration = SignedDuration::from_hours(1);
+/// Shortest time for which pairs stay: those who watch the folders must have seen them, and a file server's clock may be off
+/// by as much as MESH allows ours to be.
+const KEEP_MIN: SignedDuration = SignedDuration::from_hours(3);
 
 /// One mailbox's folders.
 #[derive(Debug, Clone, Deserialize)]
@@ -147,7 +148,7 @@ impl Config {
         let kept = kept
             .into_iter()
             .filter(|(_, keep)| keep.is_some_and(|keep| keep < KEEP_MIN))
-            .map(|(key, _)| (key, format!("{key} must be an hour at least, such as \"2160h\", 90 days")));
+            .map(|(key, _)| (key, format!("{key} must be three hours at least, such as \"2160h\", 90 days")));
         times.chain(kept).collect()
     }
 

@@ -33,6 +33,8 @@ pub struct Folders {
     pub temp: PathBuf,
     /// Who may change what the relay puts there.
     pub access: Access,
+    /// Whether OUT was not there and was made.
+    pub out_is_new: bool,
     /// Counts the reports that are about no message.
     reports: AtomicU32,
     _lock: File,
@@ -92,6 +94,7 @@ impl Folders {
             }
             Err(TryLockError::Error(source)) => return Err(unusable(&lock_path, "locking")(source)),
         }
+        let out_is_new = existing(root, "OUT").map_err(unusable(root, "listing"))?.is_none();
         let folders = Self {
             inbox: folder(root, "IN", access)?,
             out: folder(root, "OUT", access)?,
@@ -99,6 +102,7 @@ impl Folders {
             failed: folder(root, "FAILED", access)?,
             temp,
             access,
+            out_is_new,
             reports: AtomicU32::new(0),
             _lock: lock,
         };
@@ -118,10 +122,24 @@ impl Folders {
             if volume(path)? != volume(&folders.temp)? {
                 let (folder, temp) = (path.display(), folders.temp.display());
                 tracing::info!(%folder, %temp, "the folder is on another volume than TEMP: files are copied there");
-                stage::sweep_parts(path, idle).map_err(unusable(path, left))?;
             }
+            stage::sweep_parts(path).map_err(unusable(path, left))?;
         }
         Ok(folders)
+    }
+
+    /// Removes the folders again, as far as they are empty: made where a share was to be mounted, they would be taken for
+    /// its folders at the next start.
+    pub(crate) fn unmake(&self) {
+        let lock = self.temp.join(LOCK_NAME);
+        let removed = fs::remove_file(&lock);
+        for folder in [&self.inbox, &self.out, &self.sent, &self.failed, &self.temp] {
+            // One that is not empty is somebody's.
+            let _ = fs::remove_dir(folder);
+        }
+        if let Err(error) = removed {
+            tracing::debug!(%error, "the lock stays");
+        }
     }
 
     /// A number for a report that is about no message.

@@ -56,14 +56,19 @@ fn tidy(folders: &Folders, keep: Keep, now: Timestamp) -> io::Result<u64> {
     let mut removed = 0;
     for (folder, keep) in [(&folders.sent, keep.sent), (&folders.failed, keep.failed)] {
         if let Some(before) = keep.and_then(|keep| now.checked_sub(keep).ok()) {
-            removed += tidy_folder(folder, before)?;
+            let (gone, failed) = tidy_folder(folder, before)?;
+            removed += gone;
+            if let Some(error) = failed {
+                tracing::warn!(folder = %folder.display(), %error, "some files that were there for long were not removed");
+            }
         }
     }
     Ok(removed)
 }
 
-fn tidy_folder(folder: &Path, before: Timestamp) -> io::Result<u64> {
-    let mut removed = 0;
+/// How many were removed, and why others were not.
+fn tidy_folder(folder: &Path, before: Timestamp) -> io::Result<(u64, Option<io::Error>)> {
+    let (mut removed, mut failed) = (0, None);
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -79,10 +84,11 @@ fn tidy_folder(folder: &Path, before: Timestamp) -> io::Result<u64> {
         match fs::remove_file(entry.path()) {
             Ok(()) => removed += 1,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            // The others need not stay because of one.
+            Err(error) => failed = Some(error),
         }
     }
-    Ok(removed)
+    Ok((removed, failed))
 }
 
 /// When a file came to the folder. Its content may be older: a data file is moved as its application wrote it.

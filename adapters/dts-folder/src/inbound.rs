@@ -176,13 +176,13 @@ impl Sink for FolderSink {
     }
 
     async fn polled(&self, polled: Polled<'_>) {
-        let trouble = match polled {
-            Polled::Listed(_) => None,
-            Polled::Failed(error) => Some(Trouble::of(error)),
-        };
-        let before = {
+        let (trouble, before) = {
             let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *last, trouble)
+            let trouble = match polled {
+                Polled::Listed(_) => None,
+                Polled::Failed(error) => Trouble::of(error).or(*last).or(Some(Trouble::Unreachable)),
+            };
+            (trouble, std::mem::replace(&mut *last, trouble))
         };
         let (folders, mailbox, now) =
             (Arc::clone(&self.folders), self.config.mailbox.clone(), self.clock.now());

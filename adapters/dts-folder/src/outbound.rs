@@ -1,7 +1,8 @@
 //! OUT to MESH: finds pairs and has them worked on, a bounded number at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -126,7 +127,7 @@ impl FolderSource {
             }
         };
         while !shutdown.is_requested() {
-            let wake = out.offer(&work, &mut tasks);
+            let wake = out.offer(&work, &mut tasks).await;
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
                 Some(()) = event.recv() => out.is_changed = true,
@@ -190,9 +191,11 @@ fn is_reading(kind: EventKind) -> bool {
 
 /// What the source remembers of OUT between two looks.
 struct OutFolder {
-    pickup: Pickup,
+    pickup: Arc<Mutex<Pickup>>,
     scan: Duration,
     in_order: bool,
+    /// In order: the pair that was begun and has not ended; nothing else goes before it.
+    head: Option<String>,
     /// Whether something has happened in OUT since the last look.
     is_changed: bool,
     /// Pairs that were ready at the last look and have not been offered yet, oldest first.
@@ -222,9 +225,10 @@ struct OutFolder {
 impl OutFolder {
     fn new(config: &Config) -> Self {
         Self {
-            pickup: Pickup::new(config.grace(), config.scan()),
+            pickup: Arc::new(Mutex::new(Pickup::new(config.grace(), config.scan()))),
             scan: config.scan(),
             in_order: config.in_order,
+            head: None,
             is_changed: true,
             ready: VecDeque::new(),
             looked_at: Instant::now(),
@@ -258,7 +262,7 @@ impl OutFolder {
     }
 
     /// Starts work on every pair that may go now, and says when to look again.
-    fn offer(&mut self, work: &Worker, tasks: &mut Tasks) -> Instant {
+    async fn offer(&mut self, work: &Worker, tasks: &mut Tasks) -> Instant {
         let now = Instant::now();
         self.take_up(work, tasks);
         if let Some(until) = self.paused_until {
@@ -273,23 +277,40 @@ impl OutFolder {
         self.is_changed |= self.resting.len() < resting;
         // While there is work enough, OUT is listed no more often than it must be: with ten thousand pairs in it, that
         // takes longer than sending some.
-        let is_called_for = self.ready.is_empty() && self.is_changed;
+        let is_called_for = self.is_idle(tasks) && self.is_changed;
         if now >= self.look_at || is_called_for && now >= self.looked_at + EVENT_PAUSE {
-            self.look(work, tasks, now);
+            self.look(work, tasks, now).await;
         }
         self.start_ready(work, tasks);
-        let called = (self.ready.is_empty() && self.is_changed).then(|| self.looked_at + EVENT_PAUSE);
+        let called = (self.is_idle(tasks) && self.is_changed).then(|| self.looked_at + EVENT_PAUSE);
         let resting = self.resting.values().copied().min();
         called.into_iter().chain(resting).fold(self.look_at, Instant::min)
     }
 
+    /// Whether nothing that is ready may be begun.
+    fn is_idle(&self, tasks: &Tasks) -> bool {
+        match &self.head {
+            Some(head) => !tasks.has(head) && !self.ready.iter().any(|pair| pair.control == *head),
+            None => self.ready.is_empty(),
+        }
+    }
+
     /// Looks at OUT, and decides when it is looked at next.
-    fn look(&mut self, work: &Worker, tasks: &mut Tasks, now: Instant) {
-        (self.looked_at, self.look_at) = (now, now + self.scan);
+    async fn look(&mut self, work: &Worker, tasks: &mut Tasks, now: Instant) {
         self.is_changed = false;
+        let passed_over: HashSet<String> =
+            tasks.controls.values().chain(self.resting.keys()).cloned().collect();
+        let (pickup, folders) = (Arc::clone(&self.pickup), Arc::clone(&work.folders));
+        // A share may take its time, which no lease must wait for.
+        let looked = task::spawn_blocking(move || {
+            let mut pickup = pickup.lock().unwrap_or_else(PoisonError::into_inner);
+            pickup.look(&folders.out, |name| passed_over.contains(name), now)
+        });
+        let looked = looked.await.map_err(io::Error::other).flatten();
+        self.looked_at = Instant::now();
+        self.look_at = self.looked_at + self.scan;
         let resting = &self.resting;
-        let passed_over = |name: &str| tasks.has(name) || resting.contains_key(name);
-        let look = match self.pickup.look(&work.folders.out, passed_over, now) {
+        let look = match looked {
             Ok(look) => look,
             Err(error) => {
                 let folder = work.folders.out.display();
@@ -310,6 +331,11 @@ impl OutFolder {
         self.unreadable.retain(|control, _| {
             look.present.contains(control) || resting.contains_key(control) || tasks.has(control)
         });
+        let is_gone =
+            |head: &String| !look.present.contains(head) && !resting.contains_key(head) && !tasks.has(head);
+        if self.head.as_ref().is_some_and(is_gone) {
+            self.head = None;
+        }
         self.ready = look.ready.into();
         self.withdraw_missing(&look.present, now, work, tasks);
         self.look_at = look.next.map_or(self.look_at, |next| next.min(self.look_at));
@@ -317,12 +343,18 @@ impl OutFolder {
 
     /// Starts work on the pairs that are ready, as many at a time as may be. The end of one makes room for the next.
     fn start_ready(&mut self, work: &Worker, tasks: &mut Tasks) {
-        // In order, one that has to wait holds up those behind it.
-        let is_held_up = self.in_order && !self.resting.is_empty();
-        while !tasks.is_full() && !is_held_up {
-            let Some(pair) = self.ready.pop_front() else { return };
+        while !tasks.is_full() {
+            let next = match &self.head {
+                // In order, one that has to wait holds up those behind it.
+                Some(head) => self.ready.iter().position(|pair| pair.control == *head),
+                None => Some(0),
+            };
+            let Some(pair) = next.and_then(|next| self.ready.remove(next)) else { return };
             if tasks.has(&pair.control) || self.resting.contains_key(&pair.control) {
                 continue;
+            }
+            if self.in_order {
+                self.head = Some(pair.control.clone());
             }
             let (work, previous) = (work.clone(), self.unended.get(&pair.control).cloned());
             tasks.start(pair.control.clone(), async move { work.carry(&pair, previous).await });
@@ -366,6 +398,7 @@ impl OutFolder {
         let kept = match done.result {
             Ok(Ok(())) => {
                 self.unreadable.remove(&done.control);
+                self.head.take_if(|head| *head == done.control);
                 self.unended.remove(&done.control);
                 if self.told.take().is_some() {
                     tracing::info!(%adapter, "sending goes on");
@@ -397,7 +430,8 @@ impl OutFolder {
                 tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
                 self.rest(done.control, now);
             }
-            Kept::Unreported(error) => {
+            Kept::Unreported(error, key) => {
+                self.unended.insert(done.control.clone(), key);
                 let folder = work.folders.inbox.display();
                 tracing::warn!(%adapter, %folder, %error, "a collect report cannot be written; its pair is not sent before");
                 self.rest(done.control, now);

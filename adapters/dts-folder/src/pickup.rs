@@ -44,15 +44,20 @@ impl Identity {
         format!("{}-{}-{}", self.length, self.modified_ns, self.inode)
     }
 
+    /// Whether this is of the file with that key: by length and time, since the number that a system gives a file may be
+    /// another one after a share was connected again (check 23).
+    fn is_of(&self, key: &str) -> bool {
+        key.rsplit_once('-')
+            .is_some_and(|(known, _)| known == format!("{}-{}", self.length, self.modified_ns))
+    }
+
     /// Whether what is at `path` is the file whose [`Identity::to_key`] this is.
     ///
     /// # Errors
     /// When the system does not let it be looked at; that it is not there is an answer.
     pub fn presence(key: &str, path: &Path) -> io::Result<Presence> {
         match fs::symlink_metadata(path) {
-            Ok(metadata) if Self::of(&metadata).is_some_and(|found| found.to_key() == key) => {
-                Ok(Presence::Same)
-            }
+            Ok(metadata) if Self::of(&metadata).is_some_and(|found| found.is_of(key)) => Ok(Presence::Same),
             Ok(_) => Ok(Presence::Other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Presence::Absent),
             Err(error) => Err(error),

@@ -6,28 +6,29 @@ use std::io;
 use dts_control::{ControlFile, Event, file_name};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use relay_core::{MailboxId, MeshAnswer, MeshError, RelayId};
+use relay_core::{FailureClass, MailboxId, MeshAnswer, MeshError, RelayId};
 
 use crate::control_files;
 pub(crate) use crate::control_files::Trouble;
 use crate::folders::Folders;
-use crate::stage::{Sealed, Stage};
+use crate::stage::{REPORT_PREFIX, Sealed, Stage};
 
 /// The report, inside a stage.
 const REPORT: &str = "report";
 /// What the ids of the stages of collect reports begin with. Such a stage stays until the pair is settled, so that the
 /// report is not made again.
 pub(crate) const COLLECT_PREFIX: &str = "collect-";
-/// What the ids of the stages of all other reports begin with.
-const STAGE_PREFIX: &str = "report-";
-
 impl Trouble {
-    pub(crate) fn of(error: &MeshError) -> Self {
-        match error.answer {
+    /// What an error says of the mailbox. `None`: nothing new, since MESH was not asked or asks for patience.
+    pub(crate) fn of(error: &MeshError) -> Option<Self> {
+        if let FailureClass::Throttled { .. } = error.class {
+            return None;
+        }
+        Some(match error.answer {
             MeshAnswer::NotTrusted => Self::NotTrusted,
             MeshAnswer::CredentialsRefused => Self::LoginRefused,
             _ => Self::Unreachable,
-        }
+        })
     }
 }
 
@@ -89,8 +90,12 @@ pub(crate) fn trouble(
 
 /// Puts a report into IN in one step.
 fn put(folders: &Folders, name: &str, report: &ControlFile) -> io::Result<()> {
-    let sealed = sealed(folders, &format!("{STAGE_PREFIX}{name}"), report)?;
-    sealed.release(REPORT, &folders.inbox.join(file_name::control_name(name)))?;
+    let sealed = sealed(folders, &format!("{REPORT_PREFIX}{name}"), report)?;
+    if let Err(error) = sealed.release(REPORT, &folders.inbox.join(file_name::control_name(name))) {
+        // One that is not there in time says nothing any more, and would stay in TEMP for ever.
+        sealed.discard()?;
+        return Err(error);
+    }
     sealed.clear()
 }
 

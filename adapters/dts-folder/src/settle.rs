@@ -14,7 +14,7 @@ use crate::folders::Folders;
 use crate::pair::{PairKey, read_control};
 use crate::pickup::{Identity, Presence};
 use crate::report::COLLECT_PREFIX;
-use crate::stage::{Sealed, Stage, clear_finished, move_durably, remove_durably};
+use crate::stage::{Sealed, Stage, clear_finished, finish_move, move_durably, remove_durably};
 use crate::transfer_log::{Line, TransferLog};
 
 /// The control file that goes to SENT or FAILED, inside a stage.
@@ -23,6 +23,9 @@ const CONTROL: &str = "control";
 const REPORT: &str = "report";
 /// The application's own control file, taken out of OUT, inside a stage.
 const CLAIMED: &str = "claimed";
+
+/// There when the pair is kept nowhere, inside a stage.
+const UNKEPT: &str = "unkept";
 
 /// What the ids of the stages begin with.
 const STAGE_PREFIX: &str = "settle-";
@@ -58,13 +61,10 @@ pub struct Settling<'a> {
 /// # Errors
 /// When a folder does not let it; try again.
 pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::Result<()> {
-    let target = match ended.outcome() {
-        // The application took the pair away before anything was sent: there is nothing to say.
-        Outcome::Cancelled => return Ok(()),
-        Outcome::Accepted(_) if settling.save_sent => Some(&folders.sent),
-        Outcome::Accepted(_) => None,
-        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => Some(&folders.failed),
-    };
+    // The application took the pair away before anything was sent: there is nothing to say.
+    if *ended.outcome() == Outcome::Cancelled {
+        return Ok(());
+    }
     let key = settling.key;
     let ours = Ours::find(folders, settling)?;
     let id = stage_id(ended.relay_id());
@@ -72,7 +72,14 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
         Some(sealed) => sealed,
         None => stage(folders, settling, ended, &id, ours)?,
     };
+    // What was decided when it was sealed holds, whatever is configured since.
+    let target = match ended.outcome() {
+        Outcome::Accepted(_) if sealed.holds(UNKEPT) => None,
+        Outcome::Accepted(_) | Outcome::Cancelled => Some(&folders.sent),
+        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => Some(&folders.failed),
+    };
     let source = folders.out.join(&key.control);
+    finish_move(&source, &sealed.path(CLAIMED))?;
     let Some(target) = target else {
         // Nothing is kept (2.2, 5b). The control file goes first, so that no look takes it for one without data.
         if ours.control {
@@ -87,16 +94,16 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
         return last(folders, &sealed, ended);
     };
     let control = target.join(&key.control);
+    if sealed.holds(CONTROL) {
+        give_way(target, key)?;
+    }
     // The data goes first: whoever sees the control file takes the data for complete.
-    if let Some((name, _)) = &key.data
-        && ours.data
-    {
-        if sealed.holds(CONTROL) && control.exists() {
-            // Names come round again over the years; the older pair gives way as a whole (2.2).
-            tracing::warn!(folder = %target.display(), "a pair of the same name was there already and is replaced");
-            remove_durably(&control)?;
+    if let Some((name, _)) = &key.data {
+        let data = folders.out.join(name);
+        finish_move(&data, &target.join(name))?;
+        if ours.data {
+            move_durably(&data, &target.join(name))?;
         }
-        move_durably(&folders.out.join(name), &target.join(name))?;
     }
     // OUT lets go before SENT speaks: an application may use the name again as soon as it sees it in SENT.
     if ours.control && sealed.holds(CONTROL) {
@@ -105,6 +112,21 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
     give_back(&sealed, key, &source)?;
     sealed.release(CONTROL, &control)?;
     last(folders, &sealed, ended)
+}
+
+/// Names come round again over the years: an older pair of the same name gives way as a whole (2.2), so that nobody takes
+/// its data for the new one's.
+fn give_way(target: &Path, key: &PairKey) -> io::Result<()> {
+    let own = key.data.as_ref().map(|(name, _)| name);
+    let mut older = vec![key.control.clone()];
+    older.extend(file_name::data_name_candidates(&key.control));
+    for name in older.iter().filter(|name| Some(*name) != own) {
+        if target.join(name).symlink_metadata().is_ok_and(|found| found.is_file()) {
+            tracing::warn!(folder = %target.display(), "a file of the same name was there already and is replaced");
+            remove_durably(&target.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The report, and the end of the application's own control file.
@@ -120,8 +142,8 @@ fn last(folders: &Folders, sealed: &Sealed, ended: &Ended) -> io::Result<()> {
 /// When it cannot be removed.
 pub fn forget(folders: &Folders, relay_id: RelayId) -> io::Result<()> {
     let collected = format!("{COLLECT_PREFIX}{relay_id}");
-    Sealed::find(&folders.temp, &collected).map_or(Ok(()), Sealed::clear)?;
-    Sealed::find(&folders.temp, &stage_id(relay_id)).map_or(Ok(()), Sealed::clear)
+    Sealed::find(&folders.temp, &collected).map_or(Ok(()), Sealed::discard)?;
+    Sealed::find(&folders.temp, &stage_id(relay_id)).map_or(Ok(()), Sealed::discard)
 }
 
 /// Removes what an earlier run left of pairs that the journal has as settled; `unsettled` names the others.
@@ -222,6 +244,9 @@ fn stage(
             stage.write(CONTROL, &whole)?;
         }
         None => {}
+    }
+    if accepted && !settling.save_sent {
+        stage.write(UNKEPT, b"")?;
     }
     if !accepted || settling.transfer_report {
         stage.write(REPORT, control_files::text(&report).as_bytes())?;

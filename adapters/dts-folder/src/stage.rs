@@ -24,6 +24,12 @@ const OPEN_SUFFIX: &str = ".relay-new";
 const SEALED_SUFFIX: &str = ".relay-ready";
 /// Of a file that is being copied from another volume. Applications list `*.dat` and `*.ctl` (2.5).
 const PART_SUFFIX: &str = ".relay-part";
+/// Of the original of a copy that is complete.
+const MOVING_SUFFIX: &str = ".relay-moving";
+/// How long a copy that was not completed is kept: a move that was cut off is finished long before.
+const PART_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the ids of reports begin with that belong to no pair.
+pub const REPORT_PREFIX: &str = "report-";
 
 /// Who may change the files that the relay makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +181,7 @@ impl Sealed {
     /// # Errors
     /// When the move fails; it can be tried again.
     pub fn release(&self, name: &str, to: &Path) -> io::Result<()> {
+        finish_move(&self.0.join(name), to)?;
         if self.holds(name) { move_durably(&self.0.join(name), to) } else { Ok(()) }
     }
 
@@ -288,6 +295,12 @@ pub fn sweep(temp: &Path, idle: Duration) -> io::Result<()> {
         {
             fs::remove_dir_all(entry.path())?;
         }
+        // A report that did not get into IN says nothing any more.
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(REPORT_PREFIX) && name.ends_with(SEALED_SUFFIX) && is_idle(&entry.path(), idle) {
+            fs::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }
@@ -296,12 +309,12 @@ pub fn sweep(temp: &Path, idle: Duration) -> io::Result<()> {
 ///
 /// # Errors
 /// When the folder cannot be listed or a leftover not removed.
-pub fn sweep_parts(folder: &Path, idle: Duration) -> io::Result<()> {
+pub fn sweep_parts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(PART_SUFFIX) && is_idle(&entry.path(), idle) {
+        if name.starts_with('.') && name.ends_with(PART_SUFFIX) && is_idle(&entry.path(), PART_KEPT) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -318,8 +331,7 @@ fn is_idle(path: &Path, idle: Duration) -> bool {
     idle.is_zero() || last.is_some_and(|last| last.elapsed().is_ok_and(|age| age >= idle))
 }
 
-/// Removes the empty sealed folders whose ids begin with `prefix`, unless `needed` says that one still tells
-/// something.
+/// Removes the sealed folders whose ids begin with `prefix`, unless `needed` says that one still tells something.
 ///
 /// # Errors
 /// When TEMP cannot be listed or a folder not removed.
@@ -329,8 +341,8 @@ pub fn clear_finished(temp: &Path, prefix: &str, needed: impl Fn(&str) -> bool) 
         let name = entry.file_name().to_string_lossy().into_owned();
         let finished =
             name.strip_suffix(SEALED_SUFFIX).is_some_and(|id| id.starts_with(prefix) && !needed(id));
-        if finished && fs::read_dir(entry.path())?.next().is_none() {
-            fs::remove_dir(entry.path())?;
+        if finished {
+            fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
@@ -356,20 +368,65 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// What a copy is called until it is complete, and what the original is called from then until it is removed. Of a length
+/// of their own: a name may be as long as the system allows.
+fn aside(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    path.with_file_name(format!(".{}{suffix}", &hex::encode(Sha256::digest(name))[..16]))
+}
+
 fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
-    let name = to.file_name().unwrap_or_default().as_encoded_bytes();
-    // Of a length of its own: the name may be as long as the system allows.
-    let part = to.with_file_name(format!(".{}{PART_SUFFIX}", &hex::encode(Sha256::digest(name))[..16]));
-    let copied = fs::copy(from, &part)
-        .and_then(|_| File::open(&part)?.sync_all())
-        .and_then(|()| rename(&part, to))
-        .and_then(|()| sync_folder(parent(to)?));
-    if copied.is_err() {
-        // What is left of it is swept at the next start.
+    let (part, moving) = (aside(to, PART_SUFFIX), aside(from, MOVING_SUFFIX));
+    let original = File::open(from)?;
+    let copied = File::create(&part).and_then(|mut copy| {
+        io::copy(&mut &original, &mut copy)?;
+        copy.set_permissions(original.metadata()?.permissions())?;
+        copy.sync_all()
+    });
+    if let Err(error) = copied.and_then(|()| sync_folder(parent(to)?)) {
+        // What is left of it is swept one day.
         let _ = fs::remove_file(&part);
-        return copied;
+        return Err(error);
     }
-    remove_durably(from)
+    // From here on the complete copy stands for the file, whatever happens.
+    rename(from, &moving)?;
+    sync_folder(parent(from)?)?;
+    if !is_same_file(&original.metadata()?, &fs::metadata(&moving)?) && !from.exists() {
+        // The application has put the next one in its place meanwhile: that one is not ours.
+        rename(&moving, from)?;
+    }
+    rename(&part, to)?;
+    sync_folder(parent(to)?)?;
+    remove_durably(&moving)
+}
+
+/// Ends a move to another volume that was cut off once its copy was complete.
+///
+/// # Errors
+/// What the system says.
+pub fn finish_move(from: &Path, to: &Path) -> io::Result<()> {
+    let (part, moving) = (aside(to, PART_SUFFIX), aside(from, MOVING_SUFFIX));
+    if !moving.exists() {
+        return Ok(());
+    }
+    // Without it, the copy is in its place already, and an application may have taken it.
+    if part.exists() {
+        rename(&part, to)?;
+        sync_folder(parent(to)?)?;
+    }
+    remove_durably(&moving)
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Files are not told apart here by more than this.
+#[cfg(not(unix))]
+fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    one.len() == other.len() && one.modified().ok() == other.modified().ok()
 }
 
 /// Removes a file, then syncs its folder. Does nothing when it is gone already.
@@ -491,11 +548,20 @@ mod tests {
             assert_eq!(fs::read_to_string(&to).expect("the file"), content);
             assert_eq!(fs::read_dir(there.path()).expect("a listing").count(), 1);
         }
-        let part = there.path().join(".0123.relay-part");
-        File::create(&part).expect("as after a crash");
-        sweep_parts(there.path(), Duration::from_secs(60)).expect("swept");
-        assert!(part.exists(), "somebody may be at it");
-        sweep_parts(there.path(), Duration::ZERO).expect("swept");
+        // Cut off once the copy was complete: it goes on, and not twice.
+        let (part, moving) = (aside(&to, PART_SUFFIX), aside(&from, MOVING_SUFFIX));
+        for taken in [false, true] {
+            fs::remove_file(&to).expect("taken");
+            File::create(&moving).expect("as after a crash");
+            if !taken {
+                File::create(&part).and_then(|mut file| file.write_all(b"third")).expect("as after a crash");
+            }
+            finish_move(&from, &to).expect("finished");
+            assert!(!moving.exists() && !part.exists());
+            assert_eq!(to.exists(), !taken, "an application that took it does not see it again");
+            File::create(&to).expect("a file");
+        }
+        sweep_parts(there.path()).expect("swept");
         assert_eq!(fs::read_dir(there.path()).expect("a listing").count(), 1);
     }
 }

@@ -189,13 +189,14 @@ impl TransferLog {
         Ok(())
     }
 
-    /// `mesh.log` becomes `mesh.log.1`, that one `mesh.log.2`, and so on; the last one goes.
+    /// `mesh.log` becomes `mesh.log.relay-1`, that one `mesh.log.relay-2`, and so on; the last one goes. What an old client
+    /// set aside under numbers of its own stays.
     fn set_aside(&self) -> io::Result<()> {
         let numbered = |number: u32| match number {
             0 => self.path.clone(),
             number => {
                 let mut name = self.path.clone().into_os_string();
-                name.push(format!(".{number}"));
+                name.push(format!(".relay-{number}"));
                 PathBuf::from(name)
             }
         };
@@ -213,7 +214,7 @@ impl Open {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
         let size = file.metadata()?.len();
         Ok(Self { file, size })

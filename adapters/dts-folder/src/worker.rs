@@ -9,6 +9,7 @@ use dts_control::{ControlFile, Event};
 use relay_core::{
     Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, RelayId, Shutdown, SourceKey, Unsettled,
 };
+use thiserror::Error;
 use tokio::task::{self, JoinError};
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ pub(crate) enum Kept {
     /// It has changed since OUT was looked at: the next look waits until it is quiet.
     Changed,
     /// A report that must stand in IN before anything is sent cannot be written.
-    Unreported(io::Error),
+    Unreported(io::Error, SourceKey),
 }
 
 /// A pair as it was picked up; after a restart only its key is known.
@@ -55,6 +56,25 @@ pub(crate) struct Leftover {
     pub(crate) ended: bool,
     /// Whether it is still in OUT.
     pub(crate) in_out: bool,
+}
+
+/// Why what the last run left is not taken up.
+#[derive(Debug, Error)]
+pub(crate) enum LastRunError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] DeferralCause),
+    /// The pairs would be taken for taken away.
+    #[error(
+        "folder {out} was not there, and the journal knows {pairs} pairs in it that are not settled; mount what it is on \
+         and start again, or make the folder if it is meant to be empty"
+    )]
+    NewFolder {
+        /// The folder.
+        out: String,
+        /// How many.
+        pairs: usize,
+    },
 }
 
 /// What the work on one pair needs.
@@ -81,8 +101,13 @@ pub(crate) struct Told {
 
 impl Worker {
     /// What the last run left unsettled.
-    pub(crate) async fn last_run(&self) -> Result<VecDeque<Leftover>, DeferralCause> {
+    pub(crate) async fn last_run(&self) -> Result<VecDeque<Leftover>, LastRunError> {
         let unsettled = self.relay.unsettled(&self.adapter).await?;
+        if self.folders.out_is_new && !unsettled.is_empty() {
+            self.folders.unmake();
+            let out = self.folders.out.display().to_string();
+            return Err(LastRunError::NewFolder { out, pairs: unsettled.len() });
+        }
         let folders = Arc::clone(&self.folders);
         let looked = task::spawn_blocking(move || {
             let still_needed: HashSet<_> = unsettled.iter().map(|left| left.relay_id).collect();
@@ -97,7 +122,7 @@ impl Worker {
             };
             unsettled.into_iter().filter_map(leftover).collect()
         });
-        looked.await.map_err(|_| DeferralCause::Stopping)
+        Ok(looked.await.map_err(|_| DeferralCause::Stopping)?)
     }
 
     /// Settles a pair that ended in the last run, unless that has been done meanwhile.
@@ -114,6 +139,7 @@ impl Worker {
     pub(crate) async fn withdraw(&self, key: SourceKey) -> Result<bool, Kept> {
         let Some(ended) = self.end(&key).await? else { return Ok(false) };
         let (relay_id, state) = (ended.relay_id(), ended.outcome().name());
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).delays.remove(&relay_id);
         tracing::warn!(%relay_id, adapter = %self.adapter, state, "a pair was taken out of OUT, or changed there, while it waited");
         let dealt_with = *ended.outcome() != Outcome::Cancelled;
         self.settle_by_key(&key, ended).await;
@@ -155,7 +181,7 @@ impl Worker {
                     false => None,
                 };
                 if let Some(relay_id) = received.filter(|_| reports.collect) {
-                    self.report_collected(relay_id, &control).await?;
+                    self.report_collected(relay_id, &control, &key).await?;
                 }
                 let ended = self.relay.send(*message).await;
                 match &ended {
@@ -190,20 +216,28 @@ impl Worker {
     }
 
     /// Tells the application that its pair was picked up. Nothing of it is sent before.
-    async fn report_collected(&self, relay_id: RelayId, control: &ControlFile) -> Result<(), Kept> {
+    async fn report_collected(
+        &self,
+        relay_id: RelayId,
+        control: &ControlFile,
+        key: &SourceKey,
+    ) -> Result<(), Kept> {
         let (folders, mailbox) = (Arc::clone(&self.folders), self.config.mailbox.clone());
         let (control, now) = (control.clone(), self.clock.now());
         let written =
             task::spawn_blocking(move || report::collected(&folders, &mailbox, relay_id, &control, now));
-        written.await.map_err(broke_off).flatten().map_err(Kept::Unreported)
+        written.await.map_err(broke_off).flatten().map_err(|error| Kept::Unreported(error, key.clone()))
     }
 
     /// Tells the application that its pair has to wait, now and then; and what is wrong with the mailbox, once.
     async fn report_waiting(&self, received: Option<RelayId>, control: &ControlFile, deferral: &Deferral) {
         let DeferralCause::Mesh(error) = &deferral.cause else { return };
-        let trouble = Some(Trouble::of(error)).filter(|trouble| *trouble != Trouble::Unreachable);
         let (delayed, trouble) = {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let trouble = match Trouble::of(error) {
+                Some(trouble) => Some(trouble).filter(|trouble| *trouble != Trouble::Unreachable),
+                None => told.trouble,
+            };
             let is_new = told.trouble != trouble;
             told.trouble = trouble;
             let now = Instant::now();

@@ -224,16 +224,20 @@ async fn relay(args: &RunArgs) -> ExitCode {
     for note in &settings.notes {
         identity::log(note.severity, &note.to_string());
     }
-    let stop_file = settings.stop_signal.clone().map(StopFile::begin);
+    let mut stop_file = settings.stop_signal.clone().map(StopFile::note);
+    let mut relay = match Relay::start(settings).await {
+        Ok(relay) => relay,
+        Err(error) => return failed(&error.to_string()),
+    };
+    // Only now: a relay that cannot start must not take away what was to stop another one.
+    if let Some(file) = &mut stop_file {
+        file.begin();
+    }
     let signalled = async {
         match &stop_file {
             Some(file) => file.asked().await,
             None => std::future::pending().await,
         }
-    };
-    let mut relay = match Relay::start(settings).await {
-        Ok(relay) => relay,
-        Err(error) => return failed(&error.to_string()),
     };
     tracing::info!("the relay is running");
     let broken = tokio::select! {

@@ -44,21 +44,27 @@ struct Mark {
 }
 
 impl StopFile {
-    /// Puts a request from before the start out of the way.
-    pub fn begin(path: PathBuf) -> Self {
-        let mut stale = None;
-        if asks(&path) {
-            match fs::remove_file(&path) {
-                Ok(()) => {
-                    tracing::info!(file = %path.display(), "a stop signal from before the start was removed");
-                }
-                Err(error) => {
-                    tracing::warn!(file = %path.display(), %error, "a stop signal from before the start cannot be removed; it is ignored until it changes");
-                    stale = mark(&path).ok();
-                }
+    /// Notes whether there is a request from before the start.
+    pub fn note(path: PathBuf) -> Self {
+        let stale = if asks(&path) { mark(&path).ok() } else { None };
+        Self { path: path.into(), stale }
+    }
+
+    /// Puts a request from before the start out of the way, unless it was made again since.
+    pub fn begin(&mut self) {
+        if self.stale.is_none() || mark(&self.path).ok() != self.stale {
+            return;
+        }
+        let file = self.path.display();
+        match fs::remove_file(&self.path) {
+            Ok(()) => {
+                tracing::info!(%file, "a stop signal from before the start was removed");
+                self.stale = None;
+            }
+            Err(error) => {
+                tracing::warn!(%file, %error, "a stop signal from before the start cannot be removed; it is ignored until it changes");
             }
         }
-        Self { path: path.into(), stale }
     }
 
     /// Returns when the file asks for a stop.
@@ -136,6 +142,13 @@ fn is_reading(kind: EventKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As a start makes it.
+    fn begun(path: &Path) -> StopFile {
+        let mut file = StopFile::note(path.to_owned());
+        file.begin();
+        file
+    }
     use std::io::Write;
 
     fn write(path: &Path, content: &str) {
@@ -167,9 +180,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("mexclient.sig");
         write(&path, "0");
-        assert!(!StopFile::begin(path.clone()).look() && path.exists(), "what asks nothing is left alone");
+        assert!(!begun(&path).look() && path.exists(), "what asks nothing is left alone");
         write(&path, "1");
-        let stop = StopFile::begin(path.clone());
+        let stop = begun(&path);
         assert!(!stop.look() && !path.exists());
         write(&path, "1\n");
         assert!(stop.look());
@@ -184,7 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["mexclient.sig", "later/mexclient.sig"] {
             let path = folder.path().join(name);
-            let stop = StopFile::begin(path.clone());
+            let stop = begun(&path);
             let waiting = tokio::spawn(async move { stop.asked().await });
             tokio::task::yield_now().await;
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

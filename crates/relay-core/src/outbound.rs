@@ -201,7 +201,11 @@ impl RelayHandle {
         }
         let permit = lane.permit(message.payload.length(), &self.stop).await?;
         if matches!(outbound.record().state, OutboundState::Received { .. }) {
-            engine.reach(lane).await?;
+            if let Err(deferral) = engine.reach(lane).await {
+                // Ends it when its time is up, and leaves it as it is otherwise.
+                self.end(outbound, OutboundEvent::NotApplied { after: deferral.after }).await?;
+                return outbound.ended().ok_or(deferral);
+            }
             engine.keep_pace(&message.envelope)?;
         }
         self.drive(lane, message, outbound, permit).await
@@ -353,9 +357,6 @@ impl RelayHandle {
             tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
 
             let posts = matches!(next.effect, OutboundEffect::Post | OutboundEffect::PostChunk { .. });
-            if posts && permit.is_none() {
-                permit = Some(lane.permit(message.payload.length(), &self.stop).await?);
-            }
             if posts && !self.holds() {
                 return Err(own_fault(DeferralCause::Stopping));
             }
@@ -373,7 +374,7 @@ impl RelayHandle {
                 }
                 (OutboundEffect::Probe { after }, _) => {
                     // Others may go while this one waits.
-                    permit = None;
+                    drop(permit.take());
                     self.pause(after).await?;
                     self.probe(lane, message, outbound.record().received_at, &mut met).await?
                 }

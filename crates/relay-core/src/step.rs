@@ -184,8 +184,9 @@ pub fn step(
             go(State::Cancelled { by: "source".to_owned() }, Settle)
         }
 
-        (State::Received { .. }, Event::Start { .. }) if context.out_of_time() => {
-            go(State::Expired { at: context.now }, Settle)
+        // MESH takes nothing now. One whose time is up has been tried, or could not be.
+        (&State::Received { attempts, resent }, Event::NotApplied { after }) => {
+            failed(attempts, resent, after)
         }
         (&State::Received { attempts, resent }, Event::Start { of, .. }) => {
             go(State::Sending { attempt: attempts + 1, of, resent }, Post)
@@ -468,7 +469,7 @@ mod tests {
         let late = 73 * 60 * 60;
         let fresh = received(3);
         for (state, event) in [
-            (&fresh, START),
+            (&fresh, OutboundEvent::NotApplied { after: Duration::ZERO }),
             (&sending(1), OutboundEvent::NotApplied { after: Duration::ZERO }),
             (&uploading(1), OutboundEvent::NotApplied { after: Duration::ZERO }),
         ] {

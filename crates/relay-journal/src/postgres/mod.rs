@@ -202,7 +202,9 @@ impl Records for PostgresJournal {
     }
 
     async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError> {
-        self.read(|session| async move { search::search(&session, query).await }).await
+        let searching = |session: Arc<Session>| async move { search::search(&session, query).await };
+        let searched = self.inner.readers.run(search::WITHIN, searching).await;
+        searched.map_err(|fault| fault.of(&self.inner.journal))
     }
 
     async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError> {

@@ -115,7 +115,7 @@ pub(crate) async fn history(session: &Session, relay_id: RelayId) -> Result<Vec<
 
 /// Begins a report, which reads every message of its time. The memory is for its groups.
 pub(crate) const PARTNERS_BEGIN: &str =
-    "BEGIN READ ONLY; SET LOCAL statement_timeout = '115s'; SET LOCAL work_mem = '64MB'";
+    "BEGIN READ ONLY; SET LOCAL statement_timeout = '55s'; SET LOCAL work_mem = '64MB'";
 
 /// Who was sent to and received from, with counts.
 /// To be called in a transaction begun by [`PARTNERS_BEGIN`].

@@ -1,5 +1,7 @@
 //! Search: messages, newest first, page by page.
 
+use std::time::Duration;
+
 use relay_core::search::SEARCH_LIMIT_MAX;
 use relay_core::{Direction, MailboxId, MessageQuery, MessageSummary};
 use tokio_postgres::Row;
@@ -8,18 +10,25 @@ use super::connect::Session;
 use super::fault::Fault;
 use super::{value, words};
 
-/// Begins a search. One that takes longer is ended by the server, before the caller is told that it does not answer.
+/// Begins a search, which is two statements at most for each way. One that takes longer is ended by the server, before the
+/// caller is told that it does not answer ([`WITHIN`]).
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '8s'";
+
+/// Longest wait for a search.
+pub(crate) const WITHIN: Duration = Duration::from_secs(35);
 
 /// Messages with the words of a search up to which all of them are fetched and sorted. Where there are more, they stand
 /// close enough together to be met from the newest on. PostgreSQL cannot tell by itself: it takes any phrase, and any
 /// beginning of a word, for as common as the next.
 const RARE_MAX: i64 = 10_000;
 
-/// Makes PostgreSQL count by the index of words, and not to the end when there is no end.
+/// Makes PostgreSQL count by the index of words.
 const COUNT: &str =
-    "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = on;
-    SET LOCAL gin_fuzzy_search_limit = 20000";
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = on";
+
+/// Lets it count not to the end when there is no end. It thins each word by itself, so that nothing would be left of a
+/// phrase.
+const COUNT_ONE: &str = "SET LOCAL gin_fuzzy_search_limit = 20000";
 
 /// Makes PostgreSQL fetch by the index of words.
 const FETCH: &str = "SET LOCAL gin_fuzzy_search_limit = 0";
@@ -45,6 +54,9 @@ async fn newest(session: &Session, query: &MessageQuery) -> Result<Vec<MessageSu
         if query.direction.is_none_or(|wanted| wanted == direction) {
             if let Some(words) = &words {
                 session.batch(COUNT).await?;
+                if words::is_single(words) {
+                    session.batch(COUNT_ONE).await?;
+                }
                 let way = if are_rare(session, direction, words).await? { FETCH } else { WALK };
                 session.batch(way).await?;
             }

@@ -54,6 +54,12 @@ pub(crate) fn query(wanted: &[String]) -> Option<String> {
     (!phrases.is_empty()).then(|| phrases.join(" & "))
 }
 
+/// Whether a query of [`query`]'s making asks for one word.
+pub(crate) fn is_single(query: &str) -> bool {
+    // Each stands between two quotes, and holds none.
+    query.matches('\'').count() == 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +75,7 @@ mod tests {
     fn what_is_looked_for_is_cut_the_same_way() {
         let wanted = ["20260329_0A".to_owned(), "X26".to_owned(), "--".to_owned()];
         assert_eq!(query(&wanted).unwrap(), "('20260329' <-> '0a':*) & ('x26':*)");
+        assert!(!is_single("('20260329' <-> '0a':*)") && is_single(&query(&["X26".to_owned()]).unwrap()));
         assert_eq!(query(&[]), None);
         assert_eq!(query(&["'".to_owned()]), None);
     }
