@@ -93,7 +93,10 @@ async fn all_are_sent(cases: &[(&str, Vec<u8>)]) {
     for (name, control) in cases {
         scene.alice().drop_files(name, Some(control), Some(b"payload"));
     }
-    eventually("all have ended", || scene.alice().names("OUT").is_empty()).await;
+    eventually("all have ended", || {
+        scene.alice().controls("SENT") + scene.alice().controls("FAILED") == cases.len()
+    })
+    .await;
     let reports = scene.alice().reports();
     assert_eq!(scene.alice().controls("SENT"), cases.len(), "{reports:#?}");
     assert_eq!(scene.for_bob().len(), cases.len());

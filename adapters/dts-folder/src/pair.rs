@@ -151,7 +151,12 @@ pub fn read(adapter: &str, mailbox: &MailboxId, out: &Path, ready: &ReadyPair) -
     let data = ready.data.as_ref();
     let is_same = Identity::at(&control).as_ref() == Some(&ready.control_identity)
         && data.is_none_or(|(name, identity)| Identity::at(&out.join(name)).as_ref() == Some(identity));
-    if !is_same {
+    // Its data may have come since.
+    let has_come = || {
+        let candidates = file_name::data_name_candidates(&ready.control);
+        candidates.into_iter().any(|name| Identity::at(&out.join(name)).is_some())
+    };
+    if !is_same || data.is_none() && has_come() {
         return Ok(None);
     }
     let pair_key = PairKey::of(ready, &bytes);

@@ -150,11 +150,18 @@ impl Pickup {
             if busy(&name) {
                 continue;
             }
-            look.present.insert(name.clone());
-            // Files come and go while we look; one that is gone is simply not there.
-            let Some(control_identity) = Identity::at(&out.join(&name)) else {
-                continue;
+            // Files come and go while we look; one that is gone, or is no file any more, is simply not there.
+            let control_identity = match fs::symlink_metadata(out.join(&name)) {
+                Ok(metadata) => Identity::of(&metadata),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(_) => {
+                    // It is there, and cannot be looked at now.
+                    look.present.insert(name);
+                    continue;
+                }
             };
+            let Some(control_identity) = control_identity else { continue };
+            look.present.insert(name.clone());
             let data = file_name::data_name_candidates(&name)
                 .into_iter()
                 .find_map(|data| Identity::at(&out.join(&data)).map(|identity| (data, identity)));

@@ -117,10 +117,11 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
 /// Names come round again over the years: an older pair of the same name gives way as a whole (2.2), so that nobody takes
 /// its data for the new one's.
 fn give_way(target: &Path, key: &PairKey) -> io::Result<()> {
-    let own = key.data.as_ref().map(|(name, _)| name);
+    // Whatever its case: on a volume where that does not count, it may be there already.
+    let is_own = |name: &String| key.data.as_ref().is_some_and(|(own, _)| own.eq_ignore_ascii_case(name));
     let mut older = vec![key.control.clone()];
     older.extend(file_name::data_name_candidates(&key.control));
-    for name in older.iter().filter(|name| Some(*name) != own) {
+    for name in older.iter().filter(|name| !is_own(name)) {
         if target.join(name).symlink_metadata().is_ok_and(|found| found.is_file()) {
             tracing::warn!(folder = %target.display(), "a file of the same name was there already and is replaced");
             remove_durably(&target.join(name))?;

@@ -24,6 +24,8 @@ const OPEN_SUFFIX: &str = ".relay-new";
 const SEALED_SUFFIX: &str = ".relay-ready";
 /// Of a file that is being copied from another volume. Applications list `*.dat` and `*.ctl` (2.5).
 const PART_SUFFIX: &str = ".relay-part";
+/// Of a copy that is complete.
+const WHOLE_SUFFIX: &str = ".relay-whole";
 /// Of the original of a copy that is complete.
 const MOVING_SUFFIX: &str = ".relay-moving";
 /// How long a copy that was not completed is kept: a move that was cut off is finished long before.
@@ -341,11 +343,23 @@ pub fn clear_finished(temp: &Path, prefix: &str, needed: impl Fn(&str) -> bool) 
         let name = entry.file_name().to_string_lossy().into_owned();
         let finished =
             name.strip_suffix(SEALED_SUFFIX).is_some_and(|id| id.starts_with(prefix) && !needed(id));
-        if finished {
+        if finished && holds_nothing(&entry.path())? {
             fs::remove_dir_all(entry.path())?;
+        } else if finished {
+            tracing::warn!(folder = %temp.display(), "a work folder of a pair that the journal does not know holds files; they stay there");
         }
     }
     Ok(())
+}
+
+/// Whether no file with anything in it is in a folder.
+fn holds_nothing(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if entry?.metadata()?.len() > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Renames, then syncs both folders, so that the move survives a power cut. Replaces what is there. To another volume it
@@ -388,14 +402,17 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
         let _ = fs::remove_file(&part);
         return Err(error);
     }
-    // From here on the complete copy stands for the file, whatever happens.
+    // From here on the complete copy stands for the file, whatever happens, and is never swept.
+    let whole = aside(to, WHOLE_SUFFIX);
+    rename(&part, &whole)?;
+    sync_folder(parent(to)?)?;
     rename(from, &moving)?;
     sync_folder(parent(from)?)?;
     if !is_same_file(&original.metadata()?, &fs::metadata(&moving)?) && !from.exists() {
         // The application has put the next one in its place meanwhile: that one is not ours.
         rename(&moving, from)?;
     }
-    rename(&part, to)?;
+    rename(&whole, to)?;
     sync_folder(parent(to)?)?;
     remove_durably(&moving)
 }
@@ -405,13 +422,13 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn finish_move(from: &Path, to: &Path) -> io::Result<()> {
-    let (part, moving) = (aside(to, PART_SUFFIX), aside(from, MOVING_SUFFIX));
+    let (whole, moving) = (aside(to, WHOLE_SUFFIX), aside(from, MOVING_SUFFIX));
     if !moving.exists() {
         return Ok(());
     }
     // Without it, the copy is in its place already, and an application may have taken it.
-    if part.exists() {
-        rename(&part, to)?;
+    if whole.exists() {
+        rename(&whole, to)?;
         sync_folder(parent(to)?)?;
     }
     remove_durably(&moving)
@@ -549,7 +566,7 @@ mod tests {
             assert_eq!(fs::read_dir(there.path()).expect("a listing").count(), 1);
         }
         // Cut off once the copy was complete: it goes on, and not twice.
-        let (part, moving) = (aside(&to, PART_SUFFIX), aside(&from, MOVING_SUFFIX));
+        let (part, moving) = (aside(&to, WHOLE_SUFFIX), aside(&from, MOVING_SUFFIX));
         for taken in [false, true] {
             fs::remove_file(&to).expect("taken");
             File::create(&moving).expect("as after a crash");

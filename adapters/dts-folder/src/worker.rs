@@ -97,6 +97,8 @@ pub(crate) struct Told {
     delays: HashMap<RelayId, Instant>,
     /// What is wrong with sending from the mailbox.
     trouble: Option<Trouble>,
+    /// Whether folders that were made in vain were removed.
+    is_unmade: bool,
 }
 
 impl Worker {
@@ -104,7 +106,14 @@ impl Worker {
     pub(crate) async fn last_run(&self) -> Result<VecDeque<Leftover>, LastRunError> {
         let unsettled = self.relay.unsettled(&self.adapter).await?;
         if self.folders.out_is_new && !unsettled.is_empty() {
-            self.folders.unmake();
+            // Once: by the next look, the share may be there.
+            let is_unmade = std::mem::replace(
+                &mut self.told.lock().unwrap_or_else(PoisonError::into_inner).is_unmade,
+                true,
+            );
+            if !is_unmade {
+                self.folders.unmake();
+            }
             let out = self.folders.out.display().to_string();
             return Err(LastRunError::NewFolder { out, pairs: unsettled.len() });
         }
@@ -160,15 +169,14 @@ impl Worker {
 
     pub(crate) async fn carry(&self, ready: &ReadyPair, previous: Option<SourceKey>) -> Result<(), Kept> {
         let pair = self.read(ready).await?;
-        let key = pair.as_ref().map(|pair| pair.key.to_source_key(&self.adapter));
+        let key = pair.key.to_source_key(&self.adapter);
         if let Some(previous) = previous
-            && Some(&previous) != key.as_ref()
+            && previous != key
             && self.withdraw(previous).await?
         {
             // What is in OUT now is for the next look to find.
             return Ok(());
         }
-        let (Some(pair), Some(key)) = (pair, key) else { return Ok(()) };
         if !pair.key.control.ends_with(".ctl") {
             tracing::info!(adapter = %self.adapter, "a pair whose control file is not named in lower case is taken all the same");
         }
@@ -275,17 +283,18 @@ impl Worker {
         }
     }
 
-    /// Reads the pair. `None` when it is gone.
-    async fn read(&self, ready: &ReadyPair) -> Result<Option<pair::Pair>, Kept> {
+    /// Reads the pair.
+    async fn read(&self, ready: &ReadyPair) -> Result<pair::Pair, Kept> {
         let (adapter, config, folders) =
             (Arc::clone(&self.adapter), Arc::clone(&self.config), Arc::clone(&self.folders));
         let ready = ready.clone();
         let read =
             task::spawn_blocking(move || pair::read(&adapter, &config.mailbox, &folders.out, &ready)).await;
         match read.map_err(broke_off).flatten() {
-            Ok(Some(pair)) => Ok(Some(pair)),
+            Ok(Some(pair)) => Ok(pair),
             Ok(None) => Err(Kept::Changed),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Perhaps for a moment only; the looks tell.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Kept::Changed),
             Err(error) => Err(Kept::Unreadable(error)),
         }
     }
