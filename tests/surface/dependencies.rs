@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of the house. A crate that is not listed may use nothing of it.
-const MAY_KNOW: [(&str, &[&str]); 10] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("mesh-client", &["keystore", "mesh-api"]),
     ("mesh-sandbox", &["mesh-api"]),
     ("relay-core", &["mesh-api"]),

@@ -101,6 +101,7 @@ impl AdapterConfig {
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {
             Self::DtsFolder(config) => Some(config),
+            Self::Amqp(..) => None,
         }
     }
 
