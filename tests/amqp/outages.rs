@@ -14,8 +14,12 @@ async fn consuming(relay: &crate::process::Relay, times: usize) {
 
 #[tokio::test]
 async fn a_message_that_no_queue_takes_stays_at_mesh() {
-    let (scene, relay) = Scene::running().await;
+    let scene = Scene::new().await;
+    // Made by somebody else, and without an alternate exchange.
+    scene.broker.exchange(&scene.inbound).await;
+    let relay = scene.site.run().await;
     consuming(&relay, 1).await;
+    eventually("all is made", || relay.log().contains("the broker has what the adapter publishes to")).await;
     scene.broker.unbind(&scene.inbound, &scene.inbound).await;
     scene.put("A", b"payload").await;
     eventually("it is told", || relay.log().contains("no queue takes this message")).await;
@@ -23,6 +27,19 @@ async fn a_message_that_no_queue_takes_stays_at_mesh() {
     scene.broker.bind(&scene.inbound, &scene.inbound).await;
     let came = scene.broker.take_all(&scene.inbound, 1).await.remove(0);
     assert_eq!(came.header("mesh_redelivery"), "true", "the first try may have arrived");
+    eventually("MESH is told", || scene.for_bob()[0].status == "acknowledged").await;
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn where_the_relay_made_the_exchange_nothing_is_without_a_queue() {
+    let (scene, relay) = Scene::running().await;
+    consuming(&relay, 1).await;
+    eventually("all is made", || relay.log().contains("the broker has what the adapter publishes to")).await;
+    scene.broker.unbind(&scene.inbound, &scene.inbound).await;
+    scene.put("A", b"payload").await;
+    let came = scene.broker.take_all(&format!("{}.unrouted", scene.inbound), 1).await.remove(0);
+    assert_eq!(came.header("mesh_local_id"), "A");
     eventually("MESH is told", || scene.for_bob()[0].status == "acknowledged").await;
     assert!(relay.stop().await.0.success());
 }

@@ -60,10 +60,10 @@ impl Scene {
              [[mailbox]]\nid = \"{BOB}\"\npassword = {{ file = \"mailbox.pass\" }}\npoll = \"200ms\"\n\
              [[adapter]]\nname = \"alice\"\nkind = \"amqp\"\nmailbox = \"{ALICE}\"\nurl = {{ file = \"broker.url\" }}\n\
              outbound = {{ queue = \"{outbound}\", body_max = \"1MB\" }}\n\
-             status = {{ exchange = \"{status}\", reply_to = [\"{status}.reply\"], types = \"org.example\" }}\n\
-             parked = \"{parked}\"\ndeclare = {declare}\n\
+             status = {{ exchange = \"{status}\", queue = \"{status}\", reply_to = [\"{status}.reply\"], types = \"org.example\" }}\n\
+             unrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n\
              [[adapter]]\nname = \"bob\"\nkind = \"amqp\"\nmailbox = \"{BOB}\"\nurl = {{ file = \"broker.url\" }}\n\
-             inbound = {{ exchange = \"{inbound}\" }}\nparked = \"{parked}\"\ndeclare = {declare}\n"
+             inbound = {{ exchange = \"{inbound}\", queue = \"{inbound}\" }}\nunrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n"
         );
         self.site.write("relay.toml", text);
     }

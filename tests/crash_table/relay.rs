@@ -69,7 +69,7 @@ impl Relay {
                 retry_first: Duration::from_millis(50),
                 ..mailbox.receive.clone()
             };
-            let poller = Poller::new(surroundings.clone(), port, sink, policy);
+            let poller = Poller::new(surroundings.clone(), port, Some(sink), policy);
             let (lease, stop) = lease(poller.lease_name());
             tasks.spawn(async move {
                 let poller = &poller;

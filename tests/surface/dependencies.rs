@@ -13,7 +13,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("relay-config", &["mesh-api"]),
     ("relay-testkit", &["mesh-api", "relay-core"]),
     ("relay-carrier", &["relay-core"]),
-    ("amqp", &["relay-carrier", "relay-config", "relay-core"]),
+    ("amqp", &["keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
     (
         "mesh-relay",

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::FieldTable;
-use relay_carrier::{Given, Reason, Submission, Unfit, header};
+use relay_carrier::{Given, Reason, Reply, Submission, Unfit, header};
 use relay_core::{
     Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
     SourceMessage,
@@ -31,6 +32,7 @@ const PARK_RETRY: Duration = Duration::from_secs(2);
 pub(crate) struct Desk {
     pub(crate) shared: Shared,
     pub(crate) outbound: Outbound,
+    pub(crate) queue: Arc<str>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) relay: RelayHandle,
     /// Ends every wait.
@@ -43,18 +45,22 @@ pub(crate) enum Done {
     Settled,
     /// It is to go back to the queue, and no other is worth trying for a while.
     Outage(Deferral),
-    /// It is to go back to the queue.
+    /// Whether the broker heard of it is not known.
     Back,
+    /// It was held for long, and is to go back to the queue together with those behind it.
+    Held,
 }
 
 impl Desk {
     /// Works on a delivery. What is neither acknowledged nor given back here goes back when its channel is closed.
-    pub(crate) async fn carry(&self, delivery: &Delivery) -> Done {
+    pub(crate) async fn carry(&self, mut delivery: Delivery) -> Done {
         let held_until = Instant::now() + HELD_MAX;
-        let offer = self.read(delivery);
+        // Shared by every attempt, however long it is.
+        let body = Bytes::from(std::mem::take(&mut delivery.data));
+        let offer = self.read(&delivery, &body);
         loop {
             let deferral = match self.offer(&offer).await {
-                Ok((ended, reason)) => return self.settle(delivery, ended, reason).await,
+                Ok((ended, reason)) => return self.settle(&delivery, &body, ended, reason).await,
                 Err(deferral) => deferral,
             };
             if deferral.is_mailbox_wide() {
@@ -62,7 +68,7 @@ impl Desk {
             }
             let again = Instant::now() + deferral.after;
             if again >= held_until {
-                return self.give_back(delivery).await;
+                return self.give_back(&delivery).await;
             }
             tracing::debug!(adapter = %self.shared.name, %deferral, "a message of the queue is held for another try");
             if !self.wait_until(again).await {
@@ -103,52 +109,51 @@ impl Desk {
     }
 
     /// What a delivery is to the engine.
-    fn read(&self, delivery: &Delivery) -> Offer {
+    fn read(&self, delivery: &Delivery, body: &Bytes) -> Offer {
         let key = |message: &str| SourceKey {
             adapter: self.shared.name.to_string(),
-            message: format!("{}/{message}", self.outbound.queue),
+            message: format!("{}/{message}", self.queue),
         };
-        let given = read(&delivery.properties);
+        let given = Unfit::guard(|| read(&delivery.properties));
         let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let content = digest(&[&delivery.data]);
+        let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
+        let content = digest(&[body]);
         let key = match &known {
             Some(id) => key(id),
             // It has to be told from others, and cannot be sent.
             None => key(&format!("without an id {content}")),
         };
-        let read = given.and_then(|given| self.submission(&given, delivery).map(|read| (given, read)));
-        let (given, submission) = match read {
-            Ok(read) => read,
-            Err(unfit) => return Offer::Refuse(self.refused(key, &unfit, None), unfit.reason),
+        let submission = match Unfit::guard(|| self.submission(&given?, body)) {
+            Ok(submission) => submission,
+            Err(unfit) => return Offer::Refuse(self.refused(key, &unfit, reply), unfit.reason),
         };
         let headers = submission.envelope.headers();
         let parts: Vec<&[u8]> =
             headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        drop(given);
         let message = SourceMessage {
             key,
             fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
-            reply: Some(submission.reply.to_text()),
+            reply,
             order_key: submission.order_key.clone(),
             envelope: submission.envelope.clone(),
-            payload: Payload::from_bytes(delivery.data.clone()),
+            payload: Payload::from_bytes(body.clone()),
             gzip: submission.gzip,
             allow_chunking: true,
         };
         Offer::Send(Box::new(message), Box::new(submission))
     }
 
-    fn submission(&self, given: &Given, delivery: &Delivery) -> Result<Submission, Unfit> {
+    fn submission(&self, given: &Given, body: &[u8]) -> Result<Submission, Unfit> {
         let unfit = |reason, sentence: String| Unfit { reason, sentence };
         if given.message_id.is_none() {
             let sentence =
                 "it has no message_id, by which it would be known if it came again; set one".to_owned();
             return Err(unfit(Reason::NoMessageId, sentence));
         }
-        if delivery.data.is_empty() {
+        if body.is_empty() {
             return Err(unfit(Reason::Empty, "it has no body, and MESH takes none without".to_owned()));
         }
-        if delivery.data.len() as u64 > self.outbound.body_max.bytes() {
+        if body.len() as u64 > self.outbound.body_max.bytes() {
             let most = self.outbound.body_max.bytes();
             let sentence =
                 format!("its body is longer than the {most} bytes that outbound.body_max lets through");
@@ -168,7 +173,7 @@ impl Desk {
     }
 
     /// Lets go of a delivery whose end is in the journal.
-    async fn settle(&self, delivery: &Delivery, ended: Ended, reason: Reason) -> Done {
+    async fn settle(&self, delivery: &Delivery, body: &[u8], ended: Ended, reason: Reason) -> Done {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
         match ended.outcome() {
             Outcome::Accepted(id) => {
@@ -177,7 +182,7 @@ impl Desk {
             outcome => {
                 let state = outcome.name();
                 tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
-                while let Err(error) = self.park(delivery, &ended, reason).await {
+                while let Err(error) = self.park(delivery, body, &ended, reason).await {
                     tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
                     if !self.wait_until(Instant::now() + PARK_RETRY).await {
                         return Done::Back;
@@ -199,6 +204,7 @@ impl Desk {
     async fn park(
         &self,
         delivery: &Delivery,
+        body: &[u8],
         ended: &Ended,
         reason: Reason,
     ) -> Result<(), crate::publisher::PublishError> {
@@ -214,26 +220,32 @@ impl Desk {
         let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
         put(&mut headers, header::PARKED_REASON, reason.as_str());
         put(&mut headers, header::PARKED_DESCRIPTION, &description);
-        put(&mut headers, header::PARKED_SOURCE, &self.outbound.queue);
+        put(&mut headers, header::PARKED_SOURCE, &self.queue);
         put(&mut headers, header::PARKED_AT, &self.clock.now().to_string());
         put(&mut headers, header::RELAY_ID, &ended.relay_id().to_string());
         let properties = delivery.properties.clone().with_headers(headers).with_delivery_mode(PERSISTENT);
-        let publication = Publication {
-            exchange: &self.shared.config.parked,
-            routing_key: &self.outbound.queue,
-            properties,
-            body: &delivery.data,
-        };
+        let publication =
+            Publication { exchange: &self.shared.config.parked, routing_key: &self.queue, properties, body };
         self.shared.publisher.publish(publication).await
     }
 
     async fn give_back(&self, delivery: &Delivery) -> Done {
+        // By itself it would come again behind others of its key.
+        if order_key(delivery).is_some() {
+            return Done::Held;
+        }
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         match timeout(ANSWER_WITHIN, delivery.nack(options)).await {
             Ok(Ok(true)) => Done::Settled,
             _ => Done::Back,
         }
     }
+}
+
+/// The key within which a delivery is to be kept in order.
+pub(crate) fn order_key(delivery: &Delivery) -> Option<String> {
+    let given = Unfit::guard(|| read(&delivery.properties)).ok()?;
+    given.order_key().map(str::to_owned)
 }
 
 /// What a delivery is to the engine.

@@ -1,13 +1,15 @@
 //! What became of messages, to a status exchange and to whoever a message names.
 
 use async_trait::async_trait;
+use lapin::types::FieldTable;
 use relay_carrier::event::CONTENT_TYPE;
+use relay_carrier::header::{TRACE_PARENT, TRACE_STATE};
 use relay_carrier::{CloudEvent, Reply};
 use relay_core::{DeliveryEvent, EventSink, TellError};
 
 use crate::Shared;
 use crate::config;
-use crate::properties::short;
+use crate::properties::{put, short};
 use crate::publisher::{Publication, properties};
 
 /// Publishes events.
@@ -32,6 +34,16 @@ impl StatusExchange {
         reply: &Reply,
     ) -> Result<(), TellError> {
         let mut properties = properties(&event.id, &event.kind, CONTENT_TYPE);
+        // As headers too, where whoever traces looks for them.
+        let mut headers = FieldTable::default();
+        for (name, value) in [(TRACE_PARENT, &reply.traceparent), (TRACE_STATE, &reply.tracestate)] {
+            if let Some(value) = value {
+                put(&mut headers, name, value);
+            }
+        }
+        if !headers.inner().is_empty() {
+            properties = properties.with_headers(headers);
+        }
         if let Some(id) = reply.message_id.as_deref().and_then(short) {
             properties = properties.with_correlation_id(id);
         }

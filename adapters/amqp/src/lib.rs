@@ -10,6 +10,7 @@
 //! | what an `[[adapter]]` of kind `amqp` may say | [`config`] |
 //! | exchanges and queues: checked, or made on request | `topology` |
 //! | a connection, and what a broker's refusal means | `broker` |
+//! | TLS towards it | `tls` |
 //! | publishing, confirmed | `publisher` |
 //! | a queue to MESH | [`source`] |
 //! | one delivery of it | `delivery` |
@@ -24,6 +25,7 @@ mod properties;
 mod publisher;
 pub mod sink;
 pub mod source;
+mod tls;
 mod topology;
 
 pub use broker::BrokerError;
@@ -34,24 +36,47 @@ pub use source::QueueSource;
 
 use std::sync::Arc;
 
+use keystore::SwappableIdentity;
+use relay_core::Chance;
+use rustls::pki_types::CertificateDer;
+use secrecy::SecretString;
+
+/// What a configuration only refers to.
+#[derive(Default)]
+pub struct Secrets {
+    /// The brokers' URLs, separated by white space.
+    pub urls: SecretString,
+    /// Whose certificates to trust. None: a broker is reached without TLS.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// The certificate to show. A connection that shows another one is replaced.
+    pub identity: Option<Arc<SwappableIdentity>>,
+}
+
 /// What the parts of one adapter share: where its broker is, and a connection to publish on.
 #[derive(Clone)]
 pub struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) config: Arc<Config>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) broker: Arc<broker::Broker>,
     pub(crate) publisher: Arc<publisher::Publisher>,
 }
 
 impl Shared {
-    /// For the adapter `name` of the configuration, at the brokers that `urls` names, separated by white space. Nothing is
-    /// connected yet.
+    /// For the adapter `name` of the configuration. Nothing is connected yet.
     ///
     /// # Errors
-    /// When one of them is no AMQP URL.
-    pub fn new(name: &str, config: Config, urls: &secrecy::SecretString) -> Result<Self, BrokerError> {
-        let broker = Arc::new(broker::Broker::new(name, urls)?);
-        let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker)));
-        Ok(Self { name: name.into(), config: Arc::new(config), broker, publisher })
+    /// When a URL is none, or what TLS needs is not there.
+    pub fn new(
+        name: &str,
+        config: Config,
+        secrets: &Secrets,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, BrokerError> {
+        let name: Arc<str> = name.into();
+        let tls = tls::Tls::new(&secrets.roots, secrets.identity.clone())?;
+        let broker = Arc::new(broker::Broker::new(&name, &secrets.urls, tls, &*chance)?);
+        let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker), Arc::clone(&chance)));
+        Ok(Self { name, config: Arc::new(config), chance, broker, publisher })
     }
 }

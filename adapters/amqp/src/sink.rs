@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::Shared;
 use crate::config;
 use crate::properties::{put, short};
-use crate::publisher::{Publication, properties};
+use crate::publisher::{Publication, PublishError, properties};
 
 /// Type of a payload of which MESH says none.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -31,6 +31,14 @@ impl ExchangeSink {
 
     fn failed(&self, what: String, class: FailureClass, owner: Owner) -> DeliveryError {
         DeliveryError { what: format!("adapter {}: {what}", self.shared.name), class, owner }
+    }
+
+    fn refused(&self, error: &PublishError) -> DeliveryError {
+        let class = match error {
+            PublishError::TooLarge { .. } => FailureClass::Permanent,
+            _ => FailureClass::Transient,
+        };
+        self.failed(error.to_string(), class, Owner::Operator)
     }
 
     /// The whole body, if it is no longer than it may be.
@@ -67,6 +75,8 @@ impl ExchangeSink {
 #[async_trait]
 impl Sink for ExchangeSink {
     async fn deliver(&self, mut message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
+        // First, so that nothing is fetched while there is nowhere to put it.
+        let place = self.shared.publisher.place().await.map_err(|error| self.refused(&error))?;
         let body = self.body(&mut message).await?;
         let download = message.download;
         let content_type =
@@ -88,15 +98,16 @@ impl Sink for ExchangeSink {
             properties: properties.with_timestamp(seconds).with_headers(headers),
             body: &body,
         };
-        match self.shared.publisher.publish(publication).await {
-            Ok(()) => Ok(Receipt(format!("amqp:{}", self.inbound.exchange))),
-            Err(error) => Err(self.failed(error.to_string(), FailureClass::Transient, Owner::Operator)),
-        }
+        place.publish(publication).await.map_err(|error| self.refused(&error))?;
+        Ok(Receipt(format!("amqp:{}", self.inbound.exchange)))
     }
 
     async fn recorded(&self, _: &Receipt) {}
 
     async fn check(&self) -> SinkHealth {
-        SinkHealth::Ready
+        match self.shared.publisher.trouble().await {
+            None => SinkHealth::Ready,
+            Some(error) => SinkHealth::Failing(error.to_string()),
+        }
     }
 }

@@ -1,23 +1,29 @@
 //! The only list of adapters. A new one adds an arm to [`AdapterConfig`], one to [`AdapterConfig::read`] and one
 //! to [`AdapterConfig::build`]; nothing else in the relay names an adapter.
 
+mod queues;
+
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use amqp::{BrokerError, ExchangeSink, QueueSource, StatusExchange};
+use amqp::BrokerError;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
 use relay_config::{AdapterSection, Faults, Secrets};
-use relay_core::{Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
-use secrecy::SecretString;
+use relay_core::{Chance, Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
+use crate::identity::IdentityWatch;
+use crate::settings::Note;
+
+pub use queues::Queues;
+
 /// The configuration of one adapter, by its `kind`.
-#[derive(Debug, Clone)]
 pub enum AdapterConfig {
     /// `dts-folder`.
     DtsFolder(dts_folder::Config),
-    /// `amqp`, with where its broker is once that was read.
-    Amqp(Box<amqp::Config>, SecretString),
+    /// `amqp`.
+    Amqp(Box<Queues>),
 }
 
 /// Why an adapter cannot run.
@@ -41,6 +47,21 @@ pub struct Adapter {
     pub events: Option<Arc<dyn EventSink>>,
     /// What holds for every message of its source.
     pub terms: Terms,
+    /// What keeps the certificate that it shows as its files are, and how often to look.
+    pub identity: Option<(IdentityWatch, Duration)>,
+}
+
+/// What an adapter gets from the relay.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Time.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: &'a Arc<dyn Chance>,
+    /// The log of transfers, if one is kept.
+    pub log: Option<&'a Arc<TransferLog>>,
+    /// Whether other instances may run the same adapter, on the same journal.
+    pub shared: bool,
 }
 
 /// The kinds, for messages.
@@ -50,13 +71,7 @@ impl AdapterConfig {
     /// Reads a section by its kind. `None` when it has faults, which were added.
     pub fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         match section.kind.as_str() {
-            "amqp" => {
-                let config: amqp::Config = section.read(faults)?;
-                for (key, message) in config.faults() {
-                    faults.push(section.fault(Some(key), message, None));
-                }
-                Some(Self::Amqp(Box::new(config), SecretString::default()))
-            }
+            "amqp" => Queues::read(section, faults).map(|queues| Self::Amqp(Box::new(queues))),
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
                 config.root = folder.join(config.root);
@@ -78,14 +93,17 @@ impl AdapterConfig {
         }
     }
 
-    /// Reads the secrets that the section refers to.
-    pub fn resolve(&mut self, section: &AdapterSection, secrets: &Secrets, faults: &mut Faults) {
+    /// Reads what the section refers to. What is to be known and is no fault goes to `notes`.
+    pub fn resolve(
+        &mut self,
+        section: &AdapterSection,
+        secrets: &Secrets,
+        notes: &mut Vec<Note>,
+        faults: &mut Faults,
+    ) {
         match self {
             Self::DtsFolder(_) => {}
-            Self::Amqp(config, urls) => match config.url.resolve(secrets) {
-                Ok(found) => *urls = found,
-                Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
-            },
+            Self::Amqp(queues) => queues.resolve(section, secrets, notes, faults),
         }
     }
 
@@ -93,7 +111,7 @@ impl AdapterConfig {
     pub fn mailbox(&self) -> &MailboxId {
         match self {
             Self::DtsFolder(config) => &config.mailbox,
-            Self::Amqp(config, _) => &config.mailbox,
+            Self::Amqp(queues) => &queues.config.mailbox,
         }
     }
 
@@ -114,46 +132,33 @@ impl AdapterConfig {
         }
     }
 
-    /// Makes the adapter ready to run, with the log of transfers if one is kept; `shared` when other instances may run
-    /// it, on the same journal.
+    /// Whether messages from MESH go to it.
+    pub fn receives(&self) -> bool {
+        match self {
+            Self::DtsFolder(_) => true,
+            Self::Amqp(queues) => queues.config.inbound.is_some(),
+        }
+    }
+
+    /// Makes the adapter ready to run.
     ///
     /// # Errors
     /// What keeps it from running, with what to do.
-    pub fn build(
-        &self,
-        name: &str,
-        clock: &Arc<dyn Clock>,
-        log: Option<&Arc<TransferLog>>,
-        shared: bool,
-    ) -> Result<Adapter, AdapterError> {
+    pub fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
         match self {
             Self::DtsFolder(config) => {
-                let usage = if shared { Use::Shared } else { Use::Alone };
+                let usage = if place.shared { Use::Shared } else { Use::Alone };
                 let access = if config.group_writable { Access::Group } else { Access::Usual };
                 let folders = Arc::new(Folders::open(&config.root, usage, access)?);
-                let (config, clock, log) = (config.clone(), Arc::clone(clock), log.cloned());
+                let (clock, log) = (Arc::clone(place.clock), place.log.cloned());
                 let sink =
                     FolderSink::new(config.clone(), Arc::clone(&folders), Arc::clone(&clock), log.clone());
                 let source = FolderSource::new(name, config, folders, clock, log);
                 let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-                Ok(Adapter { source: Box::new(source), sink: Some(Arc::new(sink)), events: None, terms })
+                let sink: Option<Arc<dyn Sink>> = Some(Arc::new(sink));
+                Ok(Adapter { source: Box::new(source), sink, events: None, terms, identity: None })
             }
-            Self::Amqp(config, urls) => {
-                let (inbound, outbound) = (config.inbound.clone(), config.outbound.clone());
-                let status = config.status.clone();
-                let shared = amqp::Shared::new(name, (**config).clone(), urls)?;
-                let sink = inbound.map(|inbound| {
-                    let sink = ExchangeSink::new(shared.clone(), inbound, Arc::clone(clock));
-                    Arc::new(sink) as Arc<dyn Sink>
-                });
-                let events = status.map(|status| {
-                    Arc::new(StatusExchange::new(shared.clone(), status)) as Arc<dyn EventSink>
-                });
-                // A queue may deliver again what was settled.
-                let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
-                let source = QueueSource::new(shared, outbound, Arc::clone(clock));
-                Ok(Adapter { source: Box::new(source), sink, events, terms })
-            }
+            Self::Amqp(queues) => queues.build(name, place),
         }
     }
 }

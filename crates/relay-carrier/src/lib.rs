@@ -8,13 +8,16 @@
 //! | headers of a message from MESH | [`inbound`] |
 //! | CloudEvents | [`event`] |
 //! | why a message cannot be sent | [`Unfit`] |
+//! | messages of one key, one after the other | [`Turns`] |
 
 pub mod event;
 pub mod header;
 pub mod inbound;
 mod submission;
+mod turns;
 mod unfit;
 
 pub use event::{CloudEvent, Reply};
 pub use submission::{Given, Submission};
+pub use turns::Turns;
 pub use unfit::{Reason, Unfit};

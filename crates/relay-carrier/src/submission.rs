@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use relay_core::{Envelope, HeaderText, MailboxId, checksum};
 
-use crate::event::Reply;
 use crate::header::{self, Meaning};
 use crate::unfit::{Reason, Unfit};
 
@@ -33,8 +32,15 @@ pub struct Submission {
     pub order_key: Option<String>,
     /// Not to be sent after this.
     pub not_after: Option<Timestamp>,
-    /// What events about it need.
-    pub reply: Reply,
+}
+
+impl Given {
+    /// The key within which order is asked for, whatever else is wrong with the message.
+    pub fn order_key(&self) -> Option<&str> {
+        let is = |name: &str| header::meaning(name) == Meaning::Given(header::ORDER_KEY);
+        let found = self.headers.iter().find(|(name, _)| is(name));
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
+    }
 }
 
 impl Submission {
@@ -83,7 +89,6 @@ impl Submission {
             gzip: headers.flag(header::COMPRESS)?,
             order_key: headers.get(header::ORDER_KEY).map(str::to_owned),
             not_after,
-            reply: Reply::of(given),
         })
     }
 
