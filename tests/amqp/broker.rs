@@ -187,11 +187,18 @@ impl Broker {
 /// A broker of one test's own, which it may stop. Removed when dropped.
 pub struct OwnBroker {
     place: tempfile::TempDir,
+    settings: String,
+    plugins: &'static str,
 }
 
 impl OwnBroker {
     pub fn new() -> Self {
-        Self { place: tempfile::tempdir().expect("a folder") }
+        Self::with(String::new(), "")
+    }
+
+    /// With more lines of its configuration, and plugins.
+    pub fn with(settings: String, plugins: &'static str) -> Self {
+        Self { place: tempfile::tempdir().expect("a folder"), settings, plugins }
     }
 
     fn script(&self, action: &[&str]) -> String {
@@ -199,6 +206,8 @@ impl OwnBroker {
         let done = Command::new(script)
             .args(action)
             .env("MESH_RELAY_TEST_RABBITMQ_PLACE", self.place.path().join("broker"))
+            .env("MESH_RELAY_TEST_RABBITMQ_CONF", &self.settings)
+            .env("MESH_RELAY_TEST_RABBITMQ_PLUGINS", self.plugins)
             .output()
             .expect("the script");
         assert!(done.status.success(), "{action:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -208,6 +217,11 @@ impl OwnBroker {
     /// Starts it, or starts it again with what it had, and says where it is.
     pub fn start(&self) -> String {
         self.script(&["start"])
+    }
+
+    /// Where it listens for TLS, without a login.
+    pub fn tls(&self) -> String {
+        self.script(&["tls"])
     }
 
     /// `kill -9`.

@@ -13,3 +13,4 @@ mod parking;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
 mod scene;
+mod tls;

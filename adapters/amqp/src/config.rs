@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use relay_config::{IdentityEntries, SecretRef, Size};
+use relay_config::{IdentityEntries, Interval, SecretRef, Size};
 use relay_core::MailboxId;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
@@ -23,6 +24,9 @@ pub struct Config {
     /// The certificate to show at an `amqps` broker, in the forms that `[mesh]` takes. It is read again when its files
     /// change. With `?auth_mechanism=external` in the URL it is the login as well.
     pub identity: Option<IdentityEntries>,
+    /// Pause between two looks whether the files of the certificate changed.
+    #[serde(default = "identity_look_default")]
+    pub identity_look: Interval,
     /// Messages for MESH. Absent: none are taken.
     pub outbound: Option<Outbound>,
     /// Messages from MESH. Absent: they are left to others.
@@ -110,6 +114,11 @@ pub struct Status {
     pub types: String,
 }
 
+/// Short beside the days that a change of certificates has time for.
+fn identity_look_default() -> Interval {
+    Interval::of(Duration::from_secs(60))
+}
+
 fn parked_default() -> String {
     "mesh.parked".to_owned()
 }
@@ -164,6 +173,9 @@ impl Config {
             {
                 faults.push(("outbound.queue", format!("outbound.queue names {twice} twice")));
             }
+        }
+        if self.identity_look.get().is_zero() {
+            faults.push(("identity_look", "identity_look must be longer than nothing".to_owned()));
         }
         if self.outbound.is_none() && self.inbound.is_none() {
             faults.push((

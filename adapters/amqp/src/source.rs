@@ -27,8 +27,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// How long messages in work may take to end once no more are taken.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
-/// Pause between two looks whether the certificate was replaced.
-const RENEWAL_LOOK: Duration = Duration::from_secs(30);
+/// Pause between two looks whether another certificate is shown now, which compares two pointers.
+const RENEWAL_LOOK: Duration = Duration::from_secs(1);
 
 /// One adapter's queues.
 pub struct QueueSource {

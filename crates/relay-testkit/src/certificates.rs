@@ -41,6 +41,11 @@ impl Authority {
         self.sign(name, CertificateParams::new(Vec::new()).expect("no names are valid"))
     }
 
+    /// The identity of a server that is reached by this name.
+    pub fn server(&self, name: &str) -> Identity {
+        self.sign(name, CertificateParams::new(vec![name.to_owned()]).expect("a name"))
+    }
+
     /// A client's identity that ends with a year's first day.
     pub fn client_until(&self, name: &str, year: i32) -> Identity {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are valid");
@@ -50,7 +55,8 @@ impl Authority {
 
     fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
         params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }

@@ -1,7 +1,6 @@
 //! An adapter for AMQP queues: what its section says, what that refers to, and its parts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use amqp::{Config, ExchangeSink, QueueSource, Shared, StatusExchange};
 use keystore::read_authorities;
@@ -12,9 +11,6 @@ use super::{Adapter, AdapterError, Place};
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::settings::Note;
 use crate::system;
-
-/// Pause between two looks at the files of a certificate for a broker: short beside the days that a change has time for.
-const IDENTITY_LOOK: Duration = Duration::from_secs(60);
 
 /// A section and, once it was resolved, what it refers to.
 pub struct Queues {
@@ -95,7 +91,7 @@ impl Queues {
 
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
         let shared = self.shared(name, Arc::clone(place.chance))?;
-        let Config { inbound, status, .. } = self.config;
+        let Config { inbound, status, identity_look, .. } = self.config;
         let sink = inbound.map(|inbound| {
             Arc::new(ExchangeSink::new(shared.clone(), inbound, Arc::clone(place.clock))) as Arc<dyn Sink>
         });
@@ -104,7 +100,7 @@ impl Queues {
         // A queue may deliver again what was settled.
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let source = Box::new(QueueSource::new(shared, Arc::clone(place.clock)));
-        let identity = self.identity.map(|watch| (watch, IDENTITY_LOOK));
+        let identity = self.identity.map(|watch| (watch, identity_look.get()));
         Ok(Adapter { source, sink, events, terms, identity })
     }
 }
