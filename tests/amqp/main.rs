@@ -12,5 +12,6 @@ mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+mod readme;
 mod scene;
 mod tls;
