@@ -13,6 +13,7 @@ use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
 use relay_testkit::world::{TestChance, TestClock};
 
 mod clocks;
+mod following;
 mod recovery;
 mod sending;
 mod sources;
