@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, Event};
@@ -14,6 +14,7 @@ use relay_core::metric::BROKER_BLOCKED;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::net::lookup_host;
+use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -75,8 +76,10 @@ pub(crate) struct Line {
     pub(crate) connection: Connection,
     /// The certificate that it shows.
     shown: Shown,
-    /// Watches whether the broker blocks it.
+    /// Watches whether the broker blocks it, and ends with it.
     watch: JoinHandle<()>,
+    /// Why it ended, once it did.
+    lost: Receiver<Option<String>>,
 }
 
 impl Drop for Line {
@@ -86,6 +89,13 @@ impl Drop for Line {
 }
 
 impl Line {
+    /// Returns once it is gone, and says why.
+    pub(crate) async fn lost(&self) -> String {
+        let mut lost = self.lost.clone();
+        let why = lost.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| "the connection ended".to_owned())
+    }
+
     /// Ends it, and waits a while for the broker to say that it knows.
     pub(crate) async fn close(&self) {
         // A broker that does not answer sees the connection end with the process.
@@ -176,18 +186,21 @@ impl Broker {
                 )));
             }
         };
-        let watch =
-            tokio::spawn(watch(Arc::clone(&self.adapter), broker, purpose, connection.events_listener()));
-        Ok(Line { connection, shown, watch })
+        let (ended, lost) = channel(None);
+        let events = connection.events_listener();
+        let watch = tokio::spawn(watch(Arc::clone(&self.adapter), broker, purpose, events, ended));
+        Ok(Line { connection, shown, watch, lost })
     }
 }
 
-/// Shows that the broker blocks a connection, which it does to those that publish while it is out of room.
+/// Shows that the broker blocks a connection, which it does to those that publish while it is out of room; and says why it
+/// ended.
 async fn watch(
     adapter: Arc<str>,
     broker: String,
     purpose: &'static str,
-    mut events: impl futures_util::Stream<Item = Event> + Unpin,
+    mut events: impl Stream<Item = Event> + Unpin,
+    ended: Sender<Option<String>>,
 ) {
     /// Sets the metric back when the connection ends in whatever way.
     struct Blocked(Arc<str>);
@@ -207,6 +220,9 @@ async fn watch(
             }
             Event::ConnectionUnblocked if blocked.take().is_some() => {
                 tracing::info!(%adapter, %broker, purpose, "the broker takes messages again");
+            }
+            Event::Error(error) => {
+                ended.send_replace(Some(advice(&error)));
             }
             _ => {}
         }

@@ -83,7 +83,8 @@ pub(crate) struct Publisher {
     chance: Arc<dyn Chance>,
     places: Semaphore,
     state: AsyncMutex<State>,
-    idle: Mutex<Vec<Channel>>,
+    /// Channels that wait for a message, each with its connection.
+    idle: Mutex<Vec<(Arc<Line>, Channel)>>,
 }
 
 /// Where the connection stands.
@@ -125,15 +126,8 @@ impl Publisher {
         // The semaphore is never closed.
         let place = self.places.acquire().await.ok();
         let line = self.line().await?;
-        loop {
-            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            match idle {
-                Some(channel) if channel.status().connected() => {
-                    return Ok(Place { publisher: self, line, channel, _place: place });
-                }
-                Some(_) => {}
-                None => break,
-            }
+        if let Some(channel) = self.idle(&line) {
+            return Ok(Place { publisher: self, line, channel, _place: place });
         }
         let opening = async {
             let channel = line.connection.create_channel().await?;
@@ -151,6 +145,13 @@ impl Publisher {
                 Err(PublishError::NoChannel("it did not answer in time".to_owned()))
             }
         }
+    }
+
+    /// A channel of this connection that waits for a message. Those of connections before are closed.
+    fn idle(&self, line: &Arc<Line>) -> Option<Channel> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(of, channel)| Arc::ptr_eq(of, line) && channel.status().connected());
+        idle.pop().map(|(_, channel)| channel)
     }
 
     /// Why nothing can be published now, as far as is known.
@@ -174,8 +175,6 @@ impl Publisher {
             State::Failed { failures, .. } => *failures,
             State::None | State::Open(_) => 0,
         };
-        // Channels of the connection before. Those at work end with their message.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         match self.broker.connect("publishing").await {
             Ok(line) => {
                 let line = Arc::new(line);
@@ -232,7 +231,7 @@ impl Place<'_> {
             }
         };
         let mut idle = self.publisher.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(self.channel);
+        idle.push((self.line, self.channel));
         match confirmed {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) => Err(PublishError::Unroutable { exchange }),

@@ -14,7 +14,7 @@ use relay_carrier::Turns;
 use relay_core::policy::backoff;
 use relay_core::{Clock, Deferral, RelayHandle, Shutdown, Source, SourceError};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::Shared;
 use crate::broker::{ANSWER_WITHIN, BrokerError, Line, advice};
@@ -61,11 +61,18 @@ impl QueueSource {
         let mut failures: u32 = 0;
         let mut told = String::new();
         while !shutdown.is_requested() {
+            let mut well = false;
             // Nothing is taken that MESH would not take: each return counts where the queue has a delivery limit.
-            let ended = match relay.reachable(mailbox).await {
-                Ok(()) => self.consume(queue, relay, shutdown, &mut failures).await,
+            let reachable = if queue.is_some() { relay.reachable(mailbox).await } else { Ok(()) };
+            let ended = match reachable {
+                Ok(()) => self.consume(queue, relay, shutdown, &mut well).await,
                 Err(deferral) => Ok(Ended::Outage(deferral)),
             };
+            if well {
+                // The same as before is news then, and a first failure.
+                failures = 0;
+                told.clear();
+            }
             let mut back_off = || {
                 failures = failures.saturating_add(1);
                 backoff(failures, RETRY_FIRST, RETRY_MAX, &*self.shared.chance)
@@ -81,7 +88,8 @@ impl QueueSource {
                 Err(error) => (error.to_string(), back_off()),
             };
             if told != what {
-                tracing::error!(%adapter, queue, "{what}; messages stay in the queue");
+                let stay = if queue.is_some() { "in the queue" } else { "at MESH" };
+                tracing::error!(%adapter, queue, "{what}; messages stay {stay}");
                 told = what;
             }
             tokio::select! {
@@ -91,22 +99,28 @@ impl QueueSource {
         }
     }
 
-    /// Consumes until something ends it. `failures` counts those since messages last could be taken.
+    /// Consumes until something ends it. `well`: whether it came to that.
     async fn consume(
         &self,
         queue: Option<&str>,
         relay: &RelayHandle,
         shutdown: &Shutdown,
-        failures: &mut u32,
+        well: &mut bool,
     ) -> Result<Ended, BrokerError> {
         let (adapter, config) = (&self.shared.name, &self.shared.config);
         let line = self.shared.broker.connect("consuming").await?;
         topology::prepare(&line.connection, config, queue).await?;
         let (Some(queue), Some(outbound)) = (queue, &config.outbound) else {
             tracing::info!(%adapter, "the broker has what the adapter publishes to");
+            *well = true;
+            let mut shutdown = shutdown.clone();
+            let ended = tokio::select! {
+                // What was there may be gone when the broker is back, and is made or named again.
+                what = line.lost() => Ended::Broken(what),
+                () = shutdown.requested() => Ended::Stopped,
+            };
             line.close().await;
-            shutdown.clone().requested().await;
-            return Ok(Ended::Stopped);
+            return Ok(ended);
         };
         let (trigger, stop) = Shutdown::channel();
         let desk = Desk {
@@ -122,12 +136,9 @@ impl QueueSource {
             Err(what) => return Ok(Ended::Broken(what)),
         };
         tracing::info!(%adapter, queue, "consuming");
-        let begun = Instant::now();
-        let mut work = Work { desk, tasks: JoinSet::new(), turns: Turns::default(), settled: false };
+        *well = true;
+        let mut work = Work { desk, tasks: JoinSet::new(), turns: Turns::default() };
         let ended = work.run(consumer, &line, shutdown).await;
-        if work.settled || begun.elapsed() > RETRY_MAX {
-            *failures = 0;
-        }
         trigger.request();
         work.finish().await;
         // What was not acknowledged goes back to the queue, in its old place.
@@ -142,8 +153,6 @@ struct Work {
     desk: Desk,
     tasks: JoinSet<(Option<String>, Done)>,
     turns: Turns<Delivery>,
-    /// Whether any was let go.
-    settled: bool,
 }
 
 impl Work {
@@ -159,10 +168,7 @@ impl Work {
                     None => return Ended::Broken("the broker cancelled the consumer; the queue may be gone".to_owned()),
                 },
                 Some(done) = self.tasks.join_next() => match done {
-                    Ok((key, Done::Settled)) => {
-                        self.settled = true;
-                        self.next(key);
-                    }
+                    Ok((key, Done::Settled)) => self.next(key),
                     Ok((_, Done::Outage(deferral))) => return Ended::Outage(deferral),
                     Ok((_, Done::Back)) => {
                         return Ended::Broken("an acknowledgement did not reach the broker".to_owned());
