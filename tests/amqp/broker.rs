@@ -1,5 +1,6 @@
 //! A RabbitMQ and what a test asks of it, as a producer and a consumer would.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -66,6 +67,18 @@ impl Broker {
         Self { url: url.to_owned(), _connection: connection, channel }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let (_, rest) = self.url.split_once('@').expect("a login");
+        let (address, _) = rest.split_once('/').expect("a virtual host");
+        address.parse().expect("an address")
+    }
+
+    /// Its URL by way of another address.
+    pub fn url_by(&self, address: SocketAddr) -> String {
+        self.url.replace(&self.address().to_string(), &address.to_string())
+    }
+
     /// Puts a message into a queue, for good.
     pub async fn put(&self, queue: &str, id: &str, headers: &[(&str, &str)], body: &[u8]) {
         let mut table = FieldTable::default();
@@ -120,6 +133,17 @@ impl Broker {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
         declared.expect("a queue").message_count()
+    }
+
+    /// Waits until so many messages wait in a queue.
+    pub async fn until_ready(&self, queue: &str, count: u32) {
+        let waiting = async {
+            while self.ready(queue).await != count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let done = tokio::time::timeout(DEADLINE, waiting).await;
+        assert!(done.is_ok(), "{queue} has not {count} messages");
     }
 
     /// Makes a durable queue.
@@ -191,9 +215,9 @@ impl OwnBroker {
         self.script(&["halt"]);
     }
 
-    /// Runs rabbitmqctl.
-    pub fn ctl(&self, arguments: &[&str]) {
-        self.script(&[&["ctl"], arguments].concat());
+    /// Runs rabbitmqctl, and says what it said.
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        self.script(&[&["ctl"], arguments].concat())
     }
 }
 

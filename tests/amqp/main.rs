@@ -2,8 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod account;
 mod broker;
 mod carrying;
+mod kills;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use relay_testkit::wait::eventually;
 
 use crate::broker::{Broker, OwnBroker};
+use crate::kills;
 use crate::scene::Scene;
 
 async fn consuming(relay: &crate::process::Relay, times: usize) {
@@ -116,32 +117,11 @@ async fn a_broker_out_of_room_holds_up_what_is_published_and_nothing_is_lost() {
     assert!(relay.stop().await.0.success());
 }
 
-#[tokio::test]
-async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled() {
-    let (scene, mut relay) = Scene::running().await;
-    consuming(&relay, 1).await;
-    let mut sent = 0;
-    let mut came = HashMap::<String, u32>::new();
-    for round in 0..8_u64 {
-        for _ in 0..30 {
-            scene.put(&format!("M{sent}"), &[7; 3_000]).await;
-            sent += 1;
-        }
-        tokio::time::sleep(Duration::from_millis(40 + round * 37)).await;
-        relay.kill();
-        while let Some(message) = scene.broker.take(&scene.inbound).await {
-            *came.entry(message.header("mesh_local_id")).or_default() += 1;
-        }
-        relay = scene.site.run().await;
-    }
-    while came.len() < sent {
-        let message = scene.broker.take_all(&scene.inbound, 1).await.remove(0);
-        *came.entry(message.header("mesh_local_id")).or_default() += 1;
-    }
-    let stored = scene.for_bob();
-    let ids: HashSet<_> = stored.iter().map(|message| message.local_id.clone()).collect();
-    assert_eq!((stored.len(), ids.len()), (sent, sent), "MESH has each once");
-    eventually("the queue is empty", || scene.site.outbound("accepted") == sent as i64).await;
-    assert_eq!(scene.broker.ready(&scene.parked).await, 0);
-    assert!(relay.stop().await.0.success());
+/// How often; more often by `make prove`.
+const KILLS: u64 = 15;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled_unmarked() {
+    let seed = kills::number("MESH_RELAY_PROVE_SEED").unwrap_or_else(rand::random);
+    kills::run(Scene::new().await, KILLS, seed).await;
 }

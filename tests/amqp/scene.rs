@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mesh_sandbox::{Sandbox, SandboxConfig, StoredMessage};
 
-use crate::broker::Broker;
+use super::broker::Broker;
 use crate::process::{ALICE, BOB, Relay, Site};
 
 /// The relay's surroundings. Every name is this scene's own, since all share a broker.
@@ -65,6 +65,27 @@ impl Scene {
              [[adapter]]\nname = \"bob\"\nkind = \"amqp\"\nmailbox = \"{BOB}\"\nurl = {{ file = \"broker.url\" }}\n\
              inbound = {{ exchange = \"{inbound}\" }}\nparked = \"{parked}\"\ndeclare = {declare}\n"
         );
+        self.site.write("relay.toml", text);
+    }
+
+    /// Makes what the relay would make, so that there is something in it before it starts.
+    pub async fn make(&self) {
+        self.broker.queue(&self.outbound).await;
+        for exchange in [&self.inbound, &self.status, &self.parked] {
+            self.broker.exchange(exchange).await;
+            self.broker.queue(exchange).await;
+            self.broker.bind(exchange, exchange).await;
+        }
+    }
+
+    /// Changes words of the configuration.
+    pub fn reword(&self, words: &[(&str, &str)]) {
+        let path = self.site.path("relay.toml");
+        let mut text = std::fs::read_to_string(path).expect("the configuration");
+        for (old, new) in words {
+            assert!(text.contains(old), "{old} is not in the configuration");
+            text = text.replace(old, new);
+        }
         self.site.write("relay.toml", text);
     }
 

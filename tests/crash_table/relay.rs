@@ -1,5 +1,5 @@
 //! A relay put together as `mesh_relay::relay` does it, out of the same parts and from the same configuration file, but
-//! with ports that have a fate, and with a source whose system is told of every change.
+//! with ports that have a fate, and with sources whose systems are told of every change.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,9 +13,8 @@ use mesh_relay::mesh_port::MeshPort;
 use mesh_relay::settings::Settings;
 use mesh_relay::system::{SystemChance, SystemClock};
 use relay_core::{
-    Clock, DeliveryEvent, EventSink, Journal, KeyReuse, Lease, MeshMailbox, Poller, ReceivePolicy,
-    RelayHandle, Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure,
-    Terms,
+    Clock, DeliveryEvent, EventSink, Journal, Lease, MeshMailbox, Poller, ReceivePolicy, RelayHandle,
+    Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure, Terms,
 };
 use relay_journal::SqliteJournal;
 use relay_testkit::failing::{FailingEventSink, FailingJournal, FailingMesh, FailingSink, Fate};
@@ -62,7 +61,9 @@ impl Relay {
             let port: Arc<dyn MeshMailbox> = Arc::new(FailingMesh::new(Arc::new(real), fate));
             ports.push(Arc::clone(&port));
             let adapter = adapters.iter().find(|(_, id, _)| **id == mailbox.id).map(|(.., adapter)| adapter);
-            let sink = adapter.and_then(|adapter| adapter.sink.clone()).expect("an adapter for each mailbox");
+            let adapter = adapter.expect("an adapter for each mailbox");
+            // One that only sends takes no messages.
+            let Some(sink) = adapter.sink.clone() else { continue };
             let sink: Arc<dyn Sink> = Arc::new(FailingSink::new(sink, fate));
             let policy = ReceivePolicy {
                 poll_every: mailbox.receive.poll_every,
@@ -81,11 +82,13 @@ impl Relay {
             });
         }
 
-        let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone())
-            .on_terms(Terms { reuse: KeyReuse::OnceSettled, tell: true });
+        let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
         for (name, _, adapter) in adapters {
-            let log: Arc<dyn EventSink> = Arc::new(EventLog::beside(config));
-            let teller = Teller::new(&surroundings, name, Arc::new(FailingEventSink::new(log, fate)));
+            // A folder's system is told nothing in the product.
+            let log = || Arc::new(EventLog::beside(config)) as Arc<dyn EventSink>;
+            let events = adapter.events.clone().unwrap_or_else(log);
+            let relay = relay.on_terms(Terms { tell: true, ..adapter.terms.clone() });
+            let teller = Teller::new(&surroundings, name, Arc::new(FailingEventSink::new(events, fate)));
             let (held, stop) = lease(format!("events:{name}"));
             tasks.spawn(async move {
                 let teller = &teller;
@@ -95,7 +98,6 @@ impl Relay {
                 };
                 held.while_held(stop, tell).await
             });
-            let relay = relay.clone();
             let (held, stop) = lease(format!("adapter:{name}"));
             tasks.spawn(async move {
                 let (source, relay) = (&adapter.source, &relay);
