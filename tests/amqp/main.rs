@@ -6,6 +6,7 @@ mod account;
 mod broker;
 mod carrying;
 mod kills;
+mod order;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]

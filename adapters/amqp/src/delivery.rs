@@ -102,19 +102,31 @@ impl Desk {
         Ok((ended, reason))
     }
 
+    /// Takes the delivery's place among those of its order key. To be called in the order of the deliveries: the work on
+    /// them goes on at the same time, and whose first step is made first is left to chance.
+    pub(crate) fn line_up(&self, delivery: &Delivery) {
+        let mailbox = &self.shared.config.mailbox;
+        let Ok(given) = read(&delivery.properties) else { return };
+        let Ok(submission) = Submission::read(&given, mailbox) else { return };
+        if let (Some(id), Some(order_key)) = (&given.message_id, &submission.order_key) {
+            self.relay.line_up(&self.key(id), mailbox, order_key);
+        }
+    }
+
+    fn key(&self, message: &str) -> SourceKey {
+        let message = format!("{}/{message}", self.outbound.queue);
+        SourceKey { adapter: self.shared.name.to_string(), message }
+    }
+
     /// What a delivery is to the engine.
     fn read(&self, delivery: &Delivery) -> Offer {
-        let key = |message: &str| SourceKey {
-            adapter: self.shared.name.to_string(),
-            message: format!("{}/{message}", self.outbound.queue),
-        };
         let given = read(&delivery.properties);
         let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
         let content = digest(&[&delivery.data]);
         let key = match &known {
-            Some(id) => key(id),
+            Some(id) => self.key(id),
             // It has to be told from others, and cannot be sent.
-            None => key(&format!("without an id {content}")),
+            None => self.key(&format!("without an id {content}")),
         };
         let read = given.and_then(|given| self.submission(&given, delivery).map(|read| (given, read)));
         let (given, submission) = match read {

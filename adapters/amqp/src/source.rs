@@ -89,6 +89,7 @@ impl QueueSource {
             tokio::select! {
                 delivery = consumer.next() => match delivery {
                     Some(Ok(delivery)) => {
+                        desk.line_up(&delivery);
                         let desk = desk.clone();
                         tasks.spawn(async move { desk.carry(&delivery).await });
                     }

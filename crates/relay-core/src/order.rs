@@ -53,6 +53,11 @@ impl Order {
         }
     }
 
+    /// Takes a place at the end of the key's line before it is the message's turn to be offered, unless it has one.
+    pub(crate) fn line_up(&self, mailbox: &MailboxId, key: &str, message: &SourceKey) {
+        self.place(&(mailbox.clone(), key.to_owned()), message);
+    }
+
     /// How many stand before the message.
     fn place(&self, key: &Key, message: &SourceKey) -> usize {
         let now = Instant::now();
@@ -121,6 +126,18 @@ mod tests {
         order.ended(&message("c"));
         order.ended(&message("d"));
         assert!(order.lines().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_lined_up_goes_first_whoever_is_offered_first() {
+        let order = Order::default();
+        for name in ["a", "b"] {
+            order.line_up(&mailbox(), "k", &message(name));
+        }
+        assert!(!order.turn(&mailbox(), "k", &message("b")).await);
+        assert!(order.turn(&mailbox(), "k", &message("a")).await);
+        order.ended(&message("a"));
+        assert!(order.turn(&mailbox(), "k", &message("b")).await);
     }
 
     #[tokio::test(start_paused = true)]

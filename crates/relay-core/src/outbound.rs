@@ -121,6 +121,12 @@ impl RelayHandle {
         self.tenure.as_ref().is_none_or(Tenure::holds)
     }
 
+    /// Takes a message's place among those of its order key. For a source that works on several at a time: to be called
+    /// in their order, before any of them is offered. The message must be offered then; it has its place until it ends.
+    pub fn line_up(&self, key: &SourceKey, mailbox: &MailboxId, order_key: &str) {
+        self.engine.order.line_up(mailbox, order_key, key);
+    }
+
     /// Carries a message to MESH and returns the recorded end of it. The same message offered again gets the
     /// recorded outcome, and nothing is sent twice. Another message under a key that is taken is parked.
     ///
@@ -139,6 +145,9 @@ impl RelayHandle {
         let new = self.received(&message);
         let mut outbound = self.begin(new.clone()).await?;
         if outbound.record().fingerprint != message.fingerprint {
+            if outbound.ended().is_some() {
+                engine.order.ended(&message.key);
+            }
             return self.park_other_content(new, outbound.record().relay_id).await;
         }
         if let Some(ended) = outbound.ended() {
