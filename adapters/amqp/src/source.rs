@@ -40,6 +40,8 @@ enum Ended {
     Outage(Deferral),
     /// The broker took the consumer or the connection away.
     Broken(String),
+    /// The broker gave no consumer.
+    NotBegun(String),
 }
 
 impl QueueSource {
@@ -66,7 +68,7 @@ impl QueueSource {
         };
         let (channel, consumer) = match open(&connection, outbound).await {
             Ok(open) => open,
-            Err(what) => return Ok(Ended::Broken(what)),
+            Err(what) => return Ok(Ended::NotBegun(what)),
         };
         tracing::info!(adapter = %self.shared.name, queue = %outbound.queue, "consuming");
         let ended = self.work(desk, consumer, shutdown).await;
@@ -130,7 +132,13 @@ impl Source for QueueSource {
             let (what, wait) = match ended {
                 Ok(Ended::Stopped) => break,
                 Ok(Ended::Outage(deferral)) => (deferral.to_string(), deferral.after),
-                Ok(Ended::Broken(what)) => (what, self.back_off(&mut failures)),
+                Ok(Ended::Broken(what)) => {
+                    // All had been well, so this is the first failure, and is told even if it is the same as the last one.
+                    failures = 0;
+                    told.clear();
+                    (what, self.back_off(&mut failures))
+                }
+                Ok(Ended::NotBegun(what)) => (what, self.back_off(&mut failures)),
                 Err(error) => (error.to_string(), self.back_off(&mut failures)),
             };
             if told != what {
