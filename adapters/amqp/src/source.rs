@@ -1,5 +1,6 @@
 //! A queue to MESH: consumes while MESH takes messages, a bounded number at a time. While it does not, the queue keeps them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, Consumer};
+use lapin::{Channel, Connection, Consumer, Event};
 use relay_core::{Clock, Deferral, RelayHandle, Shutdown, Source, SourceError};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -56,8 +57,11 @@ impl QueueSource {
         topology::prepare(&connection, &self.shared.config).await?;
         let Some(outbound) = &self.outbound else {
             let mut shutdown = shutdown.clone();
-            shutdown.requested().await;
-            return Ok(Ended::Stopped);
+            // What was there may be gone when the broker is back, and is made or named again.
+            return Ok(tokio::select! {
+                what = lost(&connection) => Ended::Broken(what),
+                () = shutdown.requested() => Ended::Stopped,
+            });
         };
         let desk = Desk {
             shared: self.shared.clone(),
@@ -161,6 +165,19 @@ impl QueueSource {
         *failures += 1;
         wait
     }
+}
+
+/// Returns once the connection is gone, and says why.
+async fn lost(connection: &Connection) -> String {
+    let mut events = pin!(connection.events_listener());
+    while connection.status().connected() {
+        match events.next().await {
+            Some(Event::Error(error)) => return advice(&error),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    "the connection ended".to_owned()
 }
 
 async fn open(connection: &Connection, outbound: &Outbound) -> Result<(Channel, Consumer), String> {
