@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -177,6 +177,11 @@ impl Broker {
         let unbound =
             self.channel.queue_unbind(queue.into(), exchange.into(), "#".into(), FieldTable::default());
         unbound.await.expect("unbound");
+    }
+
+    pub async fn delete_exchange(&self, exchange: &str) {
+        let deleted = self.channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await;
+        deleted.expect("deleted");
     }
 
     pub async fn delete(&self, queue: &str) {

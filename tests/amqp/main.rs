@@ -13,5 +13,8 @@ mod parking;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
 mod readme;
+mod rights;
 mod scene;
 mod tls;
+mod two_relays;
+mod unreachable;

@@ -14,7 +14,6 @@ use relay_core::metric::BROKER_BLOCKED;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::net::lookup_host;
-use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -76,10 +75,8 @@ pub(crate) struct Line {
     pub(crate) connection: Connection,
     /// The certificate that it shows.
     shown: Shown,
-    /// Watches whether the broker blocks it, and ends with it.
+    /// Watches whether the broker blocks it.
     watch: JoinHandle<()>,
-    /// Why it ended, once it did.
-    lost: Receiver<Option<String>>,
 }
 
 impl Drop for Line {
@@ -89,13 +86,6 @@ impl Drop for Line {
 }
 
 impl Line {
-    /// Returns once it is gone, and says why.
-    pub(crate) async fn lost(&self) -> String {
-        let mut lost = self.lost.clone();
-        let why = lost.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
-        why.unwrap_or_else(|| "the connection ended".to_owned())
-    }
-
     /// Ends it, and waits a while for the broker to say that it knows.
     pub(crate) async fn close(&self) {
         // A broker that does not answer sees the connection end with the process.
@@ -186,21 +176,18 @@ impl Broker {
                 )));
             }
         };
-        let (ended, lost) = channel(None);
         let events = connection.events_listener();
-        let watch = tokio::spawn(watch(Arc::clone(&self.adapter), broker, purpose, events, ended));
-        Ok(Line { connection, shown, watch, lost })
+        let watch = tokio::spawn(watch(Arc::clone(&self.adapter), broker, purpose, events));
+        Ok(Line { connection, shown, watch })
     }
 }
 
-/// Shows that the broker blocks a connection, which it does to those that publish while it is out of room; and says why it
-/// ended.
+/// Shows that the broker blocks a connection, which it does to those that publish while it is out of room.
 async fn watch(
     adapter: Arc<str>,
     broker: String,
     purpose: &'static str,
     mut events: impl Stream<Item = Event> + Unpin,
-    ended: Sender<Option<String>>,
 ) {
     /// Sets the metric back when the connection ends in whatever way.
     struct Blocked(Arc<str>);
@@ -220,9 +207,6 @@ async fn watch(
             }
             Event::ConnectionUnblocked if blocked.take().is_some() => {
                 tracing::info!(%adapter, %broker, purpose, "the broker takes messages again");
-            }
-            Event::Error(error) => {
-                ended.send_replace(Some(advice(&error)));
             }
             _ => {}
         }

@@ -27,8 +27,9 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// How long messages in work may take to end once no more are taken.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
-/// Pause between two looks whether another certificate is shown now, which compares two pointers.
-const RENEWAL_LOOK: Duration = Duration::from_secs(1);
+/// Pause between two looks at a connection: whether it stands, and whether its certificate is still the one to show. They
+/// ask nobody.
+const LINE_LOOK: Duration = Duration::from_secs(1);
 
 /// One adapter's queues.
 pub struct QueueSource {
@@ -113,12 +114,7 @@ impl QueueSource {
         let (Some(queue), Some(outbound)) = (queue, &config.outbound) else {
             tracing::info!(%adapter, "the broker has what the adapter publishes to");
             *well = true;
-            let mut shutdown = shutdown.clone();
-            let ended = tokio::select! {
-                // What was there may be gone when the broker is back, and is made or named again.
-                what = line.lost() => Ended::Broken(what),
-                () = shutdown.requested() => Ended::Stopped,
-            };
+            let ended = self.watch(&line, shutdown).await;
             line.close().await;
             return Ok(ended);
         };
@@ -148,6 +144,27 @@ impl QueueSource {
     }
 }
 
+impl QueueSource {
+    /// Stays until the connection is gone, or shows another certificate than it should. What was there may be gone when the
+    /// broker is back, and is made or named again.
+    async fn watch(&self, line: &Line, shutdown: &Shutdown) -> Ended {
+        let mut shutdown = shutdown.clone();
+        let mut look = tokio::time::interval(LINE_LOOK);
+        loop {
+            tokio::select! {
+                _ = look.tick() => {}
+                () = shutdown.requested() => return Ended::Stopped,
+            }
+            if !line.connection.status().connected() {
+                return Ended::Broken("the connection to the broker ended".to_owned());
+            }
+            if !self.shared.broker.is_current(line) {
+                return Ended::Renewed;
+            }
+        }
+    }
+}
+
 /// The messages of a queue that are with us.
 struct Work {
     desk: Desk,
@@ -159,7 +176,7 @@ impl Work {
     /// Works on what comes until something ends it.
     async fn run(&mut self, mut consumer: Consumer, line: &Line, shutdown: &Shutdown) -> Ended {
         let mut shutdown = shutdown.clone();
-        let mut renewal = tokio::time::interval(RENEWAL_LOOK);
+        let mut renewal = tokio::time::interval(LINE_LOOK);
         loop {
             tokio::select! {
                 delivery = consumer.next() => match delivery {
