@@ -21,6 +21,8 @@ pub struct Config {
     /// The exchange for messages that can never be sent. It must lead to a queue.
     #[serde(default = "parked_default")]
     pub parked: String,
+    /// Payloads by reference. Absent: none are taken, and all are carried.
+    pub claim_check: Option<claim_check::Config>,
     /// Whether missing exchanges and queues are made, for development and small sites; otherwise they are named.
     #[serde(default)]
     pub declare: bool,
@@ -105,6 +107,7 @@ impl Config {
                 "neither `outbound` nor `inbound` is there: nothing would be done".to_owned(),
             ));
         }
+        faults.extend(self.claim_check.iter().flat_map(claim_check::Config::faults));
         faults
     }
 }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use claim_check::{Checked, ClaimError, StoreTrouble};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::FieldTable;
-use relay_carrier::{Given, Reason, Submission, Unfit, header};
+use relay_carrier::{ClaimHeaders, Given, Reason, Submission, Unfit, header};
 use relay_core::{
     Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
     SourceMessage,
 };
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
@@ -23,6 +24,10 @@ use crate::publisher::Publication;
 /// How long a message is held that MESH does not take although it takes others: well within the time after which a broker
 /// takes it back (`queue-bridging.md` 2.8).
 const HELD_MAX: Duration = Duration::from_secs(10 * 60);
+/// Pause after a payload could not be had because its store is in trouble; doubles from there.
+const CLAIM_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const CLAIM_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Pause between two tries to park a message that the broker does not take.
 const PARK_RETRY: Duration = Duration::from_secs(2);
 
@@ -51,7 +56,10 @@ impl Desk {
     /// Works on a delivery. What is neither acknowledged nor given back here goes back when its channel is closed.
     pub(crate) async fn carry(&self, delivery: &Delivery) -> Done {
         let held_until = Instant::now() + HELD_MAX;
-        let offer = self.read(delivery);
+        let offer = match self.read_until(delivery, held_until).await {
+            Ok(offer) => offer,
+            Err(done) => return done,
+        };
         loop {
             let deferral = match self.offer(&offer).await {
                 Ok((ended, reason)) => return self.settle(delivery, ended, reason).await,
@@ -68,6 +76,36 @@ impl Desk {
             if !self.wait_until(again).await {
                 return Done::Back;
             }
+        }
+    }
+
+    /// Reads a delivery, with the payload that it may name. While the store of that is in trouble, the delivery is held.
+    async fn read_until(&self, delivery: &Delivery, held_until: Instant) -> Result<Offer, Done> {
+        let adapter = &self.shared.name;
+        let mut pause = CLAIM_RETRY_FIRST;
+        loop {
+            let mut stop = self.stop.clone();
+            let read = tokio::select! {
+                read = timeout_at(held_until, self.read(delivery)) => read,
+                () = stop.requested() => return Err(Done::Back),
+            };
+            match read {
+                Ok(Ok(offer)) => return Ok(offer),
+                Ok(Err(trouble)) => {
+                    tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
+                }
+                Err(_) => {
+                    tracing::warn!(%adapter, "the payload of a message was not read in time; it goes back")
+                }
+            }
+            let again = Instant::now() + pause;
+            if again >= held_until {
+                return Err(self.give_back(delivery).await);
+            }
+            if !self.wait_until(again).await {
+                return Err(Done::Back);
+            }
+            pause = (pause * 2).min(CLAIM_RETRY_MAX);
         }
     }
 
@@ -103,7 +141,10 @@ impl Desk {
     }
 
     /// What a delivery is to the engine.
-    fn read(&self, delivery: &Delivery) -> Offer {
+    ///
+    /// # Errors
+    /// When that cannot be told, since the store of its payload is in trouble.
+    async fn read(&self, delivery: &Delivery) -> Result<Offer, StoreTrouble> {
         let key = |message: &str| SourceKey {
             adapter: self.shared.name.to_string(),
             message: format!("{}/{message}", self.outbound.queue),
@@ -119,7 +160,23 @@ impl Desk {
         let read = given.and_then(|given| self.submission(&given, delivery).map(|read| (given, read)));
         let (given, submission) = match read {
             Ok(read) => read,
-            Err(unfit) => return Offer::Refuse(self.refused(key, &unfit, None), unfit.reason),
+            Err(unfit) => return Ok(Offer::Refuse(self.refused(key, &unfit, None), unfit.reason)),
+        };
+        let (content, payload) = match &submission.claim {
+            None => (content, Payload::from_bytes(delivery.data.clone())),
+            Some(claim) => match self.claimed(claim).await {
+                Ok(checked) => (checked.sha256, checked.payload),
+                Err(ClaimError::Store(trouble)) => return Err(trouble),
+                Err(error) => {
+                    let reason = match error {
+                        ClaimError::TooLarge { .. } => Reason::TooLarge,
+                        _ => Reason::BadReference,
+                    };
+                    let unfit = Unfit { reason, sentence: error.to_string() };
+                    let reply = Some(submission.reply.to_text());
+                    return Ok(Offer::Refuse(self.refused(key, &unfit, reply), reason));
+                }
+            },
         };
         let headers = submission.envelope.headers();
         let parts: Vec<&[u8]> =
@@ -131,11 +188,17 @@ impl Desk {
             reply: Some(submission.reply.to_text()),
             order_key: submission.order_key.clone(),
             envelope: submission.envelope.clone(),
-            payload: Payload::from_bytes(delivery.data.clone()),
+            payload,
             gzip: submission.gzip,
             allow_chunking: true,
         };
-        Offer::Send(Box::new(message), Box::new(submission))
+        Ok(Offer::Send(Box::new(message), Box::new(submission)))
+    }
+
+    /// The payload that a message names.
+    async fn claimed(&self, claim: &ClaimHeaders) -> Result<Checked, ClaimError> {
+        let claims = self.shared.claims.as_ref().ok_or(ClaimError::Off)?;
+        claims.fetch(&claim.reference, &claim.sha256, claim.size).await
     }
 
     fn submission(&self, given: &Given, delivery: &Delivery) -> Result<Submission, Unfit> {
@@ -145,16 +208,30 @@ impl Desk {
                 "it has no message_id, by which it would be known if it came again; set one".to_owned();
             return Err(unfit(Reason::NoMessageId, sentence));
         }
-        if delivery.data.is_empty() {
-            return Err(unfit(Reason::Empty, "it has no body, and MESH takes none without".to_owned()));
-        }
         if delivery.data.len() as u64 > self.outbound.body_max.bytes() {
             let most = self.outbound.body_max.bytes();
             let sentence =
                 format!("its body is longer than the {most} bytes that outbound.body_max lets through");
             return Err(unfit(Reason::TooLarge, sentence));
         }
-        Submission::read(given, &self.shared.config.mailbox)
+        let submission = Submission::read(given, &self.shared.config.mailbox)?;
+        match (&submission.claim, delivery.data.is_empty()) {
+            (None, true) => {
+                let sentence = format!(
+                    "it has no body, and MESH takes none without; if its payload lies elsewhere, name it in {}",
+                    header::DATA_REF
+                );
+                Err(unfit(Reason::Empty, sentence))
+            }
+            (Some(_), false) => {
+                let sentence = format!(
+                    "it has a body, and names another one in {}; send one of the two",
+                    header::DATA_REF
+                );
+                Err(unfit(Reason::BadReference, sentence))
+            }
+            _ => Ok(submission),
+        }
     }
 
     fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Refused {

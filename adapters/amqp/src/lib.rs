@@ -34,6 +34,8 @@ pub use source::QueueSource;
 
 use std::sync::Arc;
 
+use claim_check::ClaimCheck;
+
 /// What the parts of one adapter share: where its broker is, and a connection to publish on.
 #[derive(Clone)]
 pub struct Shared {
@@ -41,6 +43,7 @@ pub struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) broker: Arc<broker::Broker>,
     pub(crate) publisher: Arc<publisher::Publisher>,
+    pub(crate) claims: Option<ClaimCheck>,
 }
 
 impl Shared {
@@ -52,6 +55,12 @@ impl Shared {
     pub fn new(name: &str, config: Config, urls: &secrecy::SecretString) -> Result<Self, BrokerError> {
         let broker = Arc::new(broker::Broker::new(name, urls)?);
         let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker)));
-        Ok(Self { name: name.into(), config: Arc::new(config), broker, publisher })
+        Ok(Self { name: name.into(), config: Arc::new(config), broker, publisher, claims: None })
+    }
+
+    /// The same, with payloads by reference.
+    #[must_use]
+    pub fn with_claims(self, claims: Option<ClaimCheck>) -> Self {
+        Self { claims, ..self }
     }
 }

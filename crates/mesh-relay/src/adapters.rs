@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use amqp::{BrokerError, ExchangeSink, QueueSource, StatusExchange};
+use claim_check::ClaimCheck;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
 use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
@@ -29,6 +30,14 @@ pub enum AdapterError {
     /// Its broker cannot be used.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Its payloads by reference cannot be had.
+    #[error("adapter {adapter}: {source}")]
+    Claims {
+        /// The adapter's configured name.
+        adapter: String,
+        /// What keeps them.
+        source: claim_check::OpenError,
+    },
 }
 
 /// What an adapter is to the rest of the relay.
@@ -51,7 +60,10 @@ impl AdapterConfig {
     pub fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         match section.kind.as_str() {
             "amqp" => {
-                let config: amqp::Config = section.read(faults)?;
+                let mut config: amqp::Config = section.read(faults)?;
+                if let Some(claims) = &mut config.claim_check {
+                    claims.start_at(folder);
+                }
                 for (key, message) in config.faults() {
                     faults.push(section.fault(Some(key), message, None));
                 }
@@ -82,10 +94,15 @@ impl AdapterConfig {
     pub fn resolve(&mut self, section: &AdapterSection, secrets: &Secrets, faults: &mut Faults) {
         match self {
             Self::DtsFolder(_) => {}
-            Self::Amqp(config, urls) => match config.url.resolve(secrets) {
-                Ok(found) => *urls = found,
-                Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
-            },
+            Self::Amqp(config, urls) => {
+                match config.url.resolve(secrets) {
+                    Ok(found) => *urls = found,
+                    Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
+                }
+                if let Some(Err(error)) = config.claim_check.as_mut().map(|claims| claims.resolve(secrets)) {
+                    faults.push(section.fault(Some("claim_check.credentials"), error.to_string(), None));
+                }
+            }
         }
     }
 
@@ -141,7 +158,10 @@ impl AdapterConfig {
             Self::Amqp(config, urls) => {
                 let (inbound, outbound) = (config.inbound.clone(), config.outbound.clone());
                 let status = config.status.clone();
-                let shared = amqp::Shared::new(name, (**config).clone(), urls)?;
+                let claims = config.claim_check.as_ref().map(ClaimCheck::open).transpose();
+                let claims =
+                    claims.map_err(|source| AdapterError::Claims { adapter: name.to_owned(), source })?;
+                let shared = amqp::Shared::new(name, (**config).clone(), urls)?.with_claims(claims);
                 let sink = inbound.map(|inbound| {
                     let sink = ExchangeSink::new(shared.clone(), inbound, Arc::clone(clock));
                     Arc::new(sink) as Arc<dyn Sink>

@@ -35,6 +35,9 @@ pub const EXIT_GONE: u8 = 6;
 /// Names the variable that sets how much is logged, in the usual filter syntax.
 const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
 
+/// Libraries whose log may hold names of objects, and so patient data, whatever is asked for.
+const MUTED: [&str; 1] = ["object_store=off"];
+
 /// What whoever starts it must know.
 const RUN_HELP: &str = "\
 With --meshclient-cfg the relay stands in for the Java MESH client: same mailboxes, same keystore, same folders. The file \
@@ -131,6 +134,8 @@ pub fn run(cli: Cli) -> ExitCode {
         _ => "info",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
+    let muted = MUTED.iter().filter_map(|directive| directive.parse().ok());
+    let filter = muted.fold(filter, EnvFilter::add_directive);
     let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

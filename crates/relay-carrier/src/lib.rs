@@ -5,16 +5,19 @@
 //! |---|---|
 //! | names of headers, and the many ways in which producers write them | [`header`] |
 //! | headers of a message for MESH | [`Submission`] |
+//! | a payload that is named instead of being there | [`ClaimHeaders`] |
 //! | headers of a message from MESH | [`inbound`] |
 //! | CloudEvents | [`event`] |
 //! | why a message cannot be sent | [`Unfit`] |
 
+mod claim;
 pub mod event;
 pub mod header;
 pub mod inbound;
 mod submission;
 mod unfit;
 
+pub use claim::ClaimHeaders;
 pub use event::{CloudEvent, Reply};
 pub use submission::{Given, Submission};
 pub use unfit::{Reason, Unfit};

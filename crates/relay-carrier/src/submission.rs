@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use relay_core::{Envelope, HeaderText, MailboxId, checksum};
 
+use crate::claim::ClaimHeaders;
 use crate::event::Reply;
 use crate::header::{self, Meaning};
 use crate::unfit::{Reason, Unfit};
@@ -33,6 +34,8 @@ pub struct Submission {
     pub order_key: Option<String>,
     /// Not to be sent after this.
     pub not_after: Option<Timestamp>,
+    /// Where its payload is, if it names one.
+    pub claim: Option<ClaimHeaders>,
     /// What events about it need.
     pub reply: Reply,
 }
@@ -83,6 +86,7 @@ impl Submission {
             gzip: headers.flag(header::COMPRESS)?,
             order_key: headers.get(header::ORDER_KEY).map(str::to_owned),
             not_after,
+            claim: ClaimHeaders::read(|name| headers.get(name))?,
             reply: Reply::of(given),
         })
     }
@@ -203,6 +207,7 @@ mod tests {
             (("mesh_compress", "secret"), Reason::BadHeader),
             (("mesh_not_after", "secret"), Reason::BadHeader),
             (("mesh_recipient", "secret"), Reason::UnknownHeader),
+            (("mesh_data_ref", "s3://secret"), Reason::BadReference),
             (("Mex-To", "secret"), Reason::BadHeader),
         ] {
             let Err(unfit) = with(more) else { panic!("{} was taken", more.0) };
