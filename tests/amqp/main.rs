@@ -4,6 +4,7 @@
 
 mod broker;
 mod carrying;
+mod claims;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]

@@ -35,8 +35,8 @@ pub const EXIT_GONE: u8 = 6;
 /// Names the variable that sets how much is logged, in the usual filter syntax.
 const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
 
-/// Libraries whose log may hold names of objects, and so patient data, whatever is asked for.
-const MUTED: [&str; 1] = ["object_store=off"];
+/// What libraries log that may hold patient data, whatever is asked for: names of objects, and bodies that came back.
+const MUTED: [&str; 2] = ["object_store=off", "lapin::returned_messages=off"];
 
 /// What whoever starts it must know.
 const RUN_HELP: &str = "\
