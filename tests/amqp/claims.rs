@@ -151,13 +151,23 @@ async fn a_store_in_trouble_holds_its_own_messages_and_no_others() {
         fs::rename(from, to).expect("renamed");
     };
     swap(&out, &away);
-    put(&scene, "held", &naming(&reference(&scene, "out/a"), &sha256(b"payload"), "7"), b"").await;
+    let in_order = [("mesh_order_key", "patient-7".to_owned())];
+    let held = naming(&reference(&scene, "out/a"), &sha256(b"payload"), "7");
+    put(&scene, "held", &[&held[..], &in_order].concat(), b"").await;
     eventually("it is held", || relay.log().contains("held for another try")).await;
+    let headers: Vec<_> = TO_BOB.map(|(name, value)| (name, value.to_owned())).into();
+    put(&scene, "behind", &[&headers[..], &in_order].concat(), b"behind").await;
     scene.put("other", b"other").await;
     assert_eq!(scene.broker.take_all(&scene.inbound, 1).await[0].body, b"other");
     assert_eq!(scene.broker.ready(&scene.parked).await, 0);
+    assert_eq!(scene.for_bob().len(), 1);
     swap(&away, &out);
-    assert_eq!(scene.broker.take_all(&scene.inbound, 1).await[0].body, b"payload");
+    let came = scene.broker.take_all(&scene.inbound, 2).await;
+    let sent: Vec<String> = scene.for_bob().iter().map(|message| message.message_id.to_string()).collect();
+    let body = |id: &String| {
+        came.iter().find(|message| message.message_id() == *id).map(|message| &message.body[..])
+    };
+    assert_eq!([body(&sent[1]), body(&sent[2])], [Some(b"payload".as_slice()), Some(b"behind")]);
     assert!(relay.stop().await.0.success());
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use claim_check::{Checked, ClaimError, StoreTrouble};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::types::FieldTable;
 use relay_carrier::{ClaimHeaders, Given, Reason, Submission, Unfit, header};
 use relay_core::{
     Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
@@ -20,6 +19,7 @@ use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
 use crate::properties::{PERSISTENT, put, read};
 use crate::publisher::Publication;
+use crate::turns::Turn;
 
 /// How long a message is held that MESH does not take although it takes others: well within the time after which a broker
 /// takes it back (`queue-bridging.md` 2.8).
@@ -56,12 +56,15 @@ impl Desk {
     /// Works on a delivery. What is neither acknowledged nor given back here goes back when its channel is closed.
     pub(crate) async fn carry(&self, delivery: &Delivery) -> Done {
         let held_until = Instant::now() + HELD_MAX;
-        let offer = match self.read_until(delivery, held_until).await {
-            Ok(offer) => offer,
+        let (offer, mut turn) = match self.read_until(delivery, held_until).await {
+            Ok(read) => read,
             Err(done) => return done,
         };
         loop {
-            let deferral = match self.offer(&offer).await {
+            let offered = self.offer(&offer).await;
+            // From here on it has its place in the engine's line.
+            drop(turn.take());
+            let deferral = match offered {
                 Ok((ended, reason)) => return self.settle(delivery, ended, reason).await,
                 Err(deferral) => deferral,
             };
@@ -79,18 +82,38 @@ impl Desk {
         }
     }
 
-    /// Reads a delivery, with the payload that it may name. While the store of that is in trouble, the delivery is held.
-    async fn read_until(&self, delivery: &Delivery, held_until: Instant) -> Result<Offer, Done> {
+    /// Reads a delivery, with the payload that it may name. While the store of that is in trouble, the delivery is held, and
+    /// those behind it of the same order key wait.
+    async fn read_until(
+        &self,
+        delivery: &Delivery,
+        held_until: Instant,
+    ) -> Result<(Offer, Option<Turn>), Done> {
         let adapter = &self.shared.name;
+        let (key, submission) = match self.read(delivery) {
+            Ok(read) => read,
+            Err(refuse) => return Ok((refuse, None)),
+        };
+        let mut stop = self.stop.clone();
+        let turn = async {
+            match &submission.order_key {
+                Some(order_key) => Some(self.shared.turns.of(order_key).await),
+                None => None,
+            }
+        };
+        let turn = tokio::select! {
+            turn = timeout_at(held_until, turn) => turn,
+            () = stop.requested() => return Err(Done::Back),
+        };
+        let Ok(turn) = turn else { return Err(self.give_back(delivery).await) };
         let mut pause = CLAIM_RETRY_FIRST;
         loop {
-            let mut stop = self.stop.clone();
             let read = tokio::select! {
-                read = timeout_at(held_until, self.read(delivery)) => read,
+                read = timeout_at(held_until, self.whole(delivery, &key, &submission)) => read,
                 () = stop.requested() => return Err(Done::Back),
             };
             match read {
-                Ok(Ok(offer)) => return Ok(offer),
+                Ok(Ok(offer)) => return Ok((offer, turn)),
                 Ok(Err(trouble)) => {
                     tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
                 }
@@ -122,7 +145,7 @@ impl Desk {
         let (message, submission) = match offer {
             Offer::Send(message, submission) => (message, submission),
             Offer::Refuse(refused, reason) => {
-                return Ok((self.relay.refuse(refused.clone()).await?, *reason));
+                return Ok((self.relay.refuse((**refused).clone()).await?, *reason));
             }
         };
         if let Err(unfit) = submission.check_time(self.clock.now()) {
@@ -140,30 +163,36 @@ impl Desk {
         Ok((ended, reason))
     }
 
-    /// What a delivery is to the engine.
-    ///
-    /// # Errors
-    /// When that cannot be told, since the store of its payload is in trouble.
-    async fn read(&self, delivery: &Delivery) -> Result<Offer, StoreTrouble> {
+    /// What a delivery says of itself, or that it can never be sent.
+    fn read(&self, delivery: &Delivery) -> Result<(SourceKey, Submission), Offer> {
         let key = |message: &str| SourceKey {
             adapter: self.shared.name.to_string(),
             message: format!("{}/{message}", self.outbound.queue),
         };
         let given = read(&delivery.properties);
-        let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let content = digest(&[&delivery.data]);
-        let key = match &known {
+        let key = match given.as_ref().ok().and_then(|given| given.message_id.as_deref()) {
             Some(id) => key(id),
             // It has to be told from others, and cannot be sent.
-            None => key(&format!("without an id {content}")),
+            None => key(&format!("without an id {}", digest(&[&delivery.data]))),
         };
-        let read = given.and_then(|given| self.submission(&given, delivery).map(|read| (given, read)));
-        let (given, submission) = match read {
-            Ok(read) => read,
-            Err(unfit) => return Ok(Offer::Refuse(self.refused(key, &unfit, None), unfit.reason)),
-        };
+        match given.and_then(|given| self.submission(&given, delivery)) {
+            Ok(submission) => Ok((key, submission)),
+            Err(unfit) => Err(Offer::Refuse(Box::new(self.refused(key, &unfit, None)), unfit.reason)),
+        }
+    }
+
+    /// What a delivery is to the engine, with its payload.
+    ///
+    /// # Errors
+    /// When that cannot be told, since the store of its payload is in trouble.
+    async fn whole(
+        &self,
+        delivery: &Delivery,
+        key: &SourceKey,
+        submission: &Submission,
+    ) -> Result<Offer, StoreTrouble> {
         let (content, payload) = match &submission.claim {
-            None => (content, Payload::from_bytes(delivery.data.clone())),
+            None => (digest(&[&delivery.data]), Payload::from_bytes(delivery.data.clone())),
             Some(claim) => match self.claimed(claim).await {
                 Ok(checked) => (checked.sha256, checked.payload),
                 Err(ClaimError::Store(trouble)) => return Err(trouble),
@@ -174,16 +203,15 @@ impl Desk {
                     };
                     let unfit = Unfit { reason, sentence: error.to_string() };
                     let reply = Some(submission.reply.to_text());
-                    return Ok(Offer::Refuse(self.refused(key, &unfit, reply), reason));
+                    return Ok(Offer::Refuse(Box::new(self.refused(key.clone(), &unfit, reply)), reason));
                 }
             },
         };
         let headers = submission.envelope.headers();
         let parts: Vec<&[u8]> =
             headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        drop(given);
         let message = SourceMessage {
-            key,
+            key: key.clone(),
             fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
             reply: Some(submission.reply.to_text()),
             order_key: submission.order_key.clone(),
@@ -192,7 +220,7 @@ impl Desk {
             gzip: submission.gzip,
             allow_chunking: true,
         };
-        Ok(Offer::Send(Box::new(message), Box::new(submission)))
+        Ok(Offer::Send(Box::new(message), Box::new(submission.clone())))
     }
 
     /// The payload that a message names.
@@ -288,7 +316,7 @@ impl Desk {
             Outcome::Expired => "MESH did not take it in time".to_owned(),
             Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
         };
-        let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
         put(&mut headers, header::PARKED_REASON, reason.as_str());
         put(&mut headers, header::PARKED_DESCRIPTION, &description);
         put(&mut headers, header::PARKED_SOURCE, &self.outbound.queue);
@@ -318,7 +346,7 @@ enum Offer {
     /// It can be sent.
     Send(Box<SourceMessage>, Box<Submission>),
     /// It can never be sent.
-    Refuse(Refused, Reason),
+    Refuse(Box<Refused>, Reason),
 }
 
 fn digest(parts: &[&[u8]]) -> String {

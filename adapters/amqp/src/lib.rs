@@ -13,6 +13,7 @@
 //! | publishing, confirmed | `publisher` |
 //! | a queue to MESH | [`source`] |
 //! | one delivery of it | `delivery` |
+//! | order of deliveries until the engine keeps it | `turns` |
 //! | MESH to an exchange | [`sink`] |
 //! | events | [`events`] |
 
@@ -25,6 +26,7 @@ mod publisher;
 pub mod sink;
 pub mod source;
 mod topology;
+mod turns;
 
 pub use broker::BrokerError;
 pub use config::Config;
@@ -44,6 +46,7 @@ pub struct Shared {
     pub(crate) broker: Arc<broker::Broker>,
     pub(crate) publisher: Arc<publisher::Publisher>,
     pub(crate) claims: Option<ClaimCheck>,
+    pub(crate) turns: Arc<turns::Turns>,
 }
 
 impl Shared {
@@ -55,7 +58,14 @@ impl Shared {
     pub fn new(name: &str, config: Config, urls: &secrecy::SecretString) -> Result<Self, BrokerError> {
         let broker = Arc::new(broker::Broker::new(name, urls)?);
         let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker)));
-        Ok(Self { name: name.into(), config: Arc::new(config), broker, publisher, claims: None })
+        Ok(Self {
+            name: name.into(),
+            config: Arc::new(config),
+            broker,
+            publisher,
+            claims: None,
+            turns: Arc::default(),
+        })
     }
 
     /// The same, with payloads by reference.

@@ -118,7 +118,7 @@ impl Bucket {
                  S3 says the same of an object that is not there)"
             }
             Error::NotFound { .. } => "is not there; look at the name of the bucket or container, and its region",
-            _ => "does not answer as it should; look at claim_check.options, and whether it can be reached from here",
+            _ => "does not answer as it should; look at claim_check.options and claim_check.roots, and whether it can be reached",
         })
     }
 }

@@ -1,22 +1,25 @@
-"""An object store that speaks S3, on loopback. Prints where it is, then does what each line asks for:
+"""An object store that speaks S3, on loopback, over TLS with the certificate and the key that it is given. Prints where it is, then does what each line asks for:
 `put KEY PATH`, `get KEY PATH`, `remove KEY`, `uploads`, `log in`. Ends with its standard input."""
 
 import os
+import ssl
 import sys
+import threading
 import urllib.request
 
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "1000000"
 
 import boto3
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-host, port = server.get_host_and_port()
-url = f"http://{host}:{port}"
-store = boto3.client(
-    "s3", endpoint_url=url, region_name="eu-west-2", aws_access_key_id="test", aws_secret_access_key="test"
-)
+certificate, key = sys.argv[1:]
+application = DomainDispatcherApplication(create_backend_app)
+server = make_server("127.0.0.1", 0, application, threaded=True, ssl_context=(certificate, key))
+threading.Thread(target=server.serve_forever, daemon=True).start()
+url = f"https://127.0.0.1:{server.port}"
+login = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+store = boto3.client("s3", endpoint_url=url, region_name="eu-west-2", verify=certificate, **login)
 store.create_bucket(Bucket="claims", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
 print(url, flush=True)
 for line in sys.stdin:
@@ -37,6 +40,7 @@ for line in sys.stdin:
         case ["log", "in"]:
             # From now on logins are looked at, and nobody has one.
             plain = {"Content-Type": "text/plain"}
-            urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset-auth", b"0", plain)).read()
+            reset = urllib.request.Request(f"{url}/moto-api/reset-auth", b"0", plain)
+            urllib.request.urlopen(reset, context=ssl.create_default_context(cafile=certificate)).read()
             answer = "done"
     print(answer, flush=True)

@@ -1,4 +1,4 @@
-//! Payloads in a store that speaks S3: moto's server, from the Python environment.
+//! Payloads in a store that speaks S3: moto's server, from the Python environment, over TLS.
 
 #![expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
 
@@ -28,8 +28,14 @@ impl Store {
     fn start() -> Self {
         let python = std::env::var_os(PYTHON)
             .unwrap_or_else(|| panic!("{PYTHON} names no Python with moto; run `make test`"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (certificate, key) = (folder.path().join("store.pem"), folder.path().join("store.key"));
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        fs::write(&certificate, made.cert.pem()).expect("a file");
+        fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
         let mut child = Command::new(python)
             .args(["-c", include_str!("s3.py")])
+            .args([&certificate, &key])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -37,7 +43,6 @@ impl Store {
             .expect("Python");
         let asks = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("its output"));
-        let folder = tempfile::tempdir().expect("a folder");
         let mut store = Self { child, asks, answers, url: String::new(), folder };
         store.url = store.answer();
         fs::write(store.folder.path().join("login"), "access_key_id = key\nsecret_access_key = canary\n")
@@ -74,9 +79,11 @@ impl Store {
         let mut config = config_of(json!({
             "read": ["s3://claims/out"],
             "write": "s3://claims/in",
-            "options": { "region": "eu-west-2", "endpoint": self.url, "allow_http": "true" },
+            "options": { "region": "eu-west-2", "endpoint": self.url },
             "credentials": { "file": "login" },
+            "roots": "store.pem",
         }));
+        config.start_at(self.folder.path());
         assert_eq!(config.faults(), []);
         config.resolve(&Secrets::in_files(self.folder.path())).expect("a login");
         assert!(!format!("{config:?}").contains("canary"));
@@ -146,6 +153,11 @@ async fn what_is_not_as_the_message_says_is_refused_and_a_store_in_trouble_is_wa
         assert_eq!(claims.fetch(reference, hash, size).await.expect_err("refused"), expected);
     }
     fetch(&claims, "s3://claims/out/a", b"payload").await.expect("it");
+    let mut config = store.config();
+    config.roots = None;
+    let strict = ClaimCheck::open(&config).expect("a claim check");
+    let untrusted = fetch(&strict, "s3://claims/out/a", b"payload").await.expect_err("whose certificate?");
+    assert!(!untrusted.is_permanent() && untrusted.to_string().contains("claim_check.roots"), "{untrusted}");
     store.ask("log in");
     let refused = fetch(&claims, "s3://claims/out/a", b"payload").await.expect_err("no login");
     assert!(!refused.is_permanent() && refused.to_string().contains("claim_check.credentials"), "{refused}");
