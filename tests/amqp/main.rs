@@ -5,6 +5,7 @@
 mod account;
 mod broker;
 mod carrying;
+mod claims;
 mod kills;
 mod order;
 mod outages;

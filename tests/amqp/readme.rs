@@ -61,7 +61,7 @@ async fn the_programs_work_as_they_are_printed() {
             && relay.log().contains("the broker has what the adapter publishes to")
     })
     .await;
-    let [producer, consumer] = &programs()[..] else { panic!("two programs") };
+    let [producer, consumer, ..] = &programs()[..] else { panic!("two programs") };
     assert!([producer, consumer].iter().all(|program| program.lines().count() <= 10), "ten lines each");
     run(producer.clone(), &broker.url).await;
     let printed = run(consumer.clone(), &broker.url).await;

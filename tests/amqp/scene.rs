@@ -50,6 +50,11 @@ impl Scene {
 
     /// Writes the configuration; with `declare` the relay makes what is missing.
     pub fn configure(&self, mesh_url: &str, declare: bool) {
+        self.configure_with(mesh_url, declare, "", "");
+    }
+
+    /// The same, with more lines for Alice's adapter and for Bob's.
+    pub fn configure_with(&self, mesh_url: &str, declare: bool, alice: &str, bob: &str) {
         let Self { outbound, inbound, status, parked, broker, .. } = self;
         self.site.write("broker.url", &broker.url);
         let text = format!(
@@ -61,9 +66,9 @@ impl Scene {
              [[adapter]]\nname = \"alice\"\nkind = \"amqp\"\nmailbox = \"{ALICE}\"\nurl = {{ file = \"broker.url\" }}\n\
              outbound = {{ queue = \"{outbound}\", body_max = \"1MB\" }}\n\
              status = {{ exchange = \"{status}\", queue = \"{status}\", reply_to = [\"{status}.reply\"], types = \"org.example\" }}\n\
-             unrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n\
+             unrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n{alice}\n\
              [[adapter]]\nname = \"bob\"\nkind = \"amqp\"\nmailbox = \"{BOB}\"\nurl = {{ file = \"broker.url\" }}\n\
-             inbound = {{ exchange = \"{inbound}\", queue = \"{inbound}\" }}\nunrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n"
+             inbound = {{ exchange = \"{inbound}\", queue = \"{inbound}\" }}\nunrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n{bob}\n"
         );
         self.site.write("relay.toml", text);
     }

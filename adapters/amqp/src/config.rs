@@ -40,6 +40,8 @@ pub struct Config {
     /// where exchanges are made; on those that are there it is the broker's administrator's to set.
     #[serde(default = "unrouted_default")]
     pub unrouted: String,
+    /// Payloads by reference. Absent: none are taken, and all are carried.
+    pub claim_check: Option<claim_check::Config>,
     /// Whether missing exchanges and queues are made, for development and small sites; otherwise they are named.
     #[serde(default)]
     pub declare: bool,
@@ -183,6 +185,7 @@ impl Config {
                 "neither `outbound` nor `inbound` is there: nothing would be done".to_owned(),
             ));
         }
+        faults.extend(self.claim_check.iter().flat_map(claim_check::Config::faults));
         faults
     }
 }

@@ -6,24 +6,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::types::FieldTable;
-use relay_carrier::{Given, Reason, Reply, Submission, Unfit, header};
-use relay_core::{
-    Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
-    SourceMessage,
-};
-use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout};
+use relay_carrier::{Reason, header};
+use relay_core::{Clock, Deferral, Ended, Outcome, RelayHandle, Shutdown};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
-use crate::properties::{PERSISTENT, put, read};
+use crate::offer::{Offer, order_key};
+use crate::properties::{PERSISTENT, put};
 use crate::publisher::Publication;
 
 /// How long a message is held that MESH does not take although it takes others: well within the time after which a broker
 /// takes it back (`queue-bridging.md` 2.8).
 const HELD_MAX: Duration = Duration::from_secs(10 * 60);
+/// Pause after a payload could not be had because its store is in trouble; doubles from there.
+const CLAIM_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const CLAIM_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Pause between two tries to park a message that the broker does not take.
 const PARK_RETRY: Duration = Duration::from_secs(2);
 
@@ -57,7 +57,10 @@ impl Desk {
         let held_until = Instant::now() + HELD_MAX;
         // Shared by every attempt, however long it is.
         let body = Bytes::from(std::mem::take(&mut delivery.data));
-        let offer = self.read(&delivery, &body);
+        let offer = match self.read_until(&delivery, &body, held_until).await {
+            Ok(offer) => offer,
+            Err(done) => return done,
+        };
         loop {
             let deferral = match self.offer(&offer).await {
                 Ok((ended, reason)) => return self.settle(&delivery, &body, ended, reason).await,
@@ -77,6 +80,41 @@ impl Desk {
         }
     }
 
+    /// Reads a delivery, with the payload that it may name. While the store of that is in trouble, the delivery is held.
+    async fn read_until(
+        &self,
+        delivery: &Delivery,
+        body: &Bytes,
+        held_until: Instant,
+    ) -> Result<Offer, Done> {
+        let adapter = &self.shared.name;
+        let mut stop = self.stop.clone();
+        let mut pause = CLAIM_RETRY_FIRST;
+        loop {
+            let read = tokio::select! {
+                read = timeout_at(held_until, self.read(delivery, body)) => read,
+                () = stop.requested() => return Err(Done::Back),
+            };
+            match read {
+                Ok(Ok(offer)) => return Ok(offer),
+                Ok(Err(trouble)) => {
+                    tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
+                }
+                Err(_) => {
+                    tracing::warn!(%adapter, "the payload of a message was not read in time; it goes back");
+                }
+            }
+            let again = Instant::now() + pause;
+            if again >= held_until {
+                return Err(self.give_back(delivery).await);
+            }
+            if !self.wait_until(again).await {
+                return Err(Done::Back);
+            }
+            pause = (pause * 2).min(CLAIM_RETRY_MAX);
+        }
+    }
+
     /// Waits. `false`: the wait was ended.
     async fn wait_until(&self, until: Instant) -> bool {
         let mut stop = self.stop.clone();
@@ -90,7 +128,7 @@ impl Desk {
         let (message, submission) = match offer {
             Offer::Send(message, submission) => (message, submission),
             Offer::Refuse(refused, reason) => {
-                return Ok((self.relay.refuse(refused.clone()).await?, *reason));
+                return Ok((self.relay.refuse((**refused).clone()).await?, *reason));
             }
         };
         if let Err(unfit) = submission.check_time(self.clock.now()) {
@@ -106,70 +144,6 @@ impl Desk {
             Outcome::Accepted(_) | Outcome::Rejected(_) => Reason::Refused,
         };
         Ok((ended, reason))
-    }
-
-    /// What a delivery is to the engine.
-    fn read(&self, delivery: &Delivery, body: &Bytes) -> Offer {
-        let key = |message: &str| SourceKey {
-            adapter: self.shared.name.to_string(),
-            message: format!("{}/{message}", self.queue),
-        };
-        let given = Unfit::guard(|| read(&delivery.properties));
-        let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
-        let content = digest(&[body]);
-        let key = match &known {
-            Some(id) => key(id),
-            // It has to be told from others, and cannot be sent.
-            None => key(&format!("without an id {content}")),
-        };
-        let submission = match Unfit::guard(|| self.submission(&given?, body)) {
-            Ok(submission) => submission,
-            Err(unfit) => return Offer::Refuse(self.refused(key, &unfit, reply), unfit.reason),
-        };
-        let headers = submission.envelope.headers();
-        let parts: Vec<&[u8]> =
-            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        let message = SourceMessage {
-            key,
-            fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
-            reply,
-            order_key: submission.order_key.clone(),
-            envelope: submission.envelope.clone(),
-            payload: Payload::from_bytes(body.clone()),
-            gzip: submission.gzip,
-            allow_chunking: true,
-        };
-        Offer::Send(Box::new(message), Box::new(submission))
-    }
-
-    fn submission(&self, given: &Given, body: &[u8]) -> Result<Submission, Unfit> {
-        let unfit = |reason, sentence: String| Unfit { reason, sentence };
-        if given.message_id.is_none() {
-            let sentence =
-                "it has no message_id, by which it would be known if it came again; set one".to_owned();
-            return Err(unfit(Reason::NoMessageId, sentence));
-        }
-        if body.is_empty() {
-            return Err(unfit(Reason::Empty, "it has no body, and MESH takes none without".to_owned()));
-        }
-        if body.len() as u64 > self.outbound.body_max.bytes() {
-            let most = self.outbound.body_max.bytes();
-            let sentence =
-                format!("its body is longer than the {most} bytes that outbound.body_max lets through");
-            return Err(unfit(Reason::TooLarge, sentence));
-        }
-        Submission::read(given, &self.shared.config.mailbox)
-    }
-
-    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Refused {
-        let rejection = Rejection {
-            event: "TRANSFER".to_owned(),
-            code: unfit.reason.as_str().to_owned(),
-            description: unfit.sentence.clone(),
-            message_id: None,
-        };
-        Refused { key, mailbox: self.shared.config.mailbox.clone(), rejection, reply }
     }
 
     /// Lets go of a delivery whose end is in the journal.
@@ -217,7 +191,7 @@ impl Desk {
             Outcome::Expired => "MESH did not take it in time".to_owned(),
             Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
         };
-        let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
         put(&mut headers, header::PARKED_REASON, reason.as_str());
         put(&mut headers, header::PARKED_DESCRIPTION, &description);
         put(&mut headers, header::PARKED_SOURCE, &self.queue);
@@ -240,27 +214,4 @@ impl Desk {
             _ => Done::Back,
         }
     }
-}
-
-/// The key within which a delivery is to be kept in order.
-pub(crate) fn order_key(delivery: &Delivery) -> Option<String> {
-    let given = Unfit::guard(|| read(&delivery.properties)).ok()?;
-    given.order_key().map(str::to_owned)
-}
-
-/// What a delivery is to the engine.
-enum Offer {
-    /// It can be sent.
-    Send(Box<SourceMessage>, Box<Submission>),
-    /// It can never be sent.
-    Refuse(Refused, Reason),
-}
-
-fn digest(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex::encode(hash.finalize())
 }

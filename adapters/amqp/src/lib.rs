@@ -13,7 +13,7 @@
 //! | TLS towards it | `tls` |
 //! | publishing, confirmed | `publisher` |
 //! | a queue to MESH | [`source`] |
-//! | one delivery of it | `delivery` |
+//! | one delivery of it | `delivery`, and what it is to the engine: `offer` |
 //! | MESH to an exchange | [`sink`] |
 //! | events | [`events`] |
 
@@ -21,6 +21,7 @@ mod broker;
 pub mod config;
 mod delivery;
 pub mod events;
+mod offer;
 mod properties;
 mod publisher;
 pub mod sink;
@@ -36,6 +37,7 @@ pub use source::QueueSource;
 
 use std::sync::Arc;
 
+use claim_check::ClaimCheck;
 use keystore::SwappableIdentity;
 use relay_core::Chance;
 use rustls::pki_types::CertificateDer;
@@ -50,6 +52,8 @@ pub struct Secrets {
     pub roots: Vec<CertificateDer<'static>>,
     /// The certificate to show. A connection that shows another one is replaced.
     pub identity: Option<Arc<SwappableIdentity>>,
+    /// Where payloads by reference are.
+    pub claims: Option<ClaimCheck>,
 }
 
 /// What the parts of one adapter share: where its broker is, and a connection to publish on.
@@ -60,6 +64,7 @@ pub struct Shared {
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) broker: Arc<broker::Broker>,
     pub(crate) publisher: Arc<publisher::Publisher>,
+    pub(crate) claims: Option<ClaimCheck>,
 }
 
 impl Shared {
@@ -77,6 +82,7 @@ impl Shared {
         let tls = tls::Tls::new(&secrets.roots, secrets.identity.clone())?;
         let broker = Arc::new(broker::Broker::new(&name, &secrets.urls, tls, &*chance)?);
         let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker), Arc::clone(&chance)));
-        Ok(Self { name, config: Arc::new(config), chance, broker, publisher })
+        let (config, claims) = (Arc::new(config), secrets.claims.clone());
+        Ok(Self { name, config, chance, broker, publisher, claims })
     }
 }

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 
 use crate::Shared;
 use crate::broker::{ANSWER_WITHIN, BrokerError, Line, advice};
-use crate::delivery::{Desk, Done, order_key};
+use crate::delivery::{Desk, Done};
+use crate::offer::order_key;
 use crate::topology;
 
 /// Pause after a broker could not be used; doubles from there.

@@ -71,7 +71,7 @@ impl AdapterConfig {
     /// Reads a section by its kind. `None` when it has faults, which were added.
     pub fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         match section.kind.as_str() {
-            "amqp" => Queues::read(section, faults).map(|queues| Self::Amqp(Box::new(queues))),
+            "amqp" => Queues::read(section, folder, faults).map(|queues| Self::Amqp(Box::new(queues))),
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
                 config.root = folder.join(config.root);

@@ -121,8 +121,9 @@ pub struct CheckArgs {
 }
 
 /// Libraries that log what they carry: lapin whole messages that come back, at `warn`, and every frame at `trace`
-/// (`queue-bridging.md` 2.7, 3). What they have to say comes to us as errors, which are told without that.
-const SILENT: [&str; 2] = ["lapin=off", "amq_protocol=off"];
+/// (`queue-bridging.md` 2.7, 3), `object_store` names of objects. What they have to say comes to us as errors, which are
+/// told without that.
+const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
 
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {

@@ -31,6 +31,12 @@ pub const COMPRESS: &str = "mesh_compress";
 pub const NOT_AFTER: &str = "mesh_not_after";
 /// Messages of one key go one after the other.
 pub const ORDER_KEY: &str = "mesh_order_key";
+/// Where the payload is, when the message has none itself: a URL. Private.
+pub const DATA_REF: &str = "mesh_data_ref";
+/// SHA-256 of that payload, in hexadecimal.
+pub const DATA_SHA256: &str = "mesh_data_sha256";
+/// Length of that payload in bytes.
+pub const DATA_SIZE: &str = "mesh_data_size";
 /// MESH's id of the message.
 pub const MESSAGE_ID: &str = "mesh_message_id";
 /// `DATA` or `REPORT`.
@@ -70,7 +76,7 @@ pub const TRACE_PARENT: &str = "traceparent";
 pub const TRACE_STATE: &str = "tracestate";
 
 /// Headers that a producer may give.
-pub const GIVEN: [&str; 14] = [
+pub const GIVEN: [&str; 17] = [
     FROM,
     TO,
     WORKFLOW_ID,
@@ -85,6 +91,9 @@ pub const GIVEN: [&str; 14] = [
     COMPRESS,
     NOT_AFTER,
     ORDER_KEY,
+    DATA_REF,
+    DATA_SHA256,
+    DATA_SIZE,
 ];
 
 /// Headers that the relay writes. A producer that passes a received message on gives them; they say nothing then.
@@ -165,6 +174,8 @@ mod tests {
             ("Mex-LocalID", LOCAL_ID),
             ("Mex-FileName", FILE_NAME),
             ("Mex-Content-Checksum", CHECKSUM),
+            ("mesh-data-ref", DATA_REF),
+            ("Mesh_Data_SHA256", DATA_SHA256),
             ("traceparent", TRACE_PARENT),
             ("TraceParent", TRACE_PARENT),
         ] {

@@ -79,6 +79,16 @@ pub fn headers(
     headers
 }
 
+/// The headers that an inbox item has beside those when its payload was put elsewhere: where, its SHA-256 in hexadecimal
+/// and its length in bytes.
+pub fn claim_headers(reference: &str, sha256: &str, size: u64) -> [(&'static str, String); 3] {
+    [
+        (header::DATA_REF, reference.to_owned()),
+        (header::DATA_SHA256, sha256.to_owned()),
+        (header::DATA_SIZE, size.to_string()),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,11 +5,13 @@
 //! |---|---|
 //! | names of headers, and the many ways in which producers write them | [`header`] |
 //! | headers of a message for MESH | [`Submission`] |
+//! | a payload that is named instead of being there | [`ClaimHeaders`] |
 //! | headers of a message from MESH | [`inbound`] |
 //! | CloudEvents | [`event`] |
 //! | why a message cannot be sent | [`Unfit`] |
 //! | messages of one key, one after the other | [`Turns`] |
 
+mod claim;
 pub mod event;
 pub mod header;
 pub mod inbound;
@@ -17,6 +19,7 @@ mod submission;
 mod turns;
 mod unfit;
 
+pub use claim::ClaimHeaders;
 pub use event::{CloudEvent, Reply};
 pub use submission::{Given, Submission};
 pub use turns::Turns;

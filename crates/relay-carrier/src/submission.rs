@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use relay_core::{Envelope, HeaderText, MailboxId, checksum};
 
+use crate::claim::ClaimHeaders;
 use crate::header::{self, Meaning};
 use crate::unfit::{Reason, Unfit};
 
@@ -32,6 +33,8 @@ pub struct Submission {
     pub order_key: Option<String>,
     /// Not to be sent after this.
     pub not_after: Option<Timestamp>,
+    /// Where its payload is, if it names one.
+    pub claim: Option<ClaimHeaders>,
 }
 
 impl Given {
@@ -89,6 +92,7 @@ impl Submission {
             gzip: headers.flag(header::COMPRESS)?,
             order_key: headers.get(header::ORDER_KEY).map(str::to_owned),
             not_after,
+            claim: ClaimHeaders::read(|name| headers.get(name))?,
         })
     }
 
@@ -208,6 +212,7 @@ mod tests {
             (("mesh_compress", "secret"), Reason::BadHeader),
             (("mesh_not_after", "secret"), Reason::BadHeader),
             (("mesh_recipient", "secret"), Reason::UnknownHeader),
+            (("mesh_data_ref", "s3://secret"), Reason::BadReference),
             (("Mex-To", "secret"), Reason::BadHeader),
         ] {
             let Err(unfit) = with(more) else { panic!("{} was taken", more.0) };

@@ -27,6 +27,8 @@ pub enum Reason {
     Empty,
     /// Its payload is longer than is let through.
     TooLarge,
+    /// It names a payload that cannot be had, or is not what it says.
+    BadReference,
     /// Another message came under the same id.
     OtherContent,
     /// MESH refused it.
@@ -53,6 +55,7 @@ impl Reason {
             Self::TooLate => "too-late",
             Self::Empty => "empty",
             Self::TooLarge => "too-large",
+            Self::BadReference => "bad-reference",
             Self::OtherContent => "other-content",
             Self::Refused => "refused",
             Self::Expired => "expired",

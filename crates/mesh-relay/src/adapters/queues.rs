@@ -1,8 +1,10 @@
 //! An adapter for AMQP queues: what its section says, what that refers to, and its parts.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use amqp::{Config, ExchangeSink, QueueSource, Shared, StatusExchange};
+use claim_check::ClaimCheck;
 use keystore::read_authorities;
 use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
@@ -22,8 +24,11 @@ pub struct Queues {
 
 impl Queues {
     /// Reads the section. `None` when it has faults, which were added.
-    pub(super) fn read(section: &AdapterSection, faults: &mut Faults) -> Option<Self> {
-        let config: Config = section.read(faults)?;
+    pub(super) fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
+        let mut config: Config = section.read(faults)?;
+        if let Some(claims) = &mut config.claim_check {
+            claims.start_at(folder);
+        }
         for (key, message) in config.faults() {
             faults.push(section.fault(Some(key), message, None));
         }
@@ -53,6 +58,17 @@ impl Queues {
                     Err(error) => fault(&error),
                 },
                 Err(error) => fault(&error),
+            }
+        }
+        if let Some(claims) = &mut self.config.claim_check {
+            match claims.resolve(secrets) {
+                Ok(()) => match ClaimCheck::open(claims) {
+                    Ok(open) => self.secrets.claims = Some(open),
+                    Err(error) => faults.push(section.fault(Some("claim_check"), error.to_string(), None)),
+                },
+                Err(error) => {
+                    faults.push(section.fault(Some("claim_check.credentials"), error.to_string(), None));
+                }
             }
         }
         let entries = self.config.identity.clone();

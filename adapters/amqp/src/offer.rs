@@ -1,0 +1,136 @@
+//! A delivery as something to be sent, or as something that can never be.
+
+use bytes::Bytes;
+use claim_check::{Checked, ClaimError, StoreTrouble};
+use lapin::message::Delivery;
+use relay_carrier::{ClaimHeaders, Given, Reason, Reply, Submission, Unfit, header};
+use relay_core::{Payload, Refused, Rejection, SourceKey, SourceMessage};
+use sha2::{Digest, Sha256};
+
+use crate::delivery::Desk;
+use crate::properties::read;
+
+/// What a delivery is to the engine.
+pub(crate) enum Offer {
+    /// It can be sent.
+    Send(Box<SourceMessage>, Box<Submission>),
+    /// It can never be sent.
+    Refuse(Box<Refused>, Reason),
+}
+
+/// The key within which a delivery is to be kept in order.
+pub(crate) fn order_key(delivery: &Delivery) -> Option<String> {
+    let given = Unfit::guard(|| read(&delivery.properties)).ok()?;
+    given.order_key().map(str::to_owned)
+}
+
+impl Desk {
+    /// Reads a delivery, which has `body` or names what it has instead.
+    ///
+    /// # Errors
+    /// When that cannot be told for now, since the store of its payload is in trouble.
+    pub(crate) async fn read(&self, delivery: &Delivery, body: &Bytes) -> Result<Offer, StoreTrouble> {
+        let given = Unfit::guard(|| read(&delivery.properties));
+        let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
+        let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
+        // One without an id has to be told from others, and cannot be sent.
+        let message = known.unwrap_or_else(|| format!("without an id {}", digest(&[body])));
+        let message = format!("{}/{message}", self.queue);
+        let key = SourceKey { adapter: self.shared.name.to_string(), message };
+        let submission = match Unfit::guard(|| self.submission(&given?, body)) {
+            Ok(submission) => submission,
+            Err(unfit) => return Ok(self.refuse(key, &unfit, reply)),
+        };
+        let (content, payload) = match &submission.claim {
+            None => (digest(&[body]), Payload::from_bytes(body.clone())),
+            Some(claim) => match self.claimed(claim).await {
+                Ok(checked) => (checked.sha256, checked.payload),
+                Err(ClaimError::Store(trouble)) => return Err(trouble),
+                Err(error) => {
+                    let reason = match error {
+                        ClaimError::TooLarge { .. } => Reason::TooLarge,
+                        _ => Reason::BadReference,
+                    };
+                    let unfit = Unfit { reason, sentence: error.to_string() };
+                    return Ok(self.refuse(key, &unfit, reply));
+                }
+            },
+        };
+        let headers = submission.envelope.headers();
+        let parts: Vec<&[u8]> =
+            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
+        let message = SourceMessage {
+            key,
+            fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
+            reply,
+            order_key: submission.order_key.clone(),
+            envelope: submission.envelope.clone(),
+            payload,
+            gzip: submission.gzip,
+            allow_chunking: true,
+        };
+        Ok(Offer::Send(Box::new(message), Box::new(submission)))
+    }
+
+    /// The payload that a message names.
+    async fn claimed(&self, claim: &ClaimHeaders) -> Result<Checked, ClaimError> {
+        let claims = self.shared.claims.as_ref().ok_or(ClaimError::Off)?;
+        claims.fetch(&claim.reference, &claim.sha256, claim.size).await
+    }
+
+    fn submission(&self, given: &Given, body: &[u8]) -> Result<Submission, Unfit> {
+        let unfit = |reason, sentence: String| Unfit { reason, sentence };
+        if given.message_id.is_none() {
+            let sentence =
+                "it has no message_id, by which it would be known if it came again; set one".to_owned();
+            return Err(unfit(Reason::NoMessageId, sentence));
+        }
+        if body.len() as u64 > self.outbound.body_max.bytes() {
+            let most = self.outbound.body_max.bytes();
+            let sentence =
+                format!("its body is longer than the {most} bytes that outbound.body_max lets through");
+            return Err(unfit(Reason::TooLarge, sentence));
+        }
+        let submission = Submission::read(given, &self.shared.config.mailbox)?;
+        match (&submission.claim, body.is_empty()) {
+            (None, true) => {
+                let sentence = format!(
+                    "it has no body, and MESH takes none without; if its payload lies elsewhere, name it in {}",
+                    header::DATA_REF
+                );
+                Err(unfit(Reason::Empty, sentence))
+            }
+            (Some(_), false) => {
+                let sentence = format!(
+                    "it has a body, and names another one in {}; send one of the two",
+                    header::DATA_REF
+                );
+                Err(unfit(Reason::BadReference, sentence))
+            }
+            _ => Ok(submission),
+        }
+    }
+
+    fn refuse(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
+        Offer::Refuse(Box::new(self.refused(key, unfit, reply)), unfit.reason)
+    }
+
+    pub(crate) fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Refused {
+        let rejection = Rejection {
+            event: "TRANSFER".to_owned(),
+            code: unfit.reason.as_str().to_owned(),
+            description: unfit.sentence.clone(),
+            message_id: None,
+        };
+        Refused { key, mailbox: self.shared.config.mailbox.clone(), rejection, reply }
+    }
+}
+
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
