@@ -18,6 +18,12 @@ async fn running() -> (Scene, Relay) {
         fs::create_dir(scene.site.path(folder)).expect("a folder");
     }
     scene.configure_with(&scene.sandbox.base_url(), true, ALICE_CLAIMS, BOB_CLAIMS);
+    // Each adapter makes its own; a test that looks into a queue must not be there first.
+    for name in [&scene.inbound, &scene.parked] {
+        scene.broker.exchange(name).await;
+        scene.broker.queue(name).await;
+        scene.broker.bind(name, name).await;
+    }
     let relay = scene.site.run().await;
     eventually("the relay consumes", || relay.log().contains("consuming")).await;
     (scene, relay)
