@@ -104,6 +104,7 @@ fn message(key: &str, local_id: &str, length: usize) -> SourceMessage {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         fingerprint: None,
         reply: None,
+        not_after: None,
         order_key: None,
         envelope,
         payload: Payload::from_bytes((0..length).map(|i| i as u8).collect::<Vec<u8>>()),

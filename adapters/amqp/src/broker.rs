@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::tcp::AsyncTcpStream;
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 use lapin::{Connection, ConnectionProperties, Event};
 use relay_core::Chance;
 use relay_core::metric::BROKER_BLOCKED;
@@ -36,6 +36,19 @@ pub enum BrokerError {
         "the URL of the broker is none; write amqps://user:password@host:5671/vhost, or amqp:// within one machine"
     )]
     Url,
+    /// It has a part that is not known, and would be passed over.
+    #[error("the URL of the broker says {0:?} after the `?`, which is not known; known are {known}", known = QUERY.join(", "))]
+    Query(String),
+    /// The login is to be a certificate, and there is none.
+    #[error(
+        "auth_mechanism=external in the URL of the broker needs an amqps:// URL and `identity`, the certificate to show"
+    )]
+    NoIdentity,
+    /// There is something for TLS and no URL that uses it.
+    #[error(
+        "`roots` and `identity` are for an amqps:// broker, and there is none; write amqps:// in its URL"
+    )]
+    NoTls,
     /// It is to be reached over TLS and nobody is trusted there.
     #[error(
         "an amqps broker needs `roots`, the certificates to trust; for a public authority those of the system, such as \
@@ -100,22 +113,17 @@ impl Broker {
         tls: Tls,
         chance: &dyn Chance,
     ) -> Result<Self, BrokerError> {
-        let uris: Result<Vec<AMQPUri>, BrokerError> = urls
-            .expose_secret()
-            .split_whitespace()
-            .map(|url| {
-                let mut uri: AMQPUri = url.parse().map_err(|_| BrokerError::Url)?;
-                uri.query.heartbeat.get_or_insert(HEARTBEAT);
-                Ok(uri)
-            })
-            .collect();
-        let uris = uris?;
+        let urls = urls.expose_secret().split_whitespace();
+        let uris = urls.map(|url| uri(url, &tls)).collect::<Result<Vec<AMQPUri>, BrokerError>>()?;
         if uris.is_empty() {
             return Err(BrokerError::Url);
         }
         let secure = uris.iter().any(|uri| uri.scheme == AMQPScheme::AMQPS);
         if secure && !tls.has_roots() {
             return Err(BrokerError::NoRoots);
+        }
+        if !secure && (tls.has_roots() || tls.has_identity()) {
+            return Err(BrokerError::NoTls);
         }
         for uri in uris.iter().filter(|uri| uri.scheme == AMQPScheme::AMQP && !is_loopback(uri)) {
             let broker = name(uri);
@@ -213,12 +221,36 @@ async fn watch(
     }
 }
 
+/// What a URL may say after the `?`.
+const QUERY: [&str; 5] = ["heartbeat", "frame_max", "channel_max", "connection_timeout", "auth_mechanism"];
+
+/// Reads a URL, and refuses what the library would pass over or take for something else.
+fn uri(text: &str, tls: &Tls) -> Result<AMQPUri, BrokerError> {
+    let url: url::Url = text.parse().map_err(|_| BrokerError::Url)?;
+    let mut uri: AMQPUri = text.parse().map_err(|_| BrokerError::Url)?;
+    // It takes an address of version 6, and no host at all, for `localhost`.
+    uri.authority.host = match url.host() {
+        Some(url::Host::Ipv6(address)) => address.to_string(),
+        Some(host) => host.to_string(),
+        None => return Err(BrokerError::Url),
+    };
+    if let Some((unknown, _)) = url.query_pairs().find(|(key, _)| !QUERY.contains(&&**key)) {
+        return Err(BrokerError::Query(unknown.into_owned()));
+    }
+    let external = uri.query.auth_mechanism == Some(SASLMechanism::External);
+    if external && (uri.scheme != AMQPScheme::AMQPS || !tls.has_identity()) {
+        return Err(BrokerError::NoIdentity);
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    Ok(uri)
+}
+
 fn name(uri: &AMQPUri) -> String {
     format!("{}:{}", uri.authority.host, uri.authority.port)
 }
 
 fn is_loopback(uri: &AMQPUri) -> bool {
-    let host = uri.authority.host.trim_matches(['[', ']']);
+    let host = uri.authority.host.as_str();
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -231,15 +263,19 @@ pub(crate) fn advice(error: &lapin::Error) -> String {
             None => format!("the connection failed ({}); see that the broker runs and can be reached", error.kind()),
         },
         ErrorKind::ProtocolError(error) => match error.get_id() {
-            403 => "it refuses the login, or a right is missing; see user, password and virtual host in the URL, and the \
-                    user's permissions"
+            403 => "it refuses the login, or a right is missing; see user, password and virtual host in the URL, and that the \
+                    user may read the queues, and write to the exchanges (and configure, where declare = true)"
                 .to_owned(),
             404 => "an exchange or a queue is not there".to_owned(),
             406 => "an exchange or a queue is there in another form, a message is larger than the broker takes, or one was \
                     held longer than the broker's consumer_timeout"
                 .to_owned(),
             530 => "it does not let us into the virtual host; see the end of the URL".to_owned(),
-            code => format!("it answers with {code}"),
+            320 => "whoever runs it closed the connection, or shuts it down".to_owned(),
+            405 => "somebody else has the queue to himself".to_owned(),
+            501 => "a message's headers are longer than it takes at once".to_owned(),
+            541 => "it failed within itself; see its own log".to_owned(),
+            code => format!("it answers with {code}; see its own log"),
         },
         ErrorKind::MissingHeartbeatError => "it went silent".to_owned(),
         _ => "the connection or the channel broke".to_owned(),

@@ -52,7 +52,7 @@ pub struct Config {
 pub struct Outbound {
     /// The queue, or several.
     pub queue: Queues,
-    /// Messages of each queue in work at a time. Each is in memory, whole.
+    /// Messages of each queue in work at a time. Each is in memory, whole, however long the broker lets it be.
     #[serde(default = "prefetch_default")]
     pub prefetch: u16,
     /// Longest body in bytes. A longer one is parked.
@@ -158,6 +158,8 @@ impl Config {
         names.extend(inbound.and_then(|inbound| Some(("inbound.queue", inbound.queue.as_ref()?))));
         names.extend(status.map(|status| ("status.exchange", &status.exchange)));
         names.extend(status.and_then(|status| Some(("status.queue", status.queue.as_ref()?))));
+        let replies = status.map_or(&[][..], |status| &status.reply_to);
+        names.extend(replies.iter().map(|queue| ("status.reply_to", queue)));
         let mut faults: Vec<(&'static str, String)> = names
             .into_iter()
             .filter(|(_, name)| name.is_empty() || name.len() > NAME_MAX)
@@ -175,6 +177,24 @@ impl Config {
             {
                 faults.push(("outbound.queue", format!("outbound.queue names {twice} twice")));
             }
+        }
+        // What is published there would come back, for ever.
+        let ours = [
+            ("parked", Some(&self.parked)),
+            ("unrouted", Some(&self.unrouted)),
+            ("inbound.queue", inbound.and_then(|inbound| inbound.queue.as_ref())),
+            ("status.queue", status.and_then(|status| status.queue.as_ref())),
+        ];
+        for (key, name) in ours {
+            if let Some(name) = name.filter(|name| queues.contains(name)) {
+                faults.push((key, format!("{key} names {name}, which is a queue of messages for MESH")));
+            }
+        }
+        if self.outbound.is_none() && status.is_some() {
+            faults.push((
+                "status",
+                "`status` tells of messages for MESH, and there is no `outbound`".to_owned(),
+            ));
         }
         if self.identity_look.get().is_zero() {
             faults.push(("identity_look", "identity_look must be longer than nothing".to_owned()));

@@ -6,26 +6,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use relay_carrier::{Reason, header};
-use relay_core::{Clock, Deferral, Ended, Outcome, RelayHandle, Shutdown};
+use relay_core::policy::backoff;
+use relay_core::{Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, Shutdown};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
 use crate::offer::{Offer, order_key};
-use crate::properties::{PERSISTENT, put};
-use crate::publisher::Publication;
+use crate::parked::{Parked, Place, reason};
 
-/// How long a message is held that MESH does not take although it takes others: well within the time after which a broker
-/// takes it back (`queue-bridging.md` 2.8).
-const HELD_MAX: Duration = Duration::from_secs(10 * 60);
+/// How long a message is held that MESH does not take although it can be reached, or that waits for others of its key: within
+/// the 30 minutes after which a broker takes it back (`queue-bridging.md` 2.8), with as much again as a doubt may last.
+const HELD_MAX: Duration = Duration::from_secs(15 * 60);
 /// Pause after a payload could not be had because its store is in trouble; doubles from there.
 const CLAIM_RETRY_FIRST: Duration = Duration::from_secs(2);
 /// Longest pause after that.
 const CLAIM_RETRY_MAX: Duration = Duration::from_secs(60);
-/// Pause between two tries to park a message that the broker does not take.
-const PARK_RETRY: Duration = Duration::from_secs(2);
+/// Pause after the broker did not take a message that is to be parked; doubles from there.
+const PARK_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const PARK_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// What the work on a delivery needs.
 #[derive(Clone)]
@@ -52,9 +53,10 @@ pub(crate) enum Done {
 }
 
 impl Desk {
-    /// Works on a delivery. What is neither acknowledged nor given back here goes back when its channel is closed.
-    pub(crate) async fn carry(&self, mut delivery: Delivery) -> Done {
-        let held_until = Instant::now() + HELD_MAX;
+    /// Works on a delivery that was taken at a time. What is neither acknowledged nor given back here goes back when its
+    /// channel is closed.
+    pub(crate) async fn carry(&self, mut delivery: Delivery, taken: Instant) -> Done {
+        let held_until = taken + HELD_MAX;
         // Shared by every attempt, however long it is.
         let body = Bytes::from(std::mem::take(&mut delivery.data));
         let offer = match self.read_until(&delivery, &body, held_until).await {
@@ -63,11 +65,16 @@ impl Desk {
         };
         loop {
             let deferral = match self.offer(&offer).await {
-                Ok((ended, reason)) => return self.settle(&delivery, &body, ended, reason).await,
+                Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
                 Err(deferral) => deferral,
             };
-            if deferral.is_mailbox_wide() {
-                return Done::Outage(deferral);
+            // Nothing that goes back can be tried meanwhile, and each return may count with the broker. So what MESH or
+            // the journal may take in a moment is held, and goes back only while MESH cannot be reached at all.
+            if deferral.is_mailbox_wide()
+                && let Err(outage) = self.relay.reachable(&self.shared.config.mailbox).await
+                && !matches!(outage.cause, DeferralCause::Journal(_))
+            {
+                return Done::Outage(outage);
             }
             let again = Instant::now() + deferral.after;
             if again >= held_until {
@@ -124,47 +131,38 @@ impl Desk {
         }
     }
 
-    async fn offer(&self, offer: &Offer) -> Result<(Ended, Reason), Deferral> {
-        let (message, submission) = match offer {
-            Offer::Send(message, submission) => (message, submission),
-            Offer::Refuse(refused, reason) => {
-                return Ok((self.relay.refuse((**refused).clone()).await?, *reason));
-            }
-        };
-        if let Err(unfit) = submission.check_time(self.clock.now()) {
-            let refused = self.refused(message.key.clone(), &unfit, message.reply.clone());
-            return Ok((self.relay.refuse(refused).await?, unfit.reason));
+    async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
+        match offer {
+            Offer::Send(message) => self.relay.send((**message).clone()).await,
+            Offer::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
         }
-        let ended = self.relay.send((**message).clone()).await?;
-        let reason = match ended.outcome() {
-            Outcome::Expired => Reason::Expired,
-            Outcome::Cancelled => Reason::Cancelled,
-            Outcome::Parked(reason) if relay_core::outbound::is_other_content(reason) => Reason::OtherContent,
-            Outcome::Parked(_) => Reason::InDoubt,
-            Outcome::Accepted(_) | Outcome::Rejected(_) => Reason::Refused,
-        };
-        Ok((ended, reason))
     }
 
     /// Lets go of a delivery whose end is in the journal.
-    async fn settle(&self, delivery: &Delivery, body: &[u8], ended: Ended, reason: Reason) -> Done {
+    async fn settle(&self, delivery: &Delivery, body: &[u8], ended: Ended, held_until: Instant) -> Done {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
-        match ended.outcome() {
-            Outcome::Accepted(id) => {
-                tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
-            }
-            outcome => {
-                let state = outcome.name();
-                tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
-                while let Err(error) = self.park(delivery, body, &ended, reason).await {
-                    tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
-                    if !self.wait_until(Instant::now() + PARK_RETRY).await {
-                        return Done::Back;
-                    }
+        if let Outcome::Accepted(id) = ended.outcome() {
+            tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
+        } else {
+            let (mut failures, mut copy) = (0, self.parked(delivery, body, &ended));
+            while let Err(error) = self.shared.publisher.publish(copy.publication()).await {
+                failures += 1;
+                let wait = backoff(failures, PARK_RETRY_FIRST, PARK_RETRY_MAX, &*self.shared.chance);
+                tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
+                let again = Instant::now() + wait;
+                if again >= held_until {
+                    return self.give_back(delivery).await;
                 }
+                if !self.wait_until(again).await {
+                    return Done::Back;
+                }
+                // The try before may have arrived.
+                copy.repeats();
             }
+            let (state, reason) = (ended.outcome().name(), reason(ended.outcome()));
+            tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
         }
-        // Its end is known under its id for good, whether the broker hears of it or not.
+        // Its end is known for good, whether the broker hears of it or not.
         if let Err(error) = self.relay.settled(&ended).await {
             tracing::warn!(%relay_id, %adapter, %error, "that a message is settled was not recorded");
         }
@@ -175,32 +173,23 @@ impl Desk {
         }
     }
 
-    async fn park(
-        &self,
-        delivery: &Delivery,
-        body: &[u8],
-        ended: &Ended,
-        reason: Reason,
-    ) -> Result<(), crate::publisher::PublishError> {
-        let description = match ended.outcome() {
-            Outcome::Rejected(rejection) if reason == Reason::Refused => {
-                format!("{} {}: {}", rejection.event, rejection.code, rejection.description)
-            }
-            Outcome::Rejected(rejection) => rejection.description.clone(),
-            Outcome::Parked(reason) => reason.clone(),
-            Outcome::Expired => "MESH did not take it in time".to_owned(),
-            Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
-        };
-        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
-        put(&mut headers, header::PARKED_REASON, reason.as_str());
-        put(&mut headers, header::PARKED_DESCRIPTION, &description);
-        put(&mut headers, header::PARKED_SOURCE, &self.queue);
-        put(&mut headers, header::PARKED_AT, &self.clock.now().to_string());
-        put(&mut headers, header::RELAY_ID, &ended.relay_id().to_string());
-        let properties = delivery.properties.clone().with_headers(headers).with_delivery_mode(PERSISTENT);
-        let publication =
-            Publication { exchange: &self.shared.config.parked, routing_key: &self.queue, properties, body };
-        self.shared.publisher.publish(publication).await
+    /// The copy of a message that is parked.
+    fn parked<'a>(&'a self, delivery: &Delivery, body: &'a [u8], ended: &Ended) -> Parked<'a> {
+        let mut copy = Parked::new(
+            Place {
+                exchange: &self.shared.config.parked,
+                queue: &self.queue,
+                at: self.clock.now(),
+                relay_id: ended.relay_id(),
+            },
+            &delivery.properties,
+            body,
+            ended.outcome(),
+        );
+        if delivery.redelivered {
+            copy.repeats();
+        }
+        copy
     }
 
     async fn give_back(&self, delivery: &Delivery) -> Done {

@@ -14,6 +14,7 @@
 //! | publishing, confirmed | `publisher` |
 //! | a queue to MESH | [`source`] |
 //! | one delivery of it | `delivery`, and what it is to the engine: `offer` |
+//! | what can never be sent, with its reason | `parked` |
 //! | MESH to an exchange | [`sink`] |
 //! | events | [`events`] |
 
@@ -22,6 +23,7 @@ pub mod config;
 mod delivery;
 pub mod events;
 mod offer;
+mod parked;
 mod properties;
 mod publisher;
 pub mod sink;
@@ -81,8 +83,10 @@ impl Shared {
         let name: Arc<str> = name.into();
         let tls = tls::Tls::new(&secrets.roots, secrets.identity.clone())?;
         let broker = Arc::new(broker::Broker::new(&name, &secrets.urls, tls, &*chance)?);
-        let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker), Arc::clone(&chance)));
         let (config, claims) = (Arc::new(config), secrets.claims.clone());
+        let publisher =
+            publisher::Publisher::new(Arc::clone(&broker), Arc::clone(&config), Arc::clone(&chance));
+        let publisher = Arc::new(publisher);
         Ok(Self { name, config, chance, broker, publisher, claims })
     }
 }

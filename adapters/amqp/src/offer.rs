@@ -13,9 +13,9 @@ use crate::properties::read;
 /// What a delivery is to the engine.
 pub(crate) enum Offer {
     /// It can be sent.
-    Send(Box<SourceMessage>, Box<Submission>),
+    Send(Box<SourceMessage>),
     /// It can never be sent.
-    Refuse(Box<Refused>, Reason),
+    Refuse(Box<Refused>),
 }
 
 /// The key within which a delivery is to be kept in order.
@@ -33,13 +33,11 @@ impl Desk {
         let given = Unfit::guard(|| read(&delivery.properties));
         let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
         let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
-        // One without an id has to be told from others, and cannot be sent.
-        let message = known.unwrap_or_else(|| format!("without an id {}", digest(&[body])));
-        let message = format!("{}/{message}", self.queue);
-        let key = SourceKey { adapter: self.shared.name.to_string(), message };
+        let whole = whole(given.as_ref().ok(), body);
+        let message = known.unwrap_or_default();
         let submission = match Unfit::guard(|| self.submission(&given?, body)) {
             Ok(submission) => submission,
-            Err(unfit) => return Ok(self.refuse(key, &unfit, reply)),
+            Err(unfit) => return Ok(self.refuse(&message, &whole, &unfit, reply)),
         };
         let (content, payload) = match &submission.claim {
             None => (digest(&[body]), Payload::from_bytes(body.clone())),
@@ -52,7 +50,7 @@ impl Desk {
                         _ => Reason::BadReference,
                     };
                     let unfit = Unfit { reason, sentence: error.to_string() };
-                    return Ok(self.refuse(key, &unfit, reply));
+                    return Ok(self.refuse(&message, &whole, &unfit, reply));
                 }
             },
         };
@@ -60,16 +58,17 @@ impl Desk {
         let parts: Vec<&[u8]> =
             headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
         let message = SourceMessage {
-            key,
+            key: self.key(&message),
             fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
             reply,
-            order_key: submission.order_key.clone(),
-            envelope: submission.envelope.clone(),
+            not_after: submission.not_after,
+            order_key: submission.order_key,
+            envelope: submission.envelope,
             payload,
             gzip: submission.gzip,
             allow_chunking: true,
         };
-        Ok(Offer::Send(Box::new(message), Box::new(submission)))
+        Ok(Offer::Send(Box::new(message)))
     }
 
     /// The payload that a message names.
@@ -111,19 +110,37 @@ impl Desk {
         }
     }
 
-    fn refuse(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
-        Offer::Refuse(Box::new(self.refused(key, unfit, reply)), unfit.reason)
+    /// How the journal knows what came under an id. A queue's name may hold a slash, which must not make two keys one.
+    fn key(&self, message: &str) -> SourceKey {
+        let message = format!("{}/{message}", self.queue.replace('%', "%25").replace('/', "%2F"));
+        SourceKey { adapter: self.shared.name.to_string(), message }
     }
 
-    pub(crate) fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Refused {
+    /// One that can never be sent is known by all that it has, not by its id alone: it must neither be taken for another one
+    /// of that id that was sent, nor keep a corrected one from being sent under it.
+    fn refuse(&self, message: &str, whole: &str, unfit: &Unfit, reply: Option<String>) -> Offer {
         let rejection = Rejection {
-            event: "TRANSFER".to_owned(),
+            event: UNFIT.to_owned(),
             code: unfit.reason.as_str().to_owned(),
             description: unfit.sentence.clone(),
             message_id: None,
         };
-        Refused { key, mailbox: self.shared.config.mailbox.clone(), rejection, reply }
+        let key = self.key(&format!("{message} unfit {whole}"));
+        let mailbox = self.shared.config.mailbox.clone();
+        Offer::Refuse(Box::new(Refused { key, mailbox, rejection, reply }))
     }
+}
+
+/// The event under which a message is recorded that was never sent.
+pub(crate) const UNFIT: &str = "TRANSFER";
+
+/// A hash of all that a delivery has.
+fn whole(given: Option<&Given>, body: &[u8]) -> String {
+    let headers = given.map(|given| given.headers.as_slice()).unwrap_or_default();
+    let mut headers: Vec<&(String, String)> = headers.iter().collect();
+    headers.sort();
+    let headers = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    digest(&[body].into_iter().chain(headers).collect::<Vec<_>>())
 }
 
 fn digest(parts: &[&[u8]]) -> String {

@@ -13,7 +13,9 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{ANSWER_WITHIN, Broker, BrokerError, Line, advice};
+use crate::config::Config;
 use crate::properties::short;
+use crate::topology;
 
 /// Channels, and so messages under way at a time. A returned message cannot be told from another one's on a channel that
 /// has several (2.7, 2).
@@ -64,6 +66,12 @@ pub(crate) enum PublishError {
         /// The exchange.
         exchange: String,
     },
+    /// The broker blocks the connection.
+    #[error("the broker is out of room and takes no messages for now")]
+    Blocked,
+    /// The name of the exchange or the routing key is too long.
+    #[error("the name of an exchange or a routing key is longer than 255 bytes")]
+    Name,
     /// No channel.
     #[error("the broker opens no channel: {0}")]
     NoChannel(String),
@@ -80,6 +88,7 @@ pub(crate) enum PublishError {
 /// A connection to publish on, made when it is needed.
 pub(crate) struct Publisher {
     broker: Arc<Broker>,
+    config: Arc<Config>,
     chance: Arc<dyn Chance>,
     places: Semaphore,
     state: AsyncMutex<State>,
@@ -106,9 +115,10 @@ pub(crate) struct Place<'a> {
 }
 
 impl Publisher {
-    pub(crate) fn new(broker: Arc<Broker>, chance: Arc<dyn Chance>) -> Self {
+    pub(crate) fn new(broker: Arc<Broker>, config: Arc<Config>, chance: Arc<dyn Chance>) -> Self {
         Self {
             broker,
+            config,
             chance,
             places: Semaphore::new(CHANNELS),
             state: AsyncMutex::new(State::None),
@@ -126,6 +136,10 @@ impl Publisher {
         // The semaphore is never closed.
         let place = self.places.acquire().await.ok();
         let line = self.line().await?;
+        // What is published now would wait in the connection, and arrive however often it was given up.
+        if line.connection.status().blocked() {
+            return Err(PublishError::Blocked);
+        }
         if let Some(channel) = self.idle(&line) {
             return Ok(Place { publisher: self, line, channel, _place: place });
         }
@@ -162,7 +176,8 @@ impl Publisher {
         }
     }
 
-    async fn line(&self) -> Result<Arc<Line>, PublishError> {
+    /// The connection, with all exchanges there that are published to.
+    pub(crate) async fn line(&self) -> Result<Arc<Line>, BrokerError> {
         let mut state = self.state.lock().await;
         let failures = match &*state {
             State::Open(line) if line.connection.status().connected() && self.broker.is_current(line) => {
@@ -170,12 +185,18 @@ impl Publisher {
             }
             // Whoever waited for the connection shares its failure, so that many messages are one try.
             State::Failed { error, until, .. } if Instant::now() < *until => {
-                return Err(error.clone().into());
+                return Err(error.clone());
             }
             State::Failed { failures, .. } => *failures,
             State::None | State::Open(_) => 0,
         };
-        match self.broker.connect("publishing").await {
+        let prepared = async {
+            let line = self.broker.connect("publishing").await?;
+            // Before anything is published: while an exchange is made, there is no queue behind it yet.
+            topology::exchanges(&line.connection, &self.config).await?;
+            Ok::<Line, BrokerError>(line)
+        };
+        match prepared.await {
             Ok(line) => {
                 let line = Arc::new(line);
                 *state = State::Open(Arc::clone(&line));
@@ -185,7 +206,7 @@ impl Publisher {
                 let failures = failures.saturating_add(1);
                 let until = Instant::now() + backoff(failures, RETRY_FIRST, RETRY_MAX, &*self.chance);
                 *state = State::Failed { error: error.clone(), failures, until };
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -205,30 +226,27 @@ impl Place<'_> {
         let exchange = message.exchange.to_owned();
         let unclear = |what: String| PublishError::Unclear { exchange: exchange.clone(), what };
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let sending = self.channel.basic_publish(
-            message.exchange.into(),
-            message.routing_key.into(),
-            options,
-            message.body,
-            message.properties,
-        );
+        let (Some(to), Some(key)) = (short(message.exchange), short(message.routing_key)) else {
+            return Err(PublishError::Name);
+        };
+        let sending = self.channel.basic_publish(to, key, options, message.body, message.properties);
         let confirming = match timeout(PUBLISH_WITHIN, sending).await {
             Ok(Ok(confirming)) => confirming,
             Ok(Err(error)) => return Err(unclear(advice(&error))),
-            Err(_) => {
-                self.publisher.forget(&self.line).await;
-                return Err(unclear("it did not leave in time; the broker may be out of room".to_owned()));
-            }
+            Err(_) => return Err(unclear(self.silence("it did not leave in time").await)),
         };
         // A channel that is not put back is closed when it is dropped.
         let confirmed = match timeout(CONFIRM_WITHIN, confirming).await {
             Ok(Ok(confirmed)) => confirmed,
             Ok(Err(error)) if is_refusal_of_size(&error) => return Err(PublishError::TooLarge { exchange }),
-            Ok(Err(error)) => return Err(unclear(advice(&error))),
-            Err(_) => {
-                self.publisher.forget(&self.line).await;
-                return Err(unclear("the broker did not confirm it in time".to_owned()));
+            Ok(Err(error)) => {
+                // An exchange that is gone is looked for, or made, by a new connection.
+                if is_code(&error, NOT_FOUND) {
+                    self.publisher.forget(&self.line).await;
+                }
+                return Err(unclear(advice(&error)));
             }
+            Err(_) => return Err(unclear(self.silence("the broker did not confirm it in time").await)),
         };
         let mut idle = self.publisher.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push((self.line, self.channel));
@@ -241,11 +259,29 @@ impl Place<'_> {
     }
 }
 
-/// Whether the broker closed the channel over the only thing that it refuses in a publish as precondition: its length
-/// (2.7, 6).
+impl Place<'_> {
+    /// What silence means. A connection that the broker blocks is kept, since what was written to it cannot be taken back
+    /// and another one would only be blocked too; nobody knows what still waits on any other.
+    async fn silence(&self, what: &str) -> String {
+        if self.line.connection.status().blocked() {
+            return format!("{what}: the broker is out of room");
+        }
+        self.publisher.forget(&self.line).await;
+        what.to_owned()
+    }
+}
+
+const NOT_FOUND: u16 = 404;
+
+fn is_code(error: &lapin::Error, code: u16) -> bool {
+    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == code)
+}
+
+/// Whether the broker closed the channel because of the message's length (2.7, 6).
 fn is_refusal_of_size(error: &lapin::Error) -> bool {
     const PRECONDITION_FAILED: u16 = 406;
-    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == PRECONDITION_FAILED)
+    is_code(error, PRECONDITION_FAILED)
+        && matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_message().as_str().contains("size"))
 }
 
 /// The properties that every message of ours has.

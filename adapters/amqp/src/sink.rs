@@ -36,7 +36,7 @@ impl ExchangeSink {
 
     fn refused(&self, error: &PublishError) -> DeliveryError {
         let class = match error {
-            PublishError::TooLarge { .. } => FailureClass::Permanent,
+            PublishError::TooLarge { .. } | PublishError::Name => FailureClass::Permanent,
             _ => FailureClass::Transient,
         };
         self.failed(error.to_string(), class, Owner::Operator)
@@ -81,8 +81,9 @@ impl ExchangeSink {
                     });
                 }
                 let what = format!(
-                    "the message is longer than the {most} bytes that inbound.body_max lets through; raise it, and \
-                     what the broker takes, or receive this one by hand"
+                    "the message is longer than the {most} bytes that inbound.body_max lets through; this one waits at \
+                     MESH for somebody to fetch it by hand (mesh-relay get); for those to come set claim_check.write, or \
+                     raise inbound.body_max and what the broker takes"
                 );
                 return Err(self.failed(what, FailureClass::Permanent, Owner::Operator));
             }
@@ -113,7 +114,8 @@ impl Sink for ExchangeSink {
         if let Some(local_id) = short(&download.local_id).filter(|id| !id.as_str().is_empty()) {
             properties = properties.with_correlation_id(local_id);
         }
-        let seconds = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
+        let at = inbound::taken_at(download).unwrap_or_else(|| self.clock.now());
+        let seconds = u64::try_from(at.as_second()).unwrap_or_default();
         let mut headers = FieldTable::default();
         let repeats = message.attempt > 1;
         let (size, body, claim) = match body {

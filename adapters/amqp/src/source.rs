@@ -14,7 +14,7 @@ use relay_carrier::Turns;
 use relay_core::policy::backoff;
 use relay_core::{Clock, Deferral, RelayHandle, Shutdown, Source, SourceError};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::Shared;
 use crate::broker::{ANSWER_WITHIN, BrokerError, Line, advice};
@@ -26,8 +26,9 @@ use crate::topology;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause after a broker could not be used.
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// How long messages in work may take to end once no more are taken.
-const FINISH_WITHIN: Duration = Duration::from_secs(60);
+/// How long messages in work may take to end once no more are taken: what a call to MESH may take, since one that is broken
+/// off is a doubt.
+const FINISH_WITHIN: Duration = Duration::from_secs(200);
 /// Pause between two looks at a connection: whether it stands, and whether its certificate is still the one to show. They
 /// ask nobody.
 const LINE_LOOK: Duration = Duration::from_secs(1);
@@ -110,15 +111,16 @@ impl QueueSource {
         well: &mut bool,
     ) -> Result<Ended, BrokerError> {
         let (adapter, config) = (&self.shared.name, &self.shared.config);
-        let line = self.shared.broker.connect("consuming").await?;
-        topology::prepare(&line.connection, config, queue).await?;
+        // What cannot be sent must have a place before anything is taken.
+        let publishing = self.shared.publisher.line().await?;
         let (Some(queue), Some(outbound)) = (queue, &config.outbound) else {
             tracing::info!(%adapter, "the broker has what the adapter publishes to");
             *well = true;
-            let ended = self.watch(&line, shutdown).await;
-            line.close().await;
-            return Ok(ended);
+            return Ok(self.watch(&publishing, shutdown).await);
         };
+        drop(publishing);
+        let line = self.shared.broker.connect("consuming").await?;
+        topology::queue(&line.connection, config, queue).await?;
         let (trigger, stop) = Shutdown::channel();
         let desk = Desk {
             shared: self.shared.clone(),
@@ -170,7 +172,7 @@ impl QueueSource {
 struct Work {
     desk: Desk,
     tasks: JoinSet<(Option<String>, Done)>,
-    turns: Turns<Delivery>,
+    turns: Turns<(Delivery, Instant)>,
 }
 
 impl Work {
@@ -206,11 +208,12 @@ impl Work {
 
     /// Begins a delivery, or lets it wait for its turn.
     fn take(&mut self, delivery: Delivery) {
+        let taken = Instant::now();
         match order_key(&delivery) {
-            None => self.begin(None, delivery),
+            None => self.begin(None, (delivery, taken)),
             Some(key) => {
-                if let Some(delivery) = self.turns.admit(&key, delivery) {
-                    self.begin(Some(key), delivery);
+                if let Some(taken) = self.turns.admit(&key, (delivery, taken)) {
+                    self.begin(Some(key), taken);
                 }
             }
         }
@@ -219,15 +222,15 @@ impl Work {
     /// One of `key` was let go.
     fn next(&mut self, key: Option<String>) {
         if let Some(key) = key
-            && let Some(delivery) = self.turns.ended(&key)
+            && let Some(taken) = self.turns.ended(&key)
         {
-            self.begin(Some(key), delivery);
+            self.begin(Some(key), taken);
         }
     }
 
-    fn begin(&mut self, key: Option<String>, delivery: Delivery) {
+    fn begin(&mut self, key: Option<String>, (delivery, taken): (Delivery, Instant)) {
         let desk = self.desk.clone();
-        self.tasks.spawn(async move { (key, desk.carry(delivery).await) });
+        self.tasks.spawn(async move { (key, desk.carry(delivery, taken).await) });
     }
 
     /// Waits a while for what was begun. What only waited for its turn goes back.

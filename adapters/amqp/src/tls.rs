@@ -61,6 +61,10 @@ impl Tls {
         self.has_roots
     }
 
+    pub(crate) fn has_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
     pub(crate) fn connector(&self) -> RustlsConnector {
         Arc::clone(&self.config).into()
     }

@@ -10,22 +10,21 @@ use crate::broker::{ANSWER_WITHIN, BrokerError, advice};
 use crate::config::Config;
 use crate::properties::put;
 
-/// Looks whether everything is there that the adapter publishes to, and `queue` if it consumes from one; makes what is
+/// Looks whether all exchanges are there that the adapter publishes to, and the queues that are named with them; makes what is
 /// missing where that is wanted.
 ///
 /// # Errors
 /// What is missing, all of it.
-pub(crate) async fn prepare(
-    connection: &Connection,
-    config: &Config,
-    queue: Option<&str>,
-) -> Result<(), BrokerError> {
+pub(crate) async fn exchanges(connection: &Connection, config: &Config) -> Result<(), BrokerError> {
     let mut needed = Vec::new();
     // First, since others refer to it.
     if config.declare {
         needed.push(Needed::exchange(&config.unrouted, Some(&config.unrouted), None));
     }
-    needed.push(Needed::exchange(&config.parked, config.declare.then_some(config.parked.as_str()), None));
+    if config.outbound.is_some() {
+        let queue = config.declare.then_some(config.parked.as_str());
+        needed.push(Needed::exchange(&config.parked, queue, None));
+    }
     let unrouted = Some(config.unrouted.as_str());
     if let Some(inbound) = &config.inbound {
         needed.push(Needed::exchange(&inbound.exchange, inbound.queue.as_deref(), unrouted));
@@ -33,9 +32,20 @@ pub(crate) async fn prepare(
     if let Some(status) = &config.status {
         needed.push(Needed::exchange(&status.exchange, status.queue.as_deref(), unrouted));
     }
-    needed.extend(queue.map(Needed::Queue));
+    all(connection, config, &needed).await
+}
+
+/// Looks whether a queue is there that the adapter consumes from, or makes it.
+///
+/// # Errors
+/// As [`exchanges`].
+pub(crate) async fn queue(connection: &Connection, config: &Config, queue: &str) -> Result<(), BrokerError> {
+    all(connection, config, &[Needed::Queue(queue)]).await
+}
+
+async fn all(connection: &Connection, config: &Config, needed: &[Needed<'_>]) -> Result<(), BrokerError> {
     let mut missing = Vec::new();
-    for needed in &needed {
+    for needed in needed {
         if let Err(what) = needed.look(connection, config.declare).await {
             missing.push(what);
         }
@@ -69,17 +79,26 @@ impl<'a> Needed<'a> {
     /// What is there is taken as it is: how it was made is its administrator's. What is missing is made if that is wanted.
     async fn look(&self, connection: &Connection, declare: bool) -> Result<(), String> {
         match self {
-            Self::Queue(name) => self::queue(connection, name, declare).await,
+            Self::Queue(name) => made_queue(connection, name, declare).await.map(|_| ()),
             Self::Exchange { name, queue, unrouted } => {
                 let told = |what| format!("exchange {name}: {what}");
+                // The queue first, so that the exchange is without one for no longer than it has to be.
+                let mut made = false;
+                if let Some(queue) = queue {
+                    made = made_queue(connection, queue, declare).await?;
+                }
                 match exchange(connection, name, true, None).await {
                     Ok(()) => {}
-                    Err(_) if declare => exchange(connection, name, false, *unrouted).await.map_err(told)?,
+                    Err(_) if declare => {
+                        exchange(connection, name, false, *unrouted).await.map_err(told)?;
+                        made = true;
+                    }
                     Err(what) => return Err(told(what)),
                 }
-                let Some(queue) = queue else { return Ok(()) };
-                self::queue(connection, queue, declare).await?;
-                if declare { bind(connection, queue, name).await.map_err(told) } else { Ok(()) }
+                match queue {
+                    Some(queue) if made => bind(connection, queue, name).await.map_err(told),
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -131,7 +150,8 @@ async fn bind(connection: &Connection, queue: &str, exchange: &str) -> Result<()
     .await
 }
 
-async fn queue(connection: &Connection, name: &str, declare: bool) -> Result<(), String> {
+/// Looks for a queue, or makes it. Whether it was made.
+async fn made_queue(connection: &Connection, name: &str, declare: bool) -> Result<bool, String> {
     let declared = async |passive: bool| {
         let options = QueueDeclareOptions { passive, durable: true, ..QueueDeclareOptions::default() };
         let mut arguments = FieldTable::default();
@@ -141,8 +161,8 @@ async fn queue(connection: &Connection, name: &str, declare: bool) -> Result<(),
             .await
     };
     let looked = match declared(true).await {
-        Err(_) if declare => declared(false).await,
-        looked => looked,
+        Err(_) if declare => declared(false).await.map(|_| true),
+        looked => looked.map(|_| false),
     };
-    looked.map(|_| ()).map_err(|what| format!("queue {name}: {what}"))
+    looked.map_err(|what| format!("queue {name}: {what}"))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use amqp::BrokerError;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
-use relay_config::{AdapterSection, Faults, Secrets};
+use relay_config::{AdapterSection, Faults, SecretRef, Secrets};
 use relay_core::{Chance, Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
@@ -123,12 +123,20 @@ impl AdapterConfig {
         }
     }
 
-    /// What two adapters must not share, in words, if there is such a thing.
-    pub fn territory(&self) -> Option<String> {
+    /// What two adapters must not share, in words, each with the key that says so.
+    pub fn territories(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::DtsFolder(config) => Some(format!("folder {}", config.root.display())),
-            // Several may take from one queue; the broker shares its messages out.
-            Self::Amqp(..) => None,
+            Self::DtsFolder(config) => vec![("root", format!("folder {}", config.root.display()))],
+            // By another adapter's name the same message would be another one.
+            Self::Amqp(queues) => {
+                let (config, outbound) = (&queues.config, queues.config.outbound.as_ref());
+                let names = outbound.map_or(&[][..], |outbound| &outbound.queue.0);
+                let broker = match &config.url {
+                    SecretRef::File(path) => format!("the broker in {}", path.display()),
+                    SecretRef::Env(name) => format!("the broker in {name}"),
+                };
+                names.iter().map(|name| ("outbound.queue", format!("queue {name} of {broker}"))).collect()
+            }
         }
     }
 

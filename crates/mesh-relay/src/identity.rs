@@ -82,6 +82,14 @@ impl Whose {
         }
     }
 
+    /// Whom it is for, in words.
+    fn purpose(&self) -> String {
+        match self {
+            Self::Mesh(_) => "MESH".to_owned(),
+            Self::Adapter(name) => format!("adapter {name}"),
+        }
+    }
+
     /// The label of metrics about it.
     fn label(&self) -> String {
         match self {
@@ -175,7 +183,11 @@ impl IdentityWatch {
         (self.material, self.stamp) = (loaded.material, loaded.stamp);
         self.told.clear();
         self.refused = None;
-        tracing::info!("the client certificate was replaced: {} in place of {before}", name(&self.material));
+        let purpose = self.whose.purpose();
+        tracing::info!(
+            "the client certificate for {purpose} was replaced: {} in place of {before}",
+            name(&self.material)
+        );
         Ok(())
     }
 
@@ -183,7 +195,8 @@ impl IdentityWatch {
         let refused = Some((stamp, error.to_string()));
         if refused != self.refused {
             tracing::warn!(
-                "the changed identity is not taken, {} stays in use: {error}",
+                "the changed identity for {} is not taken, {} stays in use: {error}",
+                self.whose.purpose(),
                 name(&self.material)
             );
             self.refused = refused;

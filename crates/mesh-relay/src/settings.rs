@@ -213,14 +213,15 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
                     Some("give the messages of each mailbox to one adapter".to_owned()),
                 ));
             }
-            if let (Some(ours), Some(theirs)) = (config.territory(), before.territory())
-                && ours == theirs
-            {
-                faults.push(section.fault(
-                    Some("root"),
-                    format!("adapter {} works on {theirs} already", other.name),
-                    Some("give each adapter a folder of its own".to_owned()),
-                ));
+            let taken = before.territories();
+            for (key, ours) in config.territories() {
+                if taken.iter().any(|(_, theirs)| *theirs == ours) {
+                    faults.push(section.fault(
+                        Some(key),
+                        format!("adapter {} works on {ours} already", other.name),
+                        Some("give each adapter its own".to_owned()),
+                    ));
+                }
             }
         }
     }

@@ -69,6 +69,8 @@ pub const PARKED_DESCRIPTION: &str = "mesh_parked_description";
 pub const PARKED_SOURCE: &str = "mesh_parked_source";
 /// On a parked message: when, RFC 3339.
 pub const PARKED_AT: &str = "mesh_parked_at";
+/// On a parked message: how many headers of the producer's were left out, since the broker would not have taken all.
+pub const PARKED_LEFT_OUT: &str = "mesh_parked_left_out";
 
 /// W3C trace context.
 pub const TRACE_PARENT: &str = "traceparent";
@@ -97,7 +99,7 @@ pub const GIVEN: [&str; 17] = [
 ];
 
 /// Headers that the relay writes. A producer that passes a received message on gives them; they say nothing then.
-const WRITTEN: [&str; 15] = [
+const WRITTEN: [&str; 17] = [
     MESSAGE_ID,
     MESSAGE_TYPE,
     CHUNKS,
@@ -113,6 +115,8 @@ const WRITTEN: [&str; 15] = [
     PARKED_REASON,
     PARKED_DESCRIPTION,
     PARKED_SOURCE,
+    PARKED_AT,
+    PARKED_LEFT_OUT,
 ];
 
 /// What a producer's name for a header means.
@@ -153,10 +157,17 @@ pub fn meaning(name: &str) -> Meaning {
     if let Some(known) = GIVEN.iter().find(is) {
         return Meaning::Given(known);
     }
-    if WRITTEN.iter().any(|known| is(&known)) || rest == "parkedat" {
+    if WRITTEN.iter().any(|known| is(&known)) {
         return Meaning::Written;
     }
     Meaning::Unknown
+}
+
+/// A producer's name for a header as it may be shown: short, and of letters, digits, `_` and `-` alone.
+pub fn shown(name: &str) -> &str {
+    const LONGEST: usize = 40;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.len() <= LONGEST && name.chars().all(plain) { name } else { "a header" }
 }
 
 #[cfg(test)]

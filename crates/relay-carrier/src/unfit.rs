@@ -65,6 +65,31 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// The reason that a word stands for.
+    pub fn of(word: &str) -> Option<Self> {
+        const ALL: [Reason; 16] = [
+            Reason::NoMessageId,
+            Reason::MissingHeader,
+            Reason::BadHeader,
+            Reason::UnknownHeader,
+            Reason::NotText,
+            Reason::Unreadable,
+            Reason::OtherMailbox,
+            Reason::TooLate,
+            Reason::Empty,
+            Reason::TooLarge,
+            Reason::BadReference,
+            Reason::OtherContent,
+            Reason::Refused,
+            Reason::Expired,
+            Reason::InDoubt,
+            Reason::Cancelled,
+        ];
+        ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
