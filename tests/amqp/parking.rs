@@ -7,6 +7,9 @@ use relay_testkit::wait::eventually;
 use crate::process::BOB;
 use crate::scene::{Scene, TO_BOB};
 
+/// An id and headers, and the reason and a part of the description with which such a message is parked.
+type Case = (&'static str, Vec<(&'static str, String)>, &'static str, &'static str);
+
 #[tokio::test]
 async fn bad_messages_are_parked_with_a_reason_and_the_others_go() {
     let (scene, relay) = Scene::running().await;
@@ -22,7 +25,7 @@ async fn bad_messages_are_parked_with_a_reason_and_the_others_go() {
     let only = |headers: &[(&'static str, &str)]| {
         headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
     };
-    let cases: Vec<(&str, Vec<(&str, String)>, &str, &str)> = vec![
+    let cases: Vec<Case> = vec![
         ("no-recipient", only(&TO_BOB[1..]), "missing-header", "mesh_to"),
         ("no-workflow", only(&TO_BOB[..1]), "missing-header", "mesh_workflow_id"),
         ("empty-recipient", only(&[("mesh_to", " "), TO_BOB[1]]), "missing-header", "mesh_to"),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::types::FieldTable;
 use relay_carrier::{Given, Reason, Submission, Unfit, header};
 use relay_core::{
     Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
@@ -223,7 +222,7 @@ impl Desk {
             Outcome::Expired => "MESH did not take it in time".to_owned(),
             Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
         };
-        let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
         put(&mut headers, header::PARKED_REASON, reason.as_str());
         put(&mut headers, header::PARKED_DESCRIPTION, &description);
         put(&mut headers, header::PARKED_SOURCE, &self.outbound.queue);
