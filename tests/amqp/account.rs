@@ -91,16 +91,6 @@ impl Tables {
             && self.outbound.values().flatten().all(|row| row.settled)
             && self.inbound.values().all(|state| state == "acknowledged")
     }
-
-    /// Where the one message of the queue is.
-    pub fn state(&self) -> &str {
-        let all: Vec<&Row> = self.outbound.values().flatten().collect();
-        match all[..] {
-            [] => "nothing",
-            [row] => &row.state,
-            _ => panic!("{} messages", all.len()),
-        }
-    }
 }
 
 /// Everything that came out of the broker, in the order in which it came.
@@ -127,11 +117,6 @@ impl Account {
             let subject = event.json()["subject"].as_str().unwrap_or_default().replace('-', "");
             self.told.entry(subject).or_default().push(event);
         }
-    }
-
-    /// How often a state was told, of all messages.
-    pub fn times_told(&self, state: &str) -> usize {
-        self.told.values().flatten().filter(|event| event.json()["data"]["state"] == state).count()
     }
 
     /// What does not hold of what must. `sent` is what was put into the queue: ids and bodies.

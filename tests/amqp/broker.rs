@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -42,6 +42,19 @@ impl Taken {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
+}
+
+/// What a producer says of a message.
+pub fn properties(id: &str, headers: &[(&str, &str)]) -> BasicProperties {
+    let mut table = FieldTable::default();
+    for (name, value) in headers {
+        table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+    }
+    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
+    if !id.is_empty() {
+        properties = properties.with_message_id(id.into()).with_correlation_id(format!("about {id}").into());
+    }
+    properties
 }
 
 /// A connection of a test's.
@@ -81,23 +94,29 @@ impl Broker {
 
     /// Puts a message into a queue, for good.
     pub async fn put(&self, queue: &str, id: &str, headers: &[(&str, &str)], body: &[u8]) {
-        let mut table = FieldTable::default();
-        for (name, value) in headers {
-            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
-        }
-        let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
-        if !id.is_empty() {
-            properties =
-                properties.with_message_id(id.into()).with_correlation_id(format!("about {id}").into());
-        }
-        self.put_as(queue, properties, body).await;
+        self.put_as(queue, properties(id, headers), body).await;
     }
 
     pub async fn put_as(&self, queue: &str, properties: BasicProperties, body: &[u8]) {
+        assert!(self.offer(queue, properties, body).await, "queue {queue} took it");
+    }
+
+    /// Offers a message to a queue until it is taken, as a careful producer does.
+    pub async fn put_at_last(&self, queue: &str, properties: BasicProperties, body: &[u8]) {
+        let putting = async {
+            while !self.offer(queue, properties.clone(), body).await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        assert!(tokio::time::timeout(DEADLINE, putting).await.is_ok(), "queue {queue} took it");
+    }
+
+    /// Whether a queue takes a message.
+    async fn offer(&self, queue: &str, properties: BasicProperties, body: &[u8]) -> bool {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm = self.channel.basic_publish("".into(), queue.into(), options, body, properties).await;
         let confirmed = confirm.expect("published").await.expect("confirmed");
-        assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "queue {queue} took it");
+        confirmed.is_ack() && confirmed.take_message().is_none()
     }
 
     /// Takes a message from a queue, if there is one now.
@@ -177,6 +196,11 @@ impl Broker {
         let unbound =
             self.channel.queue_unbind(queue.into(), exchange.into(), "#".into(), FieldTable::default());
         unbound.await.expect("unbound");
+    }
+
+    pub async fn delete_exchange(&self, exchange: &str) {
+        let deleted = self.channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await;
+        deleted.expect("deleted");
     }
 
     pub async fn delete(&self, queue: &str) {

@@ -12,4 +12,7 @@ mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+mod rights;
 mod scene;
+mod two_relays;
+mod unreachable;

@@ -69,7 +69,13 @@ async fn while_mesh_cannot_be_reached_the_queue_keeps_its_messages() {
 #[tokio::test]
 async fn a_broker_that_dies_and_comes_back_loses_nothing() {
     let own = OwnBroker::new();
-    let scene = Scene::on(Broker::connect(&own.start()).await).await;
+    let mut scene = Scene::on(Broker::connect(&own.start()).await).await;
+    scene.make().await;
+    // RabbitMQ 3.10 remembers a quorum queue's log for certain only once it was stopped in good order: one that was made
+    // shortly before a kill can come back empty and without a leader, and what was confirmed is lost with it.
+    own.ctl(&["stop_app"]);
+    own.ctl(&["start_app"]);
+    scene.broker = Broker::connect(&scene.broker.url).await;
     let relay = scene.site.run().await;
     consuming(&relay, 1).await;
     for number in 0..100 {
@@ -78,6 +84,7 @@ async fn a_broker_that_dies_and_comes_back_loses_nothing() {
     own.halt();
     eventually("it is told", || relay.log().contains("messages stay in the queue")).await;
     let again = Broker::connect(&own.start()).await;
+    consuming(&relay, 2).await;
     let mut ids = HashMap::<String, u32>::new();
     while ids.len() < 100 {
         for message in again.take_all(&scene.inbound, 1).await {
@@ -99,20 +106,36 @@ async fn a_broker_that_dies_and_comes_back_loses_nothing() {
 async fn a_broker_out_of_room_holds_up_what_is_published_and_nothing_is_lost() {
     let own = OwnBroker::new();
     let scene = Scene::on(Broker::connect(&own.start()).await).await;
-    let relay = scene.site.run().await;
-    consuming(&relay, 1).await;
-    scene.put("A", b"payload").await;
-    scene.broker.take_all(&scene.inbound, 1).await;
-    for number in 0..10 {
-        scene.put(&format!("M{number}"), b"payload").await;
+    scene.make().await;
+    // Before the alarm, since it would hold up those who put messages into the queue as well.
+    let ids: HashSet<String> = (0..10).map(|number| format!("M{number}")).collect();
+    for id in &ids {
+        scene.put(id, b"payload").await;
     }
     own.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
-    // What is consumed goes to MESH all the same; what comes from there waits.
-    eventually("MESH has them", || scene.for_bob().len() == 11).await;
+    let relay = scene.site.run().await;
+    // What is consumed goes to MESH all the same; what comes from there waits, and so does what is told.
+    eventually("MESH has them", || scene.for_bob().len() == 10).await;
+    eventually("the broker holds up who publishes", || {
+        own.ctl(&["list_connections", "state"]).lines().any(|state| state == "blocked")
+    })
+    .await;
+    eventually("they are acknowledged to the queue", || scene.site.outbound("accepted") == 10).await;
+    scene.broker.until_ready(&scene.outbound, 0).await;
+    for queue in [&scene.inbound, &scene.status] {
+        assert_eq!(scene.broker.ready(queue).await, 0, "nothing is published");
+    }
+    assert!(scene.for_bob().iter().all(|message| message.status == "accepted"), "MESH keeps them");
     own.ctl(&["set_vm_memory_high_watermark", "absolute", "2GB"]);
-    let mut ids = HashSet::new();
-    while ids.len() < 10 {
-        ids.insert(scene.broker.take_all(&scene.inbound, 1).await.remove(0).header("mesh_local_id"));
+    let mut came = HashSet::new();
+    while came.len() < ids.len() {
+        came.insert(scene.broker.take_all(&scene.inbound, 1).await.remove(0).header("mesh_local_id"));
+    }
+    assert_eq!(came, ids);
+    // Each message's three changes are told, once at least.
+    let mut told = HashSet::new();
+    while told.len() < 3 * ids.len() {
+        told.insert(scene.broker.take_all(&scene.status, 1).await.remove(0).message_id());
     }
     assert!(relay.stop().await.0.success());
 }

@@ -80,7 +80,13 @@ impl Stage {
 
     /// Where the one message of the queue is, by the journal.
     fn state(&self) -> String {
-        self.tables().state().to_owned()
+        state(&self.tables())
+    }
+
+    /// How often a state was told, of all messages.
+    fn times_told(&self, state: &str) -> usize {
+        let told = self.account.told.values().flatten();
+        told.filter(|event| event.json()["data"]["state"] == state).count()
     }
 
     /// Runs the relay until nothing is left to do, then counts everything.
@@ -129,13 +135,23 @@ impl Stage {
     }
 }
 
+/// Where the one message of the queue is.
+fn state(tables: &Tables) -> String {
+    let all: Vec<&account::Row> = tables.outbound.values().flatten().collect();
+    match all[..] {
+        [] => "nothing".to_owned(),
+        [row] => row.state.clone(),
+        _ => panic!("{} messages", all.len()),
+    }
+}
+
 #[tokio::test]
 async fn without_a_fate_a_message_goes_from_the_queue_to_the_exchange() {
     let mut stage = Stage::new().await;
     stage.put("L1", &TO_BOB, b"payload").await;
     let tables = stage.finish().await;
-    assert_eq!(tables.state(), "accepted");
-    assert_eq!((stage.copies().len(), stage.account.times_told("accepted")), (1, 1));
+    assert_eq!(state(&tables), "accepted");
+    assert_eq!((stage.copies().len(), stage.times_told("accepted")), (1, 1));
     assert_eq!(stage.copies()[0].header("mesh_redelivery"), "");
 }
 
