@@ -93,6 +93,21 @@ impl Tables {
     }
 }
 
+impl Tables {
+    /// What keeps it from being done, in words.
+    pub fn undone(&self) -> Vec<String> {
+        let told = (self.untold > 0).then(|| format!("{} events are not told", self.untold));
+        let rows = self.outbound.iter().flat_map(|(id, rows)| rows.iter().map(move |row| (id, row)));
+        let unsettled =
+            rows.filter(|(_, row)| !row.settled).map(|(id, row)| format!("{id} is {}", row.state));
+        let inbound = self.inbound.iter().filter(|(_, state)| *state != "acknowledged");
+        told.into_iter()
+            .chain(unsettled)
+            .chain(inbound.map(|(id, state)| format!("{id} is {state}")))
+            .collect()
+    }
+}
+
 /// Everything that came out of the broker, in the order in which it came.
 #[derive(Default)]
 pub struct Account {

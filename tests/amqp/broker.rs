@@ -44,6 +44,19 @@ impl Taken {
     }
 }
 
+/// What a producer says of a message.
+pub fn properties(id: &str, headers: &[(&str, &str)]) -> BasicProperties {
+    let mut table = FieldTable::default();
+    for (name, value) in headers {
+        table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+    }
+    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
+    if !id.is_empty() {
+        properties = properties.with_message_id(id.into()).with_correlation_id(format!("about {id}").into());
+    }
+    properties
+}
+
 /// A connection of a test's.
 pub struct Broker {
     pub url: String,
@@ -81,23 +94,29 @@ impl Broker {
 
     /// Puts a message into a queue, for good.
     pub async fn put(&self, queue: &str, id: &str, headers: &[(&str, &str)], body: &[u8]) {
-        let mut table = FieldTable::default();
-        for (name, value) in headers {
-            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
-        }
-        let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
-        if !id.is_empty() {
-            properties =
-                properties.with_message_id(id.into()).with_correlation_id(format!("about {id}").into());
-        }
-        self.put_as(queue, properties, body).await;
+        self.put_as(queue, properties(id, headers), body).await;
     }
 
     pub async fn put_as(&self, queue: &str, properties: BasicProperties, body: &[u8]) {
+        assert!(self.offer(queue, properties, body).await, "queue {queue} took it");
+    }
+
+    /// Offers a message to a queue until it is taken, as a careful producer does.
+    pub async fn put_at_last(&self, queue: &str, properties: BasicProperties, body: &[u8]) {
+        let putting = async {
+            while !self.offer(queue, properties.clone(), body).await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        assert!(tokio::time::timeout(DEADLINE, putting).await.is_ok(), "queue {queue} took it");
+    }
+
+    /// Whether a queue takes a message.
+    async fn offer(&self, queue: &str, properties: BasicProperties, body: &[u8]) -> bool {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm = self.channel.basic_publish("".into(), queue.into(), options, body, properties).await;
         let confirmed = confirm.expect("published").await.expect("confirmed");
-        assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "queue {queue} took it");
+        confirmed.is_ack() && confirmed.take_message().is_none()
     }
 
     /// Takes a message from a queue, if there is one now.
@@ -162,14 +181,12 @@ impl Broker {
     }
 
     pub async fn bind(&self, queue: &str, exchange: &str) {
-        let options = QueueBindOptions::default();
-        let bound = self.channel.queue_bind(
-            queue.into(),
-            exchange.into(),
-            "#".into(),
-            options,
-            FieldTable::default(),
-        );
+        self.bind_to(queue, exchange, "#").await;
+    }
+
+    pub async fn bind_to(&self, queue: &str, exchange: &str, key: &str) {
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        let bound = self.channel.queue_bind(queue.into(), exchange.into(), key.into(), options, arguments);
         bound.await.expect("bound");
     }
 

@@ -142,7 +142,13 @@ async fn until_dry(scene: &Scene, sent: usize, account: &mut Account, seed: u64)
             {
                 break;
             }
-            assert!(Instant::now() < deadline, "seed {seed}: something is never done:\n{}", relay.log());
+            assert!(
+                Instant::now() < deadline,
+                "seed {seed}: something is never done: {} of {sent} messages, {} in the queue, {:?}",
+                Tables::read(scene).map_or(0, |tables| tables.outbound.len()),
+                scene.broker.ready(&scene.outbound).await,
+                Tables::read(scene).map(|tables| tables.undone())
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
         assert!(relay.stop().await.0.success());

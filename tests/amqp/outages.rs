@@ -86,7 +86,13 @@ async fn while_mesh_cannot_be_reached_the_queue_keeps_its_messages() {
 #[tokio::test]
 async fn a_broker_that_dies_and_comes_back_loses_nothing() {
     let own = OwnBroker::new();
-    let scene = Scene::on(Broker::connect(&own.start()).await).await;
+    let mut scene = Scene::on(Broker::connect(&own.start()).await).await;
+    scene.make().await;
+    // RabbitMQ 3.10 remembers a quorum queue's log for certain only once it was stopped in good order: one that was made
+    // shortly before a kill can come back empty and without a leader, and what was confirmed is lost with it.
+    own.ctl(&["stop_app"]);
+    own.ctl(&["start_app"]);
+    scene.broker = Broker::connect(&scene.broker.url).await;
     let relay = scene.site.run().await;
     consuming(&relay, 1).await;
     for number in 0..100 {
@@ -95,6 +101,7 @@ async fn a_broker_that_dies_and_comes_back_loses_nothing() {
     own.halt();
     eventually("it is told", || relay.log().contains("messages stay in the queue")).await;
     let again = Broker::connect(&own.start()).await;
+    consuming(&relay, 2).await;
     let mut ids = HashMap::<String, u32>::new();
     while ids.len() < 100 {
         for message in again.take_all(&scene.inbound, 1).await {

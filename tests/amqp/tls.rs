@@ -129,9 +129,12 @@ async fn what_does_not_do_is_named() {
     // Who is reached without TLS at that port, and the other way round.
     let plain = guarded.own.tls().replace("amqps://", "amqp://");
     scene.site.write("broker.url", &plain);
+    let tls = "\nroots = \"roots.pem\"\nidentity_look = \"200ms\"\nidentity = { cert = \"broker.pem\", key = \"broker.key\" }";
+    scene.reword(&[(tls, "")]);
     let relay = scene.site.run().await;
     told(&relay, "messages stay in the queue").await;
     assert!(relay.stop().await.0.success());
+    scene.reword(&[("url = { file = \"broker.url\" }", &format!("url = {{ file = \"broker.url\" }}{tls}"))]);
     scene.site.write("broker.url", url.replace("amqp://", "amqps://"));
     let relay = scene.site.run().await;
     told(&relay, "messages stay in the queue").await;

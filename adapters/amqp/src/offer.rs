@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use claim_check::{Checked, ClaimError, StoreTrouble};
 use lapin::message::Delivery;
+use relay_carrier::header::Meaning;
 use relay_carrier::{ClaimHeaders, Given, Reason, Reply, Submission, Unfit, header};
-use relay_core::{Payload, Refused, Rejection, SourceKey, SourceMessage};
+use relay_core::{DeferralCause, Payload, Refused, Rejection, SourceKey, SourceMessage};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 use crate::delivery::Desk;
 use crate::properties::read;
@@ -18,6 +20,17 @@ pub(crate) enum Offer {
     Refuse(Box<Refused>),
 }
 
+/// Why a delivery cannot be read for now.
+#[derive(Debug, Error)]
+pub(crate) enum ReadTrouble {
+    /// The store of its payload is in trouble.
+    #[error(transparent)]
+    Store(#[from] StoreTrouble),
+    /// The journal cannot be asked about it.
+    #[error(transparent)]
+    Journal(#[from] DeferralCause),
+}
+
 /// The key within which a delivery is to be kept in order.
 pub(crate) fn order_key(delivery: &Delivery) -> Option<String> {
     let given = Unfit::guard(|| read(&delivery.properties)).ok()?;
@@ -28,8 +41,8 @@ impl Desk {
     /// Reads a delivery, which has `body` or names what it has instead.
     ///
     /// # Errors
-    /// When that cannot be told for now, since the store of its payload is in trouble.
-    pub(crate) async fn read(&self, delivery: &Delivery, body: &Bytes) -> Result<Offer, StoreTrouble> {
+    /// When that cannot be told for now.
+    pub(crate) async fn read(&self, delivery: &Delivery, body: &Bytes) -> Result<Offer, ReadTrouble> {
         let given = Unfit::guard(|| read(&delivery.properties));
         let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
         let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
@@ -39,27 +52,38 @@ impl Desk {
             Ok(submission) => submission,
             Err(unfit) => return Ok(self.refuse(&message, &whole, &unfit, reply)),
         };
-        let (content, payload) = match &submission.claim {
-            None => (digest(&[body]), Payload::from_bytes(body.clone())),
+        let content = match &submission.claim {
+            None => digest(&[body]),
+            Some(claim) => claim.sha256.clone(),
+        };
+        let headers = submission.envelope.headers();
+        let parts: Vec<&[u8]> =
+            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
+        let fingerprint = digest(&[&[content.as_bytes()], &parts[..]].concat());
+        let payload = match &submission.claim {
+            None => Payload::from_bytes(body.clone()),
             Some(claim) => match self.claimed(claim).await {
-                Ok(checked) => (checked.sha256, checked.payload),
-                Err(ClaimError::Store(trouble)) => return Err(trouble),
+                Ok(checked) => checked.payload,
+                Err(ClaimError::Store(trouble)) => return Err(trouble.into()),
                 Err(error) => {
                     let reason = match error {
                         ClaimError::TooLarge { .. } => Reason::TooLarge,
                         _ => Reason::BadReference,
                     };
                     let unfit = Unfit { reason, sentence: error.to_string() };
-                    return Ok(self.refuse(&message, &whole, &unfit, reply));
+                    let key = self.key(&message);
+                    // Whoever was told that MESH has it may have taken its payload away since.
+                    return Ok(if self.relay.knows(&key, &fingerprint).await? {
+                        self.refused(key, &unfit, reply)
+                    } else {
+                        self.refuse(&message, &whole, &unfit, reply)
+                    });
                 }
             },
         };
-        let headers = submission.envelope.headers();
-        let parts: Vec<&[u8]> =
-            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
         let message = SourceMessage {
             key: self.key(&message),
-            fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
+            fingerprint: Some(fingerprint),
             reply,
             not_after: submission.not_after,
             order_key: submission.order_key,
@@ -119,13 +143,16 @@ impl Desk {
     /// One that can never be sent is known by all that it has, not by its id alone: it must neither be taken for another one
     /// of that id that was sent, nor keep a corrected one from being sent under it.
     fn refuse(&self, message: &str, whole: &str, unfit: &Unfit, reply: Option<String>) -> Offer {
+        self.refused(self.key(&format!("{message} unfit {whole}")), unfit, reply)
+    }
+
+    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
         let rejection = Rejection {
             event: UNFIT.to_owned(),
             code: unfit.reason.as_str().to_owned(),
             description: unfit.sentence.clone(),
             message_id: None,
         };
-        let key = self.key(&format!("{message} unfit {whole}"));
         let mailbox = self.shared.config.mailbox.clone();
         Offer::Refuse(Box::new(Refused { key, mailbox, rejection, reply }))
     }
@@ -134,10 +161,11 @@ impl Desk {
 /// The event under which a message is recorded that was never sent.
 pub(crate) const UNFIT: &str = "TRANSFER";
 
-/// A hash of all that a delivery has.
+/// A hash of all that a delivery has to say to the relay. Not of other headers: a broker counts in some how often it came.
 fn whole(given: Option<&Given>, body: &[u8]) -> String {
     let headers = given.map(|given| given.headers.as_slice()).unwrap_or_default();
-    let mut headers: Vec<&(String, String)> = headers.iter().collect();
+    let ours = |name: &str| header::meaning(name) != Meaning::Foreign;
+    let mut headers: Vec<&(String, String)> = headers.iter().filter(|(name, _)| ours(name)).collect();
     headers.sort();
     let headers = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     digest(&[body].into_iter().chain(headers).collect::<Vec<_>>())

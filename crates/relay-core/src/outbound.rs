@@ -274,6 +274,15 @@ impl RelayHandle {
         Ok(())
     }
 
+    /// Whether a message of this key and this content was seen before.
+    ///
+    /// # Errors
+    /// When the journal cannot be asked.
+    pub async fn knows(&self, key: &SourceKey, fingerprint: &str) -> Result<bool, DeferralCause> {
+        let known = self.ledger.find(key).await?;
+        Ok(known.is_some_and(|known| known.record().fingerprint.as_deref() == Some(fingerprint)))
+    }
+
     /// The messages of an adapter that its source may not have settled: after a start, what the last run left.
     ///
     /// # Errors
