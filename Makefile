@@ -37,6 +37,10 @@ bench: tools
 	trap './tests/postgres.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
+	@echo "==> carrying messages between RabbitMQ and MESH, beside bare programs; some ten minutes"
+	trap './tests/rabbitmq.sh stop' EXIT; \
+	  MESH_RELAY_BENCH_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_BENCH_RABBITMQ && \
+	  cargo run --locked --release --quiet --package mesh-relay-benches --bin queue-load
 
 # What the build needs besides Rust.
 tools:
