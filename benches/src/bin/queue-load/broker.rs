@@ -126,6 +126,11 @@ impl Broker {
         stream::iter(0..count).map(put).buffer_unordered(FILLING).collect::<()>().await;
     }
 
+    /// How many messages are in a queue and with no consumer.
+    pub(crate) async fn waiting(&self, queue: &str) -> usize {
+        self.declare(queue, true).await.message_count() as usize
+    }
+
     /// How many messages are in a queue and with no consumer, once it has none.
     pub(crate) async fn left(&self, queue: &str) -> usize {
         loop {

@@ -12,7 +12,7 @@ use tokio::process::Child;
 use tokio::time::interval;
 
 use crate::asked::Asked;
-use crate::broker::{Broker, Way};
+use crate::broker::{Broker, Way, told_name};
 use crate::rest;
 use crate::run::{RUN_WAIT, Ran};
 
@@ -64,6 +64,10 @@ impl Site<'_> {
             patience(&mut relay);
         }
         let last = asked.last(&mut eyes, call).await;
+        while way == Way::OutTold && self.broker.waiting(&told_name(self.queue)).await < self.count {
+            looks.tick().await;
+            patience(&mut relay);
+        }
         // What is still to be settled belongs to the messages, too.
         let known: Vec<u32> = others.iter().copied().chain([id]).collect();
         rest::until(&known).await;
