@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::message::Delivery;
@@ -30,6 +31,8 @@ pub(crate) const PUBLISHERS: usize = 8;
 
 /// Messages under way while a queue is filled.
 const FILLING: usize = 256;
+/// How long a broker may take to see that a consumer's process has ended.
+const GONE_WITHIN: Duration = Duration::from_secs(30);
 /// Persistent.
 const DELIVERY_MODE: u8 = 2;
 
@@ -133,11 +136,16 @@ impl Broker {
 
     /// How many messages are in a queue and with no consumer, once it has none.
     pub(crate) async fn left(&self, queue: &str) -> usize {
+        let began = Instant::now();
         loop {
             let declared = self.declare(queue, true).await;
             if declared.consumer_count() == 0 {
                 return declared.message_count() as usize;
             }
+            assert!(
+                began.elapsed() < GONE_WITHIN,
+                "{queue} has a consumer although whoever it was has ended"
+            );
         }
     }
 

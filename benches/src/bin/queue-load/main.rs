@@ -3,7 +3,9 @@
 //!
 //! Relay, broker, server and bare program are processes of their own, whose processor time is told apart. The rows take
 //! turns in each repetition, and every other one goes backwards, so that a change of the machine's pace meets all of
-//! them. A repetition ends the program unless every message arrived, and arrived once.
+//! them. A row's rate is over the time from its first message to its last, without what a start costs; its processor
+//! time is all of it, and where events are told, that of the telling as well. A repetition ends the program unless every
+//! message arrived, and arrived once.
 //!
 //! `MESH_RELAY_BENCH_RABBITMQ` names the broker, which `tests/rabbitmq.sh` must have started; `MESH_RELAY_BENCH_MESSAGES`
 //! (default 5,000), `MESH_RELAY_BENCH_REPETITIONS` (default 5) and `MESH_RELAY_BENCH_IN_FLIGHT` (default 16) say how much.
