@@ -24,8 +24,7 @@ prove: tools
 
 bench: tools
 	@echo "==> building the relay and its measurements"
-	cargo build --locked --release --package mesh-relay
-	cargo build --locked --release --package mesh-relay-benches
+	cargo build --locked --release --package mesh-relay --package mesh-relay-benches
 	@echo "==> comparing the sandbox with the official emulator"
 	MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
@@ -37,6 +36,10 @@ bench: tools
 	trap './tests/postgres.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
+	@echo "==> carrying messages between RabbitMQ and MESH, beside bare programs; some ten minutes"
+	trap './tests/rabbitmq.sh stop' EXIT; \
+	  MESH_RELAY_BENCH_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_BENCH_RABBITMQ && \
+	  cargo run --locked --release --quiet --package mesh-relay-benches --bin queue-load
 
 # What the build needs besides Rust.
 tools:

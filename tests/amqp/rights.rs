@@ -102,6 +102,7 @@ async fn what_the_broker_no_longer_allows_is_named_and_goes_on_once_it_is_mended
     guarded.allow("^$", ".*");
     scene.put("B", b"payload").await;
     eventually("it is told", || relay.log().contains("a right is missing")).await;
+    eventually("it is at MESH", || scene.for_bob().len() == 2).await;
     assert_eq!(scene.for_bob().last().map(|message| message.status.clone()).as_deref(), Some("accepted"));
     guarded.allow(".*", ".*");
     guarded.came(&["B"]).await;
