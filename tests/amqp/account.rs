@@ -87,9 +87,7 @@ impl Tables {
     /// Whether every message of the queue that the journal knows has ended and is settled, every message from MESH is
     /// acknowledged, and every event is told.
     pub fn is_done(&self) -> bool {
-        self.untold == 0
-            && self.outbound.values().flatten().all(|row| row.settled)
-            && self.inbound.values().all(|state| state == "acknowledged")
+        self.undone().is_empty()
     }
 }
 

@@ -1,5 +1,8 @@
 //! TLS: certificates instead of a password, replaced while the relay runs; and what is told of those that do not do.
 
+use std::fs::File;
+use std::io::Write;
+
 use relay_testkit::certificates::{Authority, Identity};
 use relay_testkit::wait::eventually;
 use tempfile::TempDir;
@@ -23,7 +26,7 @@ impl Guarded {
         let server = authority.server("localhost");
         let write = |name: &str, content: &str| {
             let path = files.path().join(name);
-            std::fs::write(&path, content).expect("written");
+            File::create(&path).expect("a file").write_all(content.as_bytes()).expect("written");
             path.display().to_string()
         };
         let settings = format!(
