@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of the house. A crate that is not listed may use nothing of it.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("mesh-client", &["keystore", "mesh-api"]),
     ("mesh-sandbox", &["mesh-api"]),
     ("relay-core", &["mesh-api"]),
@@ -15,12 +15,14 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("relay-carrier", &["relay-core"]),
     ("amqp", &["relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
+    ("kafka", &["relay-carrier", "relay-config", "relay-core"]),
     (
         "mesh-relay",
         &[
             "dts-control",
             "amqp",
             "dts-folder",
+            "kafka",
             "keystore",
             "mesh-api",
             "mesh-client",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use amqp::{BrokerError, ExchangeSink, QueueSource, StatusExchange};
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
+use kafka::{StatusTopic, TopicSink, TopicSource};
 use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
 use secrecy::SecretString;
@@ -18,6 +19,8 @@ pub enum AdapterConfig {
     DtsFolder(dts_folder::Config),
     /// `amqp`, with where its broker is once that was read.
     Amqp(Box<amqp::Config>, SecretString),
+    /// `kafka`, with its secrets once they were read.
+    Kafka(Box<kafka::Config>, kafka::Secrets),
 }
 
 /// Why an adapter cannot run.
@@ -29,6 +32,9 @@ pub enum AdapterError {
     /// Its broker cannot be used.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Its Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] kafka::BrokerError),
 }
 
 /// What an adapter is to the rest of the relay.
@@ -41,10 +47,21 @@ pub struct Adapter {
     pub events: Option<Arc<dyn EventSink>>,
     /// What holds for every message of its source.
     pub terms: Terms,
+    /// How instances on one journal share its source.
+    pub sharing: Sharing,
+}
+
+/// How instances on one journal share a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One of them runs it, whichever holds its lease.
+    Whole,
+    /// All run it, and each part of it is one's, by a lease of its own.
+    Parts,
 }
 
 /// The kinds, for messages.
-const KINDS: [&str; 2] = ["dts-folder", "amqp"];
+const KINDS: [&str; 3] = ["dts-folder", "amqp", "kafka"];
 
 impl AdapterConfig {
     /// Reads a section by its kind. `None` when it has faults, which were added.
@@ -56,6 +73,20 @@ impl AdapterConfig {
                     faults.push(section.fault(Some(key), message, None));
                 }
                 Some(Self::Amqp(Box::new(config), SecretString::default()))
+            }
+            "kafka" => {
+                let mut config: kafka::Config = section.read(faults)?;
+                config.found_from(folder);
+                let found = config.faults();
+                if found.is_empty()
+                    && let Err(error) = kafka::check(&config)
+                {
+                    faults.push(section.fault(Some("client"), error.to_string(), None));
+                }
+                for (key, message) in found {
+                    faults.push(section.fault(Some(key), message, None));
+                }
+                Some(Self::Kafka(Box::new(config), kafka::Secrets::default()))
             }
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
@@ -86,6 +117,19 @@ impl AdapterConfig {
                 Ok(found) => *urls = found,
                 Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
             },
+            Self::Kafka(config, found) => {
+                let password = config.login.as_ref().and_then(|login| login.password.as_ref());
+                let key_password = config.tls.as_ref().and_then(|tls| tls.key_password.as_ref());
+                for (key, reference, place) in [
+                    ("login.password", password, &mut found.password),
+                    ("tls.key_password", key_password, &mut found.key_password),
+                ] {
+                    match reference.map(|reference| reference.resolve(secrets)).transpose() {
+                        Ok(secret) => *place = secret,
+                        Err(error) => faults.push(section.fault(Some(key), error.to_string(), None)),
+                    }
+                }
+            }
         }
     }
 
@@ -94,6 +138,7 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(config) => &config.mailbox,
             Self::Amqp(config, _) => &config.mailbox,
+            Self::Kafka(config, _) => &config.mailbox,
         }
     }
 
@@ -101,7 +146,7 @@ impl AdapterConfig {
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {
             Self::DtsFolder(config) => Some(config),
-            Self::Amqp(..) => None,
+            Self::Amqp(..) | Self::Kafka(..) => None,
         }
     }
 
@@ -110,7 +155,7 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(config) => Some(format!("folder {}", config.root.display())),
             // Several may take from one queue; the broker shares its messages out.
-            Self::Amqp(..) => None,
+            Self::Amqp(..) | Self::Kafka(..) => None,
         }
     }
 
@@ -136,7 +181,8 @@ impl AdapterConfig {
                     FolderSink::new(config.clone(), Arc::clone(&folders), Arc::clone(&clock), log.clone());
                 let source = FolderSource::new(name, config, folders, clock, log);
                 let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-                Ok(Adapter { source: Box::new(source), sink: Some(Arc::new(sink)), events: None, terms })
+                let (source, sink) = (Box::new(source), Some(Arc::new(sink) as Arc<dyn Sink>));
+                Ok(Adapter { source, sink, events: None, terms, sharing: Sharing::Whole })
             }
             Self::Amqp(config, urls) => {
                 let (inbound, outbound) = (config.inbound.clone(), config.outbound.clone());
@@ -152,7 +198,22 @@ impl AdapterConfig {
                 // A queue may deliver again what was settled.
                 let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
                 let source = QueueSource::new(shared, outbound, Arc::clone(clock));
-                Ok(Adapter { source: Box::new(source), sink, events, terms })
+                Ok(Adapter { source: Box::new(source), sink, events, terms, sharing: Sharing::Whole })
+            }
+            Self::Kafka(config, secrets) => {
+                let (inbound, outbound) = (config.inbound.clone(), config.outbound.clone());
+                let status = config.status.clone();
+                let shared = kafka::Shared::new(name, (**config).clone(), secrets.clone())?;
+                let sink = inbound.map(|inbound| {
+                    let sink = TopicSink::new(shared.clone(), inbound, Arc::clone(clock));
+                    Arc::new(sink) as Arc<dyn Sink>
+                });
+                let events = status
+                    .map(|status| Arc::new(StatusTopic::new(shared.clone(), status)) as Arc<dyn EventSink>);
+                // A topic keeps what was read, and may be read again from anywhere.
+                let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
+                let source = TopicSource::new(shared, outbound, Arc::clone(clock));
+                Ok(Adapter { source: Box::new(source), sink, events, terms, sharing: Sharing::Parts })
             }
         }
     }

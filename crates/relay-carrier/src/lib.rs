@@ -6,9 +6,11 @@
 //! | names of headers, and the many ways in which producers write them | [`header`] |
 //! | headers of a message for MESH | [`Submission`] |
 //! | headers of a message from MESH | [`inbound`] |
+//! | CloudEvents attributes as headers (binary mode) | [`binary`] |
 //! | CloudEvents | [`event`] |
 //! | why a message cannot be sent | [`Unfit`] |
 
+pub mod binary;
 pub mod event;
 pub mod header;
 pub mod inbound;
