@@ -277,6 +277,10 @@ impl ClientContext for Context {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is none.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         let (adapter, what) = (&self.adapter, advice(&error));
         if self.is_new(&what) {
             tracing::warn!(%adapter, reason, "Kafka: {what}");

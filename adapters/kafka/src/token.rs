@@ -37,7 +37,10 @@ pub(crate) fn read(path: &Path) -> Result<OAuthToken, TokenError> {
         return Err(TokenError::Empty { path: path.to_owned() });
     }
     let claims = claims(&token).unwrap_or_default();
-    #[expect(clippy::disallowed_methods, reason = "the library counts a token's life by the clock of the host")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the library counts a token's life by the clock of the host"
+    )]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let until =
         claims.exp.map_or(now + UNSAID, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());

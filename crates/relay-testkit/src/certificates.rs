@@ -48,9 +48,24 @@ impl Authority {
         self.sign(name, params)
     }
 
-    fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
+    /// A server's identity for this host name or address.
+    pub fn server(&self, name: &str) -> Identity {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name or an address");
+        self.sign_for(name, params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    fn sign(&self, name: &str, params: CertificateParams) -> Identity {
+        self.sign_for(name, params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn sign_for(
+        &self,
+        name: &str,
+        mut params: CertificateParams,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Identity {
         params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![usage];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }
