@@ -22,8 +22,6 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A record as it was read from a topic.
 #[derive(Debug)]
 pub struct Taken {
-    pub partition: i32,
-    pub offset: i64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     headers: Vec<(String, String)>,
@@ -38,13 +36,7 @@ impl Taken {
             };
             headers.iter().map(pair).collect()
         });
-        Self {
-            partition: message.partition(),
-            offset: message.offset(),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            headers,
-        }
+        Self { key: message.key().map(<[u8]>::to_vec), value: message.payload().map(<[u8]>::to_vec), headers }
     }
 
     /// The last header of this name; empty when it is not there.

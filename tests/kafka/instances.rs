@@ -64,7 +64,7 @@ async fn partitions_change_hands(scene: &Scene, outbound: &str) {
     // Killed: its leases run out, and the group finds out.
     third.kill();
     put(20).await;
-    scene.done(i64::from(sent.get())).await;
+    scene.done(sent.get() as i64).await;
     let mut times: HashMap<String, u32> = HashMap::new();
     for message in scene.for_bob() {
         *times.entry(message.local_id).or_default() += 1;

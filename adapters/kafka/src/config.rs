@@ -309,6 +309,11 @@ impl Config {
             if !is_whole {
                 faults.push(("login", format!("{} needs {needs}", login.mechanism.as_str())));
             }
+            // The library's administrator cannot be given a token.
+            if is_token && self.declare {
+                let what = "declare = true does not go with OAUTHBEARER; make the topics by other means";
+                faults.push(("declare", what.to_owned()));
+            }
         }
         if let Some(tls) = &self.tls
             && tls.cert.is_some() != tls.key.is_some()

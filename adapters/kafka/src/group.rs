@@ -135,7 +135,9 @@ struct Part {
     watermark: Watermark,
     /// What the group's offset is, as far as that is known here.
     committed: Option<i64>,
-    is_paused: bool,
+    /// As the library was told last. Not known at the beginning: a partition that was paused when it was given back still is
+    /// when it comes again.
+    is_paused: Option<bool>,
     is_wide: bool,
     has_left: bool,
     /// To be read again from where the watermark is.
@@ -148,7 +150,7 @@ impl Part {
             epoch,
             watermark: Watermark::default(),
             committed: None,
-            is_paused: false,
+            is_paused: None,
             is_wide: false,
             has_left: false,
             is_again: false,
@@ -274,8 +276,8 @@ impl Member {
                 let gap = part.watermark.gap() as u64;
                 part.is_wide = is_full(part.is_wide, gap, self.outbound.gap.into());
                 let is_paused = is_closed || part.is_wide;
-                if is_paused != part.is_paused {
-                    part.is_paused = is_paused;
+                if part.is_paused != Some(is_paused) {
+                    part.is_paused = Some(is_paused);
                     if is_paused { &mut pause } else { &mut resume }.push((*partition, Offset::Invalid));
                 }
             }
@@ -311,11 +313,7 @@ impl Member {
             }
             KAFKA_RECORDS.count("rewound");
             let _ = self.told.send(Told::Revoked(Stint { partition, epoch }));
-            let is_paused = self.hold().parts.get(&partition).is_some_and(|part| part.is_paused);
             self.begin(partition);
-            if let Some(part) = self.hold().parts.get_mut(&partition) {
-                part.is_paused = is_paused;
-            }
         }
     }
 

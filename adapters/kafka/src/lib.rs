@@ -44,6 +44,8 @@ pub use source::TopicSource;
 
 use std::sync::Arc;
 
+use rdkafka::consumer::BaseConsumer;
+
 /// What the parts of one adapter share: how its brokers are reached, and a producer.
 #[derive(Clone)]
 pub struct Shared {
@@ -64,6 +66,20 @@ impl Shared {
         let context = client::Context::new(&name, &config);
         let publisher = Arc::new(publisher::Publisher::new(&name, &config, &secrets, &context)?);
         Ok(Self { name, config: Arc::new(config), secrets: Arc::new(secrets), context, publisher })
+    }
+
+    /// A consumer outside of any group, for questions and for reading a topic, by these settings.
+    ///
+    /// # Errors
+    /// As the library has them.
+    pub(crate) fn looker(
+        &self,
+        settings: &rdkafka::ClientConfig,
+    ) -> rdkafka::error::KafkaResult<BaseConsumer<client::Context>> {
+        let client: BaseConsumer<_> = settings.create_with_context(self.context.clone())?;
+        // The library asks for a token in a poll, and questions wait for that without polling.
+        let _ = client.poll(std::time::Duration::ZERO);
+        Ok(client)
     }
 
     pub(crate) fn settings(&self, purpose: &client::Purpose<'_>) -> rdkafka::ClientConfig {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::Shared;
@@ -50,10 +50,7 @@ async fn look(shared: &Shared) -> Result<Vec<(String, KafkaError)>, BrokerError>
     let shared = shared.clone();
     let looking = tokio::task::spawn_blocking(move || {
         // A consumer, since the question of a producer has brokers make the topic.
-        let client: BaseConsumer<_> = shared
-            .settings(&Purpose::Look)
-            .create_with_context(shared.context.clone())
-            .map_err(|error| made(&error))?;
+        let client = shared.looker(&shared.settings(&Purpose::Look)).map_err(|error| made(&error))?;
         let unreachable = |error: &KafkaError| BrokerError::Unreachable {
             brokers: shared.config.brokers.clone(),
             what: advice(error),

@@ -159,7 +159,7 @@ impl Transactor {
             settings.set("isolation.level", isolation).set("enable.partition.eof", "true");
             // Never joined; without one the library reads nothing.
             settings.set("group.id", "mesh-relay-marks");
-            settings.create_with_context(self.shared.context.clone())
+            self.shared.looker(&settings)
         };
         let (committed, all) = (reader("read_committed")?, reader("read_uncommitted")?);
         let metadata = committed.fetch_metadata(Some(&self.seen), ANSWER_WITHIN)?;
