@@ -102,6 +102,14 @@ impl Kafka {
         made.into_iter().all(|made| made.is_ok())
     }
 
+    /// Lets a topic's first partition begin at an offset, as its retention does.
+    pub async fn expire(&self, topic: &str, before: i64) {
+        let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().expect("a client");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(before)).expect("a partition");
+        admin.delete_records(&list, &AdminOptions::new()).await.expect("expired");
+    }
+
     pub async fn delete(&self, name: &str) {
         let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().expect("a client");
         let options = AdminOptions::new().operation_timeout(Some(ANSWER));

@@ -116,7 +116,7 @@ async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled_w
 }
 
 #[tokio::test]
-async fn a_topic_made_anew_is_taken_from_its_beginning_and_that_is_told() {
+async fn a_topic_made_anew_is_taken_from_its_beginning() {
     let scene = Scene::on(Kafka::shared(), 1).await;
     let relay = scene.site.run().await;
     let topic = scene.name("outbound");
@@ -136,5 +136,26 @@ async fn a_topic_made_anew_is_taken_from_its_beginning_and_that_is_told() {
     scene.kafka.put(&topic, Some("k"), &TO_BOB, Some(b"payload")).await;
     let relay = scene.site.run().await;
     eventually("it is sent", || scene.for_bob().len() == 6).await;
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn records_that_expired_before_they_were_taken_are_told() {
+    let scene = Scene::on(Kafka::shared(), 1).await;
+    let relay = scene.site.run().await;
+    for number in 0..2 {
+        scene.put(&format!("M{number}"), b"payload").await;
+    }
+    scene.done(2).await;
+    assert!(relay.stop().await.0.success());
+    for number in 2..7 {
+        scene.put(&format!("M{number}"), b"payload").await;
+    }
+    scene.kafka.expire(&scene.name("outbound"), 5).await;
+    let relay = scene.site.run().await;
+    eventually("it is told", || relay.log().contains("an offset was out of range")).await;
+    scene.done(7).await;
+    let ids: HashSet<String> = scene.for_bob().iter().map(|message| message.local_id.clone()).collect();
+    assert_eq!(ids, ["M0", "M1", "M5", "M6"].map(str::to_owned).into());
     assert!(relay.stop().await.0.success());
 }

@@ -6,6 +6,8 @@ use crate::process::BOB;
 use crate::scene::{Scene, TO_BOB};
 
 type Headers<'a> = Vec<(&'a str, &'a [u8])>;
+/// Id, headers, value; the reason, and what its description says.
+type Case<'a> = (&'a str, Headers<'a>, Option<&'a [u8]>, &'a str, &'a str);
 
 #[tokio::test]
 async fn bad_records_are_parked_with_a_reason_and_the_others_go() {
@@ -13,7 +15,7 @@ async fn bad_records_are_parked_with_a_reason_and_the_others_go() {
     let long = "s".repeat(501);
     let large = vec![b'x'; 1_000_001];
     let and = |more: (&'static str, &'static [u8])| vec![TO_BOB[0], TO_BOB[1], more];
-    let cases: Vec<(&str, Headers<'_>, Option<&[u8]>, &str, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("tombstone", TO_BOB.to_vec(), None, "empty", "tombstone"),
         ("empty", TO_BOB.to_vec(), Some(b""), "empty", "empty"),
         ("no-headers", vec![], Some(b"x"), "missing-header", "mesh_to"),
