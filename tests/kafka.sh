@@ -34,7 +34,9 @@ free_port() {
 }
 
 fetch() {
-  ./tests/packages.sh maven openjdk-17-jre-headless >&2
+  # Whichever Java there is, or the system's own; Kafka wants 17 at least.
+  command -v java >/dev/null || ./tests/packages.sh default-jre-headless >&2
+  command -v mvn >/dev/null || ./tests/packages.sh maven >&2
   echo "==> fetching Apache Kafka $kafka" >&2
   local work
   mkdir -p "$target"
