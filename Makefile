@@ -16,15 +16,15 @@ prove: tools
 	@echo "==> building the relay and its proofs"
 	cargo build --locked --release --package mesh-relay
 	@echo "==> long runs, one after the other; they need 20 GiB of disk"
-	trap './tests/postgres.sh stop' EXIT; \
+	trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop' EXIT; \
 	  MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  MESH_RELAY_TEST_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_TEST_POSTGRES && \
+	  MESH_RELAY_TEST_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_TEST_RABBITMQ && \
 	  cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
 
 bench: tools
 	@echo "==> building the relay and its measurements"
-	cargo build --locked --release --package mesh-relay
-	cargo build --locked --release --package mesh-relay-benches
+	cargo build --locked --release --package mesh-relay --package mesh-relay-benches
 	@echo "==> comparing the sandbox with the official emulator"
 	MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
@@ -36,6 +36,10 @@ bench: tools
 	trap './tests/postgres.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
+	@echo "==> carrying messages between RabbitMQ and MESH, beside bare programs; some ten minutes"
+	trap './tests/rabbitmq.sh stop' EXIT; \
+	  MESH_RELAY_BENCH_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_BENCH_RABBITMQ && \
+	  cargo run --locked --release --quiet --package mesh-relay-benches --bin queue-load
 
 # What the build needs besides Rust.
 tools:

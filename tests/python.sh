@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up the Python environment with the official emulator and client, unless it is there already, and prints its
-# interpreter. Everything else that there is to say goes to the standard error.
+# Sets up the Python environment with the official emulator and client and an S3 server, unless it is there already, and
+# prints its interpreter. Everything else that there is to say goes to the standard error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

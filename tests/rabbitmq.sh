@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A RabbitMQ of the tests' own. `start` (or nothing) fetches what is missing, starts a broker in an empty folder and prints
-# its URL; `halt` kills it as a power cut would, so that `start` goes on with the same data at the same place; `ctl` runs
+# its URL; `tls` prints that of its listener for TLS, if it has one; `halt` kills it as a power cut would, so that `start` goes on with the same data at the same place; `ctl` runs
 # rabbitmqctl on it; `stop` ends it and removes its data. It listens on loopback only, on free ports. Debian's package is
 # unpacked and not installed, since its installation starts a broker on every address. All else that there is to say
 # goes to the standard error.
@@ -8,6 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
+# More lines of its configuration, where `@tls@` is a free port; and the plugins to enable, in Erlang's words.
+settings=${MESH_RELAY_TEST_RABBITMQ_CONF:-}
+plugins=${MESH_RELAY_TEST_RABBITMQ_PLUGINS:-}
 # What is to be remembered of the broker. Another folder is another broker.
 place=${MESH_RELAY_TEST_RABBITMQ_PLACE:-$target/rabbitmq}
 # Where the program is unpacked, for all brokers.
@@ -66,11 +69,14 @@ make() {
   [ -n "$(programs)" ] || unpack
   echo "==> making a RabbitMQ in $place" >&2
   mkdir -p "$place"
-  printf 'amqp=%s\ndist=%s\nepmd=%s\n' "$(free_port)" "$(free_port)" "$(free_port)" >"$place/ports.new"
-  echo '[].' >"$place/plugins"
+  local tls
+  tls=$(free_port)
+  printf 'amqp=%s\ndist=%s\nepmd=%s\ntls=%s\n' "$(free_port)" "$(free_port)" "$(free_port)" "$tls" >"$place/ports.new"
+  echo "[$plugins]." >"$place/plugins"
   # A quarter of the memory at most, and little disk is enough for tests.
   printf 'vm_memory_high_watermark.relative = 0.25\ndisk_free_limit.absolute = 100MB\nlog.file.level = warning\n' \
     >"$place/rabbitmq.conf"
+  printf '%s\n' "${settings//@tls@/$tls}" >>"$place/rabbitmq.conf"
   # Last, so that an interrupted making is done again.
   mv "$place/ports.new" "$place/ports"
 }
@@ -127,16 +133,23 @@ ctl() {
   "$(programs)/rabbitmqctl" --quiet "$@"
 }
 
+tls() {
+  # shellcheck disable=SC1091
+  . "$place/ports"
+  echo "amqps://localhost:$tls/%2f"
+}
+
 case ${1:-start} in
   start) start ;;
   halt) halt ;;
   stop) stop ;;
+  tls) tls ;;
   ctl)
     shift
     ctl "$@"
     ;;
   *)
-    echo "usage: $0 [start | halt | stop | ctl …]" >&2
+    echo "usage: $0 [start | tls | halt | stop | ctl …]" >&2
     exit 2
     ;;
 esac

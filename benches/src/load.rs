@@ -1,6 +1,7 @@
 //! The client that makes the load: bare HTTP/1.1 over a kept-alive connection, so that little of what is measured
 //! is its own work.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper::http::request::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use mesh_api::{ApiVersion, Authorization, InboxPage, MailboxId, MessageId, SharedKey};
+use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -20,7 +22,7 @@ use crate::servers::{Maker, Server};
 /// Longest wait for one answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
-/// How many bytes a message has.
+/// How many bytes a message has, unless a caller brings its own.
 pub const MESSAGE_BYTES: usize = 1024;
 
 /// Sends.
@@ -49,7 +51,12 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub async fn open(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.address).await.expect("a connection");
+        Self::open_at(server.maker, server.address).await
+    }
+
+    /// Connects to a server that another process started.
+    pub async fn open_at(maker: Maker, address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
         // Ends with the connection; whoever waits for an answer then hears of it.
@@ -57,8 +64,8 @@ impl Connection {
         let mailbox = |id: &str| id.parse().expect("a mailbox id");
         Self {
             sender,
-            maker: server.maker,
-            host: server.address.to_string(),
+            maker,
+            host: address.to_string(),
             key: SharedKey::new(SHARED_KEY),
             alice: mailbox(ALICE),
             bob: mailbox(BOB),
@@ -84,13 +91,18 @@ impl Connection {
 
     /// Sends a message of one chunk and gives its id.
     pub async fn send(&mut self) -> MessageId {
+        self.send_body(self.message.clone()).await
+    }
+
+    /// Sends a message of one chunk, which is `body`, and gives its id.
+    pub async fn send_body(&mut self, body: Bytes) -> MessageId {
         let request = self.token(Request::post(format!("/messageexchange/{ALICE}/outbox")), &self.alice);
         let request = request
             .header(CONTENT_TYPE, "application/octet-stream")
             .header("mex-to", BOB)
             .header("mex-workflowid", "TEST_WORKFLOW")
             .header("mex-filename", "bench.dat");
-        let answer = self.answer(request, self.message.clone(), StatusCode::ACCEPTED).await;
+        let answer = self.answer(request, body, StatusCode::ACCEPTED).await;
         mesh_api::body::sent_message_id(&answer).expect("an id")
     }
 
@@ -102,12 +114,44 @@ impl Connection {
         InboxPage::read(&answer).expect("a page").messages
     }
 
+    /// The ids of all that is in the receiver's inbox, page after page, the oldest first.
+    pub async fn list_all(&mut self) -> Vec<MessageId> {
+        let mut path = mesh_api::path::inbox(&self.bob, mesh_api::path::PAGE_DEFAULT);
+        let mut ids = Vec::new();
+        loop {
+            let request = self.token(Request::get(path), &self.bob);
+            let answer = self.answer(request, Bytes::new(), StatusCode::OK).await;
+            let page = InboxPage::read(&answer).expect("a page");
+            ids.extend(page.messages);
+            match page.next {
+                Some(next) => path = next,
+                None => return ids,
+            }
+        }
+    }
+
+    /// How many messages are in the receiver's inbox.
+    pub async fn waiting(&mut self) -> usize {
+        #[derive(Deserialize)]
+        struct Count {
+            count: usize,
+        }
+        let request = self.token(Request::get(mesh_api::path::count(&self.bob)), &self.bob);
+        let answer = self.answer(request, Bytes::new(), StatusCode::OK).await;
+        serde_json::from_slice::<Count>(&answer).expect("a count").count
+    }
+
     /// Downloads a message and checks that it is whole.
     pub async fn download(&mut self, id: &MessageId) {
+        let body = self.download_body(id).await;
+        assert!(body == self.message, "{:?} gave another message than was sent", self.maker);
+    }
+
+    /// Downloads a message.
+    pub async fn download_body(&mut self, id: &MessageId) -> Bytes {
         let request = self.token(Request::get(format!("/messageexchange/{BOB}/inbox/{id}")), &self.bob);
         let request = request.header(ACCEPT_ENCODING, "identity");
-        let answer = self.answer(request, Bytes::new(), StatusCode::OK).await;
-        assert!(answer == self.message, "{:?} gave another message than was sent", self.maker);
+        self.answer(request, Bytes::new(), StatusCode::OK).await
     }
 
     /// Acknowledges a message.

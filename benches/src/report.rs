@@ -85,13 +85,23 @@ pub fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
+/// The build folder.
+pub fn build_folder() -> PathBuf {
+    let program = std::env::current_exe().expect("this program");
+    program.ancestors().nth(2).expect("the build folder").to_owned()
+}
+
+/// The folder for figures, in the build folder. It is made when it is not there.
+pub fn folder() -> PathBuf {
+    let folder = build_folder().join("bench");
+    fs::create_dir_all(&folder).expect("a folder for figures");
+    folder
+}
+
 /// Writes figures to `bench/NAME.json` in the build folder and gives the path.
 #[expect(clippy::disallowed_methods, reason = "figures can be measured again; no crash loses anything")]
 pub fn keep(name: &str, figures: &impl Serialize) -> PathBuf {
-    let program = std::env::current_exe().expect("this program");
-    let folder = program.ancestors().nth(2).expect("the build folder").join("bench");
-    fs::create_dir_all(&folder).expect("a folder for figures");
-    let path = folder.join(name).with_extension("json");
+    let path = folder().join(name).with_extension("json");
     let text = serde_json::to_string_pretty(figures).expect("figures as JSON");
     fs::write(&path, text + "\n").expect("figures written");
     path

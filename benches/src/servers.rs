@@ -104,15 +104,16 @@ impl Server {
 
     /// The processor time it has used so far, read when it rests.
     pub async fn cpu(&self) -> CpuTime {
-        CpuTime::of(self.id()).await
+        CpuTime::of(self.process()).await
     }
 
     /// The most memory it ever had, in KiB.
     pub fn peak_kib(&self) -> u64 {
-        usage::peak_kib(self.id())
+        usage::peak_kib(self.process())
     }
 
-    fn id(&self) -> u32 {
+    /// Its process.
+    pub fn process(&self) -> u32 {
         self.child.id().expect("the server runs")
     }
 

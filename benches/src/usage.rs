@@ -35,6 +35,22 @@ impl CpuTime {
         Self { threads: of_threads(id), process: of_process(id) }
     }
 
+    /// Reads both counts of process `id` now, whatever it does: what runs at this moment is counted milliseconds late.
+    pub fn now(id: u32) -> Self {
+        Self { threads: of_threads(id), process: of_process(id) }
+    }
+
+    /// Nothing used: what a process begins with.
+    pub const NONE: Self = Self { threads: Duration::ZERO, process: Duration::ZERO };
+
+    /// What was used since `earlier`, by the count in nanoseconds where it agrees with the one in ticks. Where it does
+    /// not, a thread has ended on the way, and the ticks, which are whole, are told.
+    pub fn whole_since(self, earlier: Self) -> Duration {
+        let used = self.threads.saturating_sub(earlier.threads);
+        let check = self.process.saturating_sub(earlier.process);
+        if used.abs_diff(check) <= TOLERANCE { used } else { check }
+    }
+
     /// What was used since `earlier`. It comes from the count in nanoseconds, because a fast server uses few
     /// ticks; the count in ticks shows that no thread took its share of it to the grave.
     pub fn since(self, earlier: Self) -> Duration {
@@ -87,6 +103,20 @@ pub fn peak_kib(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the server in /proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak memory");
     line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+}
+
+/// Processor time of everything that runs on this machine, since it was started.
+pub fn of_machine() -> Duration {
+    let text = fs::read_to_string("/proc/stat").expect("the machine's counts");
+    let line = text.lines().next().expect("a line for all cores");
+    let counts: Vec<u32> = line.split_whitespace().skip(1).filter_map(|text| text.parse().ok()).collect();
+    // user, nice, system, (idle, waiting for input or output,) interrupts of both kinds, and what a hypervisor took.
+    counts
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| matches!(place, 0..=2 | 5..=7))
+        .map(|(_, ticks)| *ticks * TICK)
+        .sum()
 }
 
 /// The processor's name and how many of it there are.

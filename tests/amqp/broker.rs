@@ -1,12 +1,13 @@
 //! A RabbitMQ and what a test asks of it, as a producer and a consumer would.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -43,6 +44,19 @@ impl Taken {
     }
 }
 
+/// What a producer says of a message.
+pub fn properties(id: &str, headers: &[(&str, &str)]) -> BasicProperties {
+    let mut table = FieldTable::default();
+    for (name, value) in headers {
+        table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+    }
+    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
+    if !id.is_empty() {
+        properties = properties.with_message_id(id.into()).with_correlation_id(format!("about {id}").into());
+    }
+    properties
+}
+
 /// A connection of a test's.
 pub struct Broker {
     pub url: String,
@@ -66,25 +80,43 @@ impl Broker {
         Self { url: url.to_owned(), _connection: connection, channel }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let (_, rest) = self.url.split_once('@').expect("a login");
+        let (address, _) = rest.split_once('/').expect("a virtual host");
+        address.parse().expect("an address")
+    }
+
+    /// Its URL by way of another address.
+    pub fn url_by(&self, address: SocketAddr) -> String {
+        self.url.replace(&self.address().to_string(), &address.to_string())
+    }
+
     /// Puts a message into a queue, for good.
     pub async fn put(&self, queue: &str, id: &str, headers: &[(&str, &str)], body: &[u8]) {
-        let mut table = FieldTable::default();
-        for (name, value) in headers {
-            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
-        }
-        let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
-        if !id.is_empty() {
-            properties =
-                properties.with_message_id(id.into()).with_correlation_id(format!("about {id}").into());
-        }
-        self.put_as(queue, properties, body).await;
+        self.put_as(queue, properties(id, headers), body).await;
     }
 
     pub async fn put_as(&self, queue: &str, properties: BasicProperties, body: &[u8]) {
+        assert!(self.offer(queue, properties, body).await, "queue {queue} took it");
+    }
+
+    /// Offers a message to a queue until it is taken, as a careful producer does.
+    pub async fn put_at_last(&self, queue: &str, properties: BasicProperties, body: &[u8]) {
+        let putting = async {
+            while !self.offer(queue, properties.clone(), body).await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        assert!(tokio::time::timeout(DEADLINE, putting).await.is_ok(), "queue {queue} took it");
+    }
+
+    /// Whether a queue takes a message.
+    async fn offer(&self, queue: &str, properties: BasicProperties, body: &[u8]) -> bool {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm = self.channel.basic_publish("".into(), queue.into(), options, body, properties).await;
         let confirmed = confirm.expect("published").await.expect("confirmed");
-        assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "queue {queue} took it");
+        confirmed.is_ack() && confirmed.take_message().is_none()
     }
 
     /// Takes a message from a queue, if there is one now.
@@ -122,6 +154,17 @@ impl Broker {
         declared.expect("a queue").message_count()
     }
 
+    /// Waits until so many messages wait in a queue.
+    pub async fn until_ready(&self, queue: &str, count: u32) {
+        let waiting = async {
+            while self.ready(queue).await != count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let done = tokio::time::timeout(DEADLINE, waiting).await;
+        assert!(done.is_ok(), "{queue} has not {count} messages");
+    }
+
     /// Makes a durable queue.
     pub async fn queue(&self, name: &str) {
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -138,14 +181,12 @@ impl Broker {
     }
 
     pub async fn bind(&self, queue: &str, exchange: &str) {
-        let options = QueueBindOptions::default();
-        let bound = self.channel.queue_bind(
-            queue.into(),
-            exchange.into(),
-            "#".into(),
-            options,
-            FieldTable::default(),
-        );
+        self.bind_to(queue, exchange, "#").await;
+    }
+
+    pub async fn bind_to(&self, queue: &str, exchange: &str, key: &str) {
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        let bound = self.channel.queue_bind(queue.into(), exchange.into(), key.into(), options, arguments);
         bound.await.expect("bound");
     }
 
@@ -153,6 +194,11 @@ impl Broker {
         let unbound =
             self.channel.queue_unbind(queue.into(), exchange.into(), "#".into(), FieldTable::default());
         unbound.await.expect("unbound");
+    }
+
+    pub async fn delete_exchange(&self, exchange: &str) {
+        let deleted = self.channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await;
+        deleted.expect("deleted");
     }
 
     pub async fn delete(&self, queue: &str) {
@@ -163,11 +209,18 @@ impl Broker {
 /// A broker of one test's own, which it may stop. Removed when dropped.
 pub struct OwnBroker {
     place: tempfile::TempDir,
+    settings: String,
+    plugins: &'static str,
 }
 
 impl OwnBroker {
     pub fn new() -> Self {
-        Self { place: tempfile::tempdir().expect("a folder") }
+        Self::with(String::new(), "")
+    }
+
+    /// With more lines of its configuration, and plugins.
+    pub fn with(settings: String, plugins: &'static str) -> Self {
+        Self { place: tempfile::tempdir().expect("a folder"), settings, plugins }
     }
 
     fn script(&self, action: &[&str]) -> String {
@@ -175,6 +228,8 @@ impl OwnBroker {
         let done = Command::new(script)
             .args(action)
             .env("MESH_RELAY_TEST_RABBITMQ_PLACE", self.place.path().join("broker"))
+            .env("MESH_RELAY_TEST_RABBITMQ_CONF", &self.settings)
+            .env("MESH_RELAY_TEST_RABBITMQ_PLUGINS", self.plugins)
             .output()
             .expect("the script");
         assert!(done.status.success(), "{action:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -186,14 +241,19 @@ impl OwnBroker {
         self.script(&["start"])
     }
 
+    /// Where it listens for TLS, without a login.
+    pub fn tls(&self) -> String {
+        self.script(&["tls"])
+    }
+
     /// `kill -9`.
     pub fn halt(&self) {
         self.script(&["halt"]);
     }
 
-    /// Runs rabbitmqctl.
-    pub fn ctl(&self, arguments: &[&str]) {
-        self.script(&[&["ctl"], arguments].concat());
+    /// Runs rabbitmqctl, and says what it said.
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        self.script(&[&["ctl"], arguments].concat())
     }
 }
 

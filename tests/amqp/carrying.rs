@@ -143,3 +143,24 @@ async fn what_is_missing_at_the_broker_is_named() {
     assert!(!relay.log().contains("guest:guest"), "logins stand in no log");
     assert!(relay.stop().await.0.success());
 }
+
+#[tokio::test]
+async fn who_wants_to_hear_of_one_state_alone_hears_of_it() {
+    let scene = Scene::new().await;
+    scene.reword(&[
+        (&format!(", queue = \"{}\", reply_to", scene.status), ", reply_to"),
+        ("unrouted = ", "# unrouted = "),
+    ]);
+    // Made by somebody else, and nothing takes the states before.
+    scene.broker.exchange(&scene.status).await;
+    scene.broker.queue(&scene.status).await;
+    scene.broker.bind_to(&scene.status, &scene.status, "*.*.accepted").await;
+    let relay = scene.site.run().await;
+    made(&relay).await;
+    for id in ["A", "B"] {
+        scene.put(id, b"payload").await;
+    }
+    let told = scene.broker.take_all(&scene.status, 2).await;
+    assert!(told.iter().all(|event| event.json()["data"]["state"] == "accepted"));
+    assert!(relay.stop().await.0.success());
+}

@@ -2,11 +2,20 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod account;
 mod broker;
 mod carrying;
+mod claims;
+mod kills;
+mod order;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+mod readme;
+mod rights;
 mod scene;
+mod tls;
+mod two_relays;
+mod unreachable;

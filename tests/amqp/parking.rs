@@ -7,6 +7,9 @@ use relay_testkit::wait::eventually;
 use crate::process::BOB;
 use crate::scene::{Scene, TO_BOB};
 
+/// An id and headers, and the reason and a part of the description with which such a message is parked.
+type Case = (&'static str, Vec<(&'static str, String)>, &'static str, &'static str);
+
 #[tokio::test]
 async fn bad_messages_are_parked_with_a_reason_and_the_others_go() {
     let (scene, relay) = Scene::running().await;
@@ -22,7 +25,7 @@ async fn bad_messages_are_parked_with_a_reason_and_the_others_go() {
     let only = |headers: &[(&'static str, &str)]| {
         headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
     };
-    let cases: Vec<(&str, Vec<(&str, String)>, &str, &str)> = vec![
+    let cases: Vec<Case> = vec![
         ("no-recipient", only(&TO_BOB[1..]), "missing-header", "mesh_to"),
         ("no-workflow", only(&TO_BOB[..1]), "missing-header", "mesh_workflow_id"),
         ("empty-recipient", only(&[("mesh_to", " "), TO_BOB[1]]), "missing-header", "mesh_to"),
@@ -76,5 +79,69 @@ async fn bad_messages_are_parked_with_a_reason_and_the_others_go() {
     assert_eq!(scene.broker.ready(&scene.outbound).await, 0);
     // Each of them is told as well, and counted.
     eventually("all are in the journal", || scene.site.outbound("rejected") == cases.len() as i64 + 4).await;
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn an_unfit_message_is_not_taken_for_another_one_of_its_id_nor_keeps_a_corrected_one_away() {
+    let (scene, relay) = Scene::running().await;
+    eventually("the relay consumes", || relay.log().contains("consuming")).await;
+    scene.put("A", b"payload").await;
+    scene.broker.take_all(&scene.inbound, 1).await;
+    // The same id, and nothing that was ever sent.
+    scene.broker.put(&scene.outbound, "A", &[TO_BOB[0], TO_BOB[1], ("mesh_recipient", "x")], b"other").await;
+    scene.broker.put(&scene.outbound, "A", &TO_BOB, b"").await;
+    let parked = scene.broker.take_all(&scene.parked, 2).await;
+    let mut reasons: Vec<String> =
+        parked.iter().map(|message| message.header("mesh_parked_reason")).collect();
+    reasons.sort();
+    assert_eq!(reasons, ["empty", "unknown-header"]);
+    assert!(
+        parked.iter().any(|message| message.header("mesh_parked_description").contains("mesh_recipient"))
+    );
+    // One that is corrected goes under the id that it had.
+    scene.broker.put(&scene.outbound, "B", &TO_BOB[..1], b"payload").await;
+    scene.broker.take_all(&scene.parked, 1).await;
+    scene.put("B", b"payload").await;
+    let came = scene.broker.take_all(&scene.inbound, 1).await.remove(0);
+    assert_eq!(came.header("mesh_local_id"), "B");
+    assert_eq!(scene.for_bob().len(), 2);
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn a_parked_message_waits_for_a_person_whoever_sent_it_and_however_much_it_says() {
+    let (scene, relay) = Scene::running().await;
+    eventually("the relay consumes", || relay.log().contains("consuming")).await;
+    let mut table = FieldTable::default();
+    table.insert("theirs".into(), AMQPValue::LongString("x".repeat(120_000).as_str().into()));
+    table.insert("mesh_to".into(), AMQPValue::Void);
+    let unfit = BasicProperties::default()
+        .with_message_id("A".into())
+        .with_user_id("guest".into())
+        .with_expiration("60000".into())
+        .with_headers(table);
+    scene.broker.put_as(&scene.outbound, unfit, b"payload").await;
+    let parked = scene.broker.take_all(&scene.parked, 1).await.remove(0);
+    assert_eq!(parked.header("mesh_parked_reason"), "missing-header", "an absent value is none");
+    assert_eq!(parked.header("mesh_parked_left_out"), "1");
+    assert!(parked.properties.expiration().is_none() && parked.properties.user_id().is_none());
+    assert_eq!(parked.body, b"payload");
+    // And the others go.
+    scene.put("B", b"payload").await;
+    scene.broker.take_all(&scene.inbound, 1).await;
+    assert!(!relay.log().contains("cannot be parked"), "{}", relay.log());
+    assert!(relay.stop().await.0.success());
+}
+
+#[tokio::test]
+async fn a_workflow_too_long_for_a_routing_key_goes_all_the_way() {
+    let (scene, relay) = Scene::running().await;
+    eventually("the relay consumes", || relay.log().contains("consuming")).await;
+    let workflow = "W".repeat(300);
+    scene.broker.put(&scene.outbound, "A", &[TO_BOB[0], ("mesh_workflow_id", &workflow)], b"payload").await;
+    let came = scene.broker.take_all(&scene.inbound, 1).await.remove(0);
+    assert_eq!(came.header("mesh_workflow_id"), workflow);
+    scene.broker.take_all(&scene.status, 3).await;
     assert!(relay.stop().await.0.success());
 }

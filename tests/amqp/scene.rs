@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mesh_sandbox::{Sandbox, SandboxConfig, StoredMessage};
 
-use crate::broker::Broker;
+use super::broker::Broker;
 use crate::process::{ALICE, BOB, Relay, Site};
 
 /// The relay's surroundings. Every name is this scene's own, since all share a broker.
@@ -50,6 +50,11 @@ impl Scene {
 
     /// Writes the configuration; with `declare` the relay makes what is missing.
     pub fn configure(&self, mesh_url: &str, declare: bool) {
+        self.configure_with(mesh_url, declare, "", "");
+    }
+
+    /// The same, with more lines for Alice's adapter and for Bob's.
+    pub fn configure_with(&self, mesh_url: &str, declare: bool, alice: &str, bob: &str) {
         let Self { outbound, inbound, status, parked, broker, .. } = self;
         self.site.write("broker.url", &broker.url);
         let text = format!(
@@ -60,11 +65,32 @@ impl Scene {
              [[mailbox]]\nid = \"{BOB}\"\npassword = {{ file = \"mailbox.pass\" }}\npoll = \"200ms\"\n\
              [[adapter]]\nname = \"alice\"\nkind = \"amqp\"\nmailbox = \"{ALICE}\"\nurl = {{ file = \"broker.url\" }}\n\
              outbound = {{ queue = \"{outbound}\", body_max = \"1MB\" }}\n\
-             status = {{ exchange = \"{status}\", reply_to = [\"{status}.reply\"], types = \"org.example\" }}\n\
-             parked = \"{parked}\"\ndeclare = {declare}\n\
+             status = {{ exchange = \"{status}\", queue = \"{status}\", reply_to = [\"{status}.reply\"], types = \"org.example\" }}\n\
+             unrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n{alice}\n\
              [[adapter]]\nname = \"bob\"\nkind = \"amqp\"\nmailbox = \"{BOB}\"\nurl = {{ file = \"broker.url\" }}\n\
-             inbound = {{ exchange = \"{inbound}\" }}\nparked = \"{parked}\"\ndeclare = {declare}\n"
+             inbound = {{ exchange = \"{inbound}\", queue = \"{inbound}\" }}\nunrouted = \"{inbound}.unrouted\"\nparked = \"{parked}\"\ndeclare = {declare}\n{bob}\n"
         );
+        self.site.write("relay.toml", text);
+    }
+
+    /// Makes what the relay would make, so that there is something in it before it starts.
+    pub async fn make(&self) {
+        self.broker.queue(&self.outbound).await;
+        for exchange in [&self.inbound, &self.status, &self.parked] {
+            self.broker.exchange(exchange).await;
+            self.broker.queue(exchange).await;
+            self.broker.bind(exchange, exchange).await;
+        }
+    }
+
+    /// Changes words of the configuration.
+    pub fn reword(&self, words: &[(&str, &str)]) {
+        let path = self.site.path("relay.toml");
+        let mut text = std::fs::read_to_string(path).expect("the configuration");
+        for (old, new) in words {
+            assert!(text.contains(old), "{old} is not in the configuration");
+            text = text.replace(old, new);
+        }
         self.site.write("relay.toml", text);
     }
 

@@ -1,5 +1,5 @@
 //! A relay put together as `mesh_relay::relay` does it, out of the same parts and from the same configuration file, but
-//! with ports that have a fate, and with a source whose system is told of every change.
+//! with ports that have a fate, and with sources whose systems are told of every change.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mesh_relay::adapters::Place;
 use mesh_relay::journal::file;
 use mesh_relay::mesh_port::MeshPort;
 use mesh_relay::settings::Settings;
 use mesh_relay::system::{SystemChance, SystemClock};
 use relay_core::{
-    Clock, DeliveryEvent, EventSink, Journal, KeyReuse, Lease, MeshMailbox, Poller, ReceivePolicy,
-    RelayHandle, Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure,
-    Terms,
+    Chance, Clock, DeliveryEvent, EventSink, Journal, Lease, MeshMailbox, Poller, ReceivePolicy, RelayHandle,
+    Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure, Terms,
 };
 use relay_journal::SqliteJournal;
 use relay_testkit::failing::{FailingEventSink, FailingJournal, FailingMesh, FailingSink, Fate};
@@ -37,17 +37,21 @@ impl Relay {
     pub async fn start(config: &Path, fate: &Arc<Fate>, ttl: Duration) -> Self {
         let settings = Settings::load(config).unwrap_or_else(|faults| panic!("{faults}"));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+        let place = Place { clock: &clock, chance: &chance, log: None, shared: false };
         let adapters: Vec<_> = settings
             .adapters
-            .iter()
+            .into_iter()
             .map(|(name, config)| {
-                (name, config.mailbox(), config.build(name, &clock, None, false).expect("an adapter"))
+                let mailbox = config.mailbox().clone();
+                let adapter = config.build(&name, place).expect("an adapter");
+                (name, mailbox, adapter)
             })
             .collect();
         let sqlite = SqliteJournal::open(file(&settings.journal).expect("a file"))
             .unwrap_or_else(|error| panic!("{error}"));
         let journal = Arc::new(FailingJournal::new(Arc::new(sqlite.clone()), fate));
-        let surroundings = Surroundings::new(Arc::clone(&journal) as _, clock, Arc::new(SystemChance));
+        let surroundings = Surroundings::new(Arc::clone(&journal) as _, clock, chance);
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let (trigger, shutdown) = Shutdown::channel();
         let mut tasks = JoinSet::new();
@@ -61,15 +65,17 @@ impl Relay {
             let real = MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password));
             let port: Arc<dyn MeshMailbox> = Arc::new(FailingMesh::new(Arc::new(real), fate));
             ports.push(Arc::clone(&port));
-            let adapter = adapters.iter().find(|(_, id, _)| **id == mailbox.id).map(|(.., adapter)| adapter);
-            let sink = adapter.and_then(|adapter| adapter.sink.clone()).expect("an adapter for each mailbox");
+            let adapter = adapters.iter().find(|(_, id, _)| *id == mailbox.id).map(|(.., adapter)| adapter);
+            let adapter = adapter.expect("an adapter for each mailbox");
+            // One that only sends takes no messages.
+            let Some(sink) = adapter.sink.clone() else { continue };
             let sink: Arc<dyn Sink> = Arc::new(FailingSink::new(sink, fate));
             let policy = ReceivePolicy {
                 poll_every: mailbox.receive.poll_every,
                 retry_first: Duration::from_millis(50),
                 ..mailbox.receive.clone()
             };
-            let poller = Poller::new(surroundings.clone(), port, sink, policy);
+            let poller = Poller::new(surroundings.clone(), port, Some(sink), policy);
             let (lease, stop) = lease(poller.lease_name());
             tasks.spawn(async move {
                 let poller = &poller;
@@ -81,11 +87,13 @@ impl Relay {
             });
         }
 
-        let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone())
-            .on_terms(Terms { reuse: KeyReuse::OnceSettled, tell: true });
+        let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
         for (name, _, adapter) in adapters {
-            let log: Arc<dyn EventSink> = Arc::new(EventLog::beside(config));
-            let teller = Teller::new(&surroundings, name, Arc::new(FailingEventSink::new(log, fate)));
+            // A folder's system is told nothing in the product.
+            let log = || Arc::new(EventLog::beside(config)) as Arc<dyn EventSink>;
+            let events = adapter.events.clone().unwrap_or_else(log);
+            let relay = relay.on_terms(Terms { tell: true, ..adapter.terms.clone() });
+            let teller = Teller::new(&surroundings, &name, Arc::new(FailingEventSink::new(events, fate)));
             let (held, stop) = lease(format!("events:{name}"));
             tasks.spawn(async move {
                 let teller = &teller;
@@ -95,7 +103,6 @@ impl Relay {
                 };
                 held.while_held(stop, tell).await
             });
-            let relay = relay.clone();
             let (held, stop) = lease(format!("adapter:{name}"));
             tasks.spawn(async move {
                 let (source, relay) = (&adapter.source, &relay);

@@ -251,18 +251,20 @@ async fn a_data_file_that_comes_late_or_grows_is_waited_for() {
 
 #[test]
 fn the_example_configurations_pass() {
-    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let authority = relay_testkit::certificates::Authority::new("An authority");
     let identity = authority.client("MAILHOST1.X26.api.mesh-client.nhs.uk");
     let configurations = [
-        ("sandbox.toml", 2),
-        ("dts-folder.toml", 1),
-        ("keystore-and-proxy.toml", 1),
-        ("several-instances.toml", 1),
+        ("config/sandbox.toml", 2),
+        ("config/dts-folder.toml", 1),
+        ("config/keystore-and-proxy.toml", 1),
+        ("config/several-instances.toml", 1),
+        ("config/amqp.toml", 1),
+        ("docker/laboratory/amqp.toml", 2),
     ];
     for (name, adapters) in configurations {
         let site = Site::new("http://127.0.0.1:9", "");
-        site.write("relay.toml", fs::read_to_string(examples.join(name)).expect("an example"));
+        site.write("relay.toml", fs::read_to_string(top.join(name)).expect("an example"));
         // What the examples refer to.
         site.write("client.pem", &identity.certificate);
         site.write("client.key", &identity.key);
@@ -272,6 +274,8 @@ fn the_example_configurations_pass() {
         site.write("keystore.pass", "changeit");
         site.write("journal.url", "postgresql://relay@127.0.0.1/relay");
         site.write("database.pem", authority.pem());
+        site.write("broker.url", "amqps://engine:secret@localhost:5671/mesh");
+        site.write("broker-roots.pem", authority.pem());
         let output = std::process::Command::new(crate::process::binary())
             .args(["check", "--config"])
             .arg(site.path("relay.toml"))
@@ -279,6 +283,7 @@ fn the_example_configurations_pass() {
                 ("MESH_SHARED_KEY", "TestKey"),
                 ("MAILBOX_PASSWORD", "password"),
                 ("PROXY_PASSWORD", "password"),
+                ("AMQP_URL", "amqp://guest:guest@localhost/%2f"),
             ])
             .output()
             .expect("the relay's program");

@@ -85,7 +85,8 @@ async fn an_identity_is_replaced_under_a_running_relay_and_no_message_fails() {
     // Each at once: an empty file seen in between would be one more to be told of.
     site.replace("mesh.keystore", &new[..new.len() / 2]);
     drop_pair(&site, "second");
-    eventually("half a file is told", || relay.log().contains("the changed identity is not taken")).await;
+    eventually("half a file is told", || relay.log().contains("the changed identity for MESH is not taken"))
+        .await;
     eventually("the second pair arrives", || site.bob.controls("IN") == 2).await;
     assert_eq!(names(&sandbox), [EC]);
     site.replace("mesh.keystore", &new);
@@ -100,7 +101,7 @@ async fn an_identity_is_replaced_under_a_running_relay_and_no_message_fails() {
     received.sort();
     assert_eq!(received, [b"first".to_vec(), b"fourth".to_vec(), b"second".to_vec(), b"third".to_vec()]);
     assert!(site.alice.reports().is_empty());
-    let told = log.matches("the changed identity is not taken").count();
+    let told = log.matches("the changed identity for MESH is not taken").count();
     let replaced = log.lines().find(|line| line.contains("was replaced")).unwrap_or_default();
     assert!(told == 1 && replaced.contains(RSA) && replaced.contains(EC), "{log}");
     assert!(log.contains("valid until 20"), "{log}");

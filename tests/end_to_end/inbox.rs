@@ -128,8 +128,12 @@ impl World {
     /// Runs a poller for one mailbox until `done`.
     async fn poll_until(&self, mailbox: &Mailbox, policy: ReceivePolicy, done: impl Fn() -> bool) {
         let port = Arc::new(MeshPort::new(mailbox.clone()));
-        let poller =
-            Poller::new(self.surroundings.clone(), port, Arc::clone(&self.notebook) as Arc<dyn Sink>, policy);
+        let poller = Poller::new(
+            self.surroundings.clone(),
+            port,
+            Some(Arc::clone(&self.notebook) as Arc<dyn Sink>),
+            policy,
+        );
         let lease = Lease::new(Arc::clone(&self.surroundings.journal), poller.lease_name(), "test");
         let (trigger, shutdown) = Shutdown::channel();
         let poll = |tenure, stop| {
@@ -259,6 +263,7 @@ async fn send(world: &World, key: &str, local_id: &str) -> MessageId {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         fingerprint: None,
         reply: None,
+        not_after: None,
         order_key: None,
         envelope,
         payload: Payload::from_bytes(b"letter".to_vec()),

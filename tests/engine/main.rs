@@ -13,6 +13,7 @@ use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
 use relay_testkit::world::{TestChance, TestClock};
 
 mod clocks;
+mod following;
 mod recovery;
 mod sending;
 mod sources;
@@ -103,6 +104,7 @@ fn message(key: &str, local_id: &str, length: usize) -> SourceMessage {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         fingerprint: None,
         reply: None,
+        not_after: None,
         order_key: None,
         envelope,
         payload: Payload::from_bytes((0..length).map(|i| i as u8).collect::<Vec<u8>>()),

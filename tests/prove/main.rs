@@ -12,5 +12,6 @@ mod old_systems;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+mod queue_kills;
 #[path = "../crash_table/stranger.rs"]
 mod stranger;

@@ -13,7 +13,8 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("relay-config", &["mesh-api"]),
     ("relay-testkit", &["mesh-api", "relay-core"]),
     ("relay-carrier", &["relay-core"]),
-    ("amqp", &["relay-carrier", "relay-config", "relay-core"]),
+    ("claim-check", &["relay-config", "relay-core"]),
+    ("amqp", &["claim-check", "keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
     ("kafka", &["relay-carrier", "relay-config", "relay-core"]),
     (
@@ -21,6 +22,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
         &[
             "dts-control",
             "amqp",
+            "claim-check",
             "dts-folder",
             "kafka",
             "keystore",
@@ -39,7 +41,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
 
 /// Crates that open no socket and no file, and what would let them.
 const PURE: [&str; 4] = ["mesh-api", "dts-control", "meshclient-cfg", "relay-core"];
-const IMPURE: [&str; 10] = [
+const IMPURE: [&str; 11] = [
     "hyper",
     "hyper-util",
     "axum",
@@ -47,6 +49,7 @@ const IMPURE: [&str; 10] = [
     "tokio-postgres",
     "lapin",
     "rdkafka",
+    "object_store",
     "notify",
     "tempfile",
     "tokio-rustls",

@@ -1,17 +1,32 @@
 //! What an `[[adapter]]` of kind `amqp` may say.
 
-use relay_config::{SecretRef, Size};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use relay_config::{IdentityEntries, Interval, SecretRef, Size};
 use relay_core::MailboxId;
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// One mailbox's queues.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
-    /// The mailbox that sends what is in the queue and whose messages go to the exchange.
+    /// The mailbox that sends what is in the queues and whose messages go to the exchange.
     pub mailbox: MailboxId,
-    /// Where the broker is: one URL or several, separated by white space; the next one is tried where one does not
+    /// Where the broker is: one URL or several, separated by white space; another one is tried where one does not
     /// answer.
     pub url: SecretRef,
+    /// Whose certificates to trust at an `amqps` broker: PEM, PKCS#12 or a Java keystore without a password. Nobody else is
+    /// trusted; for a public authority that is the system's own list, such as `/etc/ssl/certs/ca-certificates.crt`.
+    pub roots: Option<PathBuf>,
+    /// The certificate to show at an `amqps` broker, in the forms that `[mesh]` takes. It is read again when its files
+    /// change. With `?auth_mechanism=external` in the URL it is the login as well.
+    pub identity: Option<IdentityEntries>,
+    /// Pause between two looks whether the files of the certificate changed.
+    #[serde(default = "identity_look_default")]
+    pub identity_look: Interval,
     /// Messages for MESH. Absent: none are taken.
     pub outbound: Option<Outbound>,
     /// Messages from MESH. Absent: they are left to others.
@@ -21,6 +36,12 @@ pub struct Config {
     /// The exchange for messages that can never be sent. It must lead to a queue.
     #[serde(default = "parked_default")]
     pub parked: String,
+    /// The exchange that takes what no queue of another one takes, with a queue of its name: an alternate exchange. Used
+    /// where exchanges are made; on those that are there it is the broker's administrator's to set.
+    #[serde(default = "unrouted_default")]
+    pub unrouted: String,
+    /// Payloads by reference. Absent: none are taken, and all are carried.
+    pub claim_check: Option<claim_check::Config>,
     /// Whether missing exchanges and queues are made, for development and small sites; otherwise they are named.
     #[serde(default)]
     pub declare: bool,
@@ -29,9 +50,9 @@ pub struct Config {
 /// Messages for MESH.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Outbound {
-    /// The queue.
-    pub queue: String,
-    /// Messages of it in work at a time. Each is in memory, whole.
+    /// The queue, or several.
+    pub queue: Queues,
+    /// Messages of each queue in work at a time. Each is in memory, whole, however long the broker lets it be.
     #[serde(default = "prefetch_default")]
     pub prefetch: u16,
     /// Longest body in bytes. A longer one is parked.
@@ -39,11 +60,42 @@ pub struct Outbound {
     pub body_max: Size,
 }
 
+/// The name of a queue, or several in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queues(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Queues {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrSeveral)
+    }
+}
+
+struct OneOrSeveral;
+
+impl<'de> Visitor<'de> for OneOrSeveral {
+    type Value = Queues;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a queue, or a list of names")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Queues, E> {
+        Ok(Queues(vec![name.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Queues, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(names)).map(Queues)
+    }
+}
+
 /// Messages from MESH.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Inbound {
     /// The exchange.
     pub exchange: String,
+    /// A queue that gets all of them. Looked for with the exchange, or made and bound with it. Absent: which queues are
+    /// bound is nobody's business here.
+    pub queue: Option<String>,
     /// Longest body in bytes; the broker has a limit of its own. A longer message stays at MESH.
     #[serde(default = "body_max_default")]
     pub body_max: Size,
@@ -54,6 +106,8 @@ pub struct Inbound {
 pub struct Status {
     /// The exchange.
     pub exchange: String,
+    /// As [`Inbound::queue`].
+    pub queue: Option<String>,
     /// Queues that a message may name in `reply_to`, to be told as well. Others are not.
     #[serde(default)]
     pub reply_to: Vec<String>,
@@ -62,8 +116,17 @@ pub struct Status {
     pub types: String,
 }
 
+/// Short beside the days that a change of certificates has time for.
+fn identity_look_default() -> Interval {
+    Interval::of(Duration::from_secs(60))
+}
+
 fn parked_default() -> String {
     "mesh.parked".to_owned()
+}
+
+fn unrouted_default() -> String {
+    "mesh.unrouted".to_owned()
 }
 
 fn prefetch_default() -> u16 {
@@ -81,23 +144,60 @@ fn types_default() -> String {
 
 /// Longest name of an exchange or a queue in bytes.
 const NAME_MAX: usize = 255;
+/// Most queues of one adapter. Each has a connection of its own.
+const QUEUES_MAX: usize = 64;
 
 impl Config {
     /// What is wrong with the values, with the key it concerns.
     pub fn faults(&self) -> Vec<(&'static str, String)> {
-        let names = [
-            ("outbound.queue", self.outbound.as_ref().map(|outbound| &outbound.queue)),
-            ("inbound.exchange", self.inbound.as_ref().map(|inbound| &inbound.exchange)),
-            ("status.exchange", self.status.as_ref().map(|status| &status.exchange)),
-            ("parked", Some(&self.parked)),
-        ];
+        let (inbound, status) = (self.inbound.as_ref(), self.status.as_ref());
+        let mut names = vec![("parked", &self.parked), ("unrouted", &self.unrouted)];
+        let queues = self.outbound.as_ref().map_or(&[][..], |outbound| &outbound.queue.0);
+        names.extend(queues.iter().map(|queue| ("outbound.queue", queue)));
+        names.extend(inbound.map(|inbound| ("inbound.exchange", &inbound.exchange)));
+        names.extend(inbound.and_then(|inbound| Some(("inbound.queue", inbound.queue.as_ref()?))));
+        names.extend(status.map(|status| ("status.exchange", &status.exchange)));
+        names.extend(status.and_then(|status| Some(("status.queue", status.queue.as_ref()?))));
+        let replies = status.map_or(&[][..], |status| &status.reply_to);
+        names.extend(replies.iter().map(|queue| ("status.reply_to", queue)));
         let mut faults: Vec<(&'static str, String)> = names
             .into_iter()
-            .filter(|(_, name)| name.is_some_and(|name| name.is_empty() || name.len() > NAME_MAX))
+            .filter(|(_, name)| name.is_empty() || name.len() > NAME_MAX)
             .map(|(key, _)| (key, format!("{key} must be a name of 1 to {NAME_MAX} bytes")))
             .collect();
-        if self.outbound.as_ref().is_some_and(|outbound| outbound.prefetch == 0) {
-            faults.push(("outbound.prefetch", "outbound.prefetch must be 1 at least".to_owned()));
+        if let Some(outbound) = &self.outbound {
+            if outbound.prefetch == 0 {
+                faults.push(("outbound.prefetch", "outbound.prefetch must be 1 at least".to_owned()));
+            }
+            if queues.is_empty() || queues.len() > QUEUES_MAX {
+                faults.push(("outbound.queue", format!("outbound.queue must name 1 to {QUEUES_MAX} queues")));
+            }
+            if let Some((_, twice)) =
+                queues.iter().enumerate().find(|(index, queue)| queues[..*index].contains(queue))
+            {
+                faults.push(("outbound.queue", format!("outbound.queue names {twice} twice")));
+            }
+        }
+        // What is published there would come back, for ever.
+        let ours = [
+            ("parked", Some(&self.parked)),
+            ("unrouted", Some(&self.unrouted)),
+            ("inbound.queue", inbound.and_then(|inbound| inbound.queue.as_ref())),
+            ("status.queue", status.and_then(|status| status.queue.as_ref())),
+        ];
+        for (key, name) in ours {
+            if let Some(name) = name.filter(|name| queues.contains(name)) {
+                faults.push((key, format!("{key} names {name}, which is a queue of messages for MESH")));
+            }
+        }
+        if self.outbound.is_none() && status.is_some() {
+            faults.push((
+                "status",
+                "`status` tells of messages for MESH, and there is no `outbound`".to_owned(),
+            ));
+        }
+        if self.identity_look.get().is_zero() {
+            faults.push(("identity_look", "identity_look must be longer than nothing".to_owned()));
         }
         if self.outbound.is_none() && self.inbound.is_none() {
             faults.push((
@@ -105,6 +205,7 @@ impl Config {
                 "neither `outbound` nor `inbound` is there: nothing would be done".to_owned(),
             ));
         }
+        faults.extend(self.claim_check.iter().flat_map(claim_check::Config::faults));
         faults
     }
 }

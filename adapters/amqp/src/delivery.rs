@@ -3,34 +3,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::types::FieldTable;
-use relay_carrier::{Given, Reason, Submission, Unfit, header};
-use relay_core::{
-    Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
-    SourceMessage,
-};
-use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout};
+use relay_carrier::parked;
+use relay_core::policy::backoff;
+use relay_core::{Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, Shutdown};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
-use crate::properties::{PERSISTENT, put, read};
-use crate::publisher::Publication;
+use crate::offer::{Offer, order_key};
+use crate::parked::{Parked, Place};
 
-/// How long a message is held that MESH does not take although it takes others: well within the time after which a broker
-/// takes it back (`queue-bridging.md` 2.8).
-const HELD_MAX: Duration = Duration::from_secs(10 * 60);
-/// Pause between two tries to park a message that the broker does not take.
-const PARK_RETRY: Duration = Duration::from_secs(2);
+/// How long a message is held that MESH does not take although it can be reached, or that waits for others of its key: within
+/// the 30 minutes after which a broker takes it back (`queue-bridging.md` 2.8), with as much again as a doubt may last.
+const HELD_MAX: Duration = Duration::from_secs(15 * 60);
+/// Pause after a payload could not be had because its store is in trouble; doubles from there.
+const CLAIM_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const CLAIM_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Pause after the broker did not take a message that is to be parked; doubles from there.
+const PARK_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const PARK_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// What the work on a delivery needs.
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) shared: Shared,
     pub(crate) outbound: Outbound,
+    pub(crate) queue: Arc<str>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) relay: RelayHandle,
     /// Ends every wait.
@@ -43,31 +47,79 @@ pub(crate) enum Done {
     Settled,
     /// It is to go back to the queue, and no other is worth trying for a while.
     Outage(Deferral),
-    /// It is to go back to the queue.
+    /// Whether the broker heard of it is not known.
     Back,
+    /// It was held for long, and is to go back to the queue together with those behind it.
+    Held,
 }
 
 impl Desk {
-    /// Works on a delivery. What is neither acknowledged nor given back here goes back when its channel is closed.
-    pub(crate) async fn carry(&self, delivery: &Delivery) -> Done {
-        let held_until = Instant::now() + HELD_MAX;
-        let offer = self.read(delivery);
+    /// Works on a delivery that was taken at a time. What is neither acknowledged nor given back here goes back when its
+    /// channel is closed.
+    pub(crate) async fn carry(&self, mut delivery: Delivery, taken: Instant) -> Done {
+        let held_until = taken + HELD_MAX;
+        // Shared by every attempt, however long it is.
+        let body = Bytes::from(std::mem::take(&mut delivery.data));
+        let offer = match self.read_until(&delivery, &body, held_until).await {
+            Ok(offer) => offer,
+            Err(done) => return done,
+        };
         loop {
             let deferral = match self.offer(&offer).await {
-                Ok((ended, reason)) => return self.settle(delivery, ended, reason).await,
+                Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
                 Err(deferral) => deferral,
             };
-            if deferral.is_mailbox_wide() {
-                return Done::Outage(deferral);
+            // Nothing that goes back can be tried meanwhile, and each return may count with the broker. So what MESH or
+            // the journal may take in a moment is held, and goes back only while MESH cannot be reached at all.
+            if deferral.is_mailbox_wide()
+                && let Err(outage) = self.relay.reachable(&self.shared.config.mailbox).await
+                && !matches!(outage.cause, DeferralCause::Journal(_))
+            {
+                return Done::Outage(outage);
             }
             let again = Instant::now() + deferral.after;
             if again >= held_until {
-                return self.give_back(delivery).await;
+                return self.give_back(&delivery).await;
             }
             tracing::debug!(adapter = %self.shared.name, %deferral, "a message of the queue is held for another try");
             if !self.wait_until(again).await {
                 return Done::Back;
             }
+        }
+    }
+
+    /// Reads a delivery, with the payload that it may name. While the store of that is in trouble, the delivery is held.
+    async fn read_until(
+        &self,
+        delivery: &Delivery,
+        body: &Bytes,
+        held_until: Instant,
+    ) -> Result<Offer, Done> {
+        let adapter = &self.shared.name;
+        let mut stop = self.stop.clone();
+        let mut pause = CLAIM_RETRY_FIRST;
+        loop {
+            let read = tokio::select! {
+                read = timeout_at(held_until, self.read(delivery, body)) => read,
+                () = stop.requested() => return Err(Done::Back),
+            };
+            match read {
+                Ok(Ok(offer)) => return Ok(offer),
+                Ok(Err(trouble)) => {
+                    tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
+                }
+                Err(_) => {
+                    tracing::warn!(%adapter, "the payload of a message was not read in time; it goes back");
+                }
+            }
+            let again = Instant::now() + pause;
+            if again >= held_until {
+                return Err(self.give_back(delivery).await);
+            }
+            if !self.wait_until(again).await {
+                return Err(Done::Back);
+            }
+            pause = (pause * 2).min(CLAIM_RETRY_MAX);
         }
     }
 
@@ -80,112 +132,38 @@ impl Desk {
         }
     }
 
-    async fn offer(&self, offer: &Offer) -> Result<(Ended, Reason), Deferral> {
-        let (message, submission) = match offer {
-            Offer::Send(message, submission) => (message, submission),
-            Offer::Refuse(refused, reason) => {
-                return Ok((self.relay.refuse(refused.clone()).await?, *reason));
-            }
-        };
-        if let Err(unfit) = submission.check_time(self.clock.now()) {
-            let refused = self.refused(message.key.clone(), &unfit, message.reply.clone());
-            return Ok((self.relay.refuse(refused).await?, unfit.reason));
+    async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
+        match offer {
+            Offer::Send(message) => self.relay.send((**message).clone()).await,
+            Offer::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
         }
-        let ended = self.relay.send((**message).clone()).await?;
-        let reason = match ended.outcome() {
-            Outcome::Expired => Reason::Expired,
-            Outcome::Cancelled => Reason::Cancelled,
-            Outcome::Parked(reason) if relay_core::outbound::is_other_content(reason) => Reason::OtherContent,
-            Outcome::Parked(_) => Reason::InDoubt,
-            Outcome::Accepted(_) | Outcome::Rejected(_) => Reason::Refused,
-        };
-        Ok((ended, reason))
-    }
-
-    /// What a delivery is to the engine.
-    fn read(&self, delivery: &Delivery) -> Offer {
-        let key = |message: &str| SourceKey {
-            adapter: self.shared.name.to_string(),
-            message: format!("{}/{message}", self.outbound.queue),
-        };
-        let given = read(&delivery.properties);
-        let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let content = digest(&[&delivery.data]);
-        let key = match &known {
-            Some(id) => key(id),
-            // It has to be told from others, and cannot be sent.
-            None => key(&format!("without an id {content}")),
-        };
-        let read = given.and_then(|given| self.submission(&given, delivery).map(|read| (given, read)));
-        let (given, submission) = match read {
-            Ok(read) => read,
-            Err(unfit) => return Offer::Refuse(self.refused(key, &unfit, None), unfit.reason),
-        };
-        let headers = submission.envelope.headers();
-        let parts: Vec<&[u8]> =
-            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        drop(given);
-        let message = SourceMessage {
-            key,
-            fingerprint: Some(digest(&[&[content.as_bytes()], &parts[..]].concat())),
-            reply: Some(submission.reply.to_text()),
-            order_key: submission.order_key.clone(),
-            envelope: submission.envelope.clone(),
-            payload: Payload::from_bytes(delivery.data.clone()),
-            gzip: submission.gzip,
-            allow_chunking: true,
-        };
-        Offer::Send(Box::new(message), Box::new(submission))
-    }
-
-    fn submission(&self, given: &Given, delivery: &Delivery) -> Result<Submission, Unfit> {
-        let unfit = |reason, sentence: String| Unfit { reason, sentence };
-        if given.message_id.is_none() {
-            let sentence =
-                "it has no message_id, by which it would be known if it came again; set one".to_owned();
-            return Err(unfit(Reason::NoMessageId, sentence));
-        }
-        if delivery.data.is_empty() {
-            return Err(unfit(Reason::Empty, "it has no body, and MESH takes none without".to_owned()));
-        }
-        if delivery.data.len() as u64 > self.outbound.body_max.bytes() {
-            let most = self.outbound.body_max.bytes();
-            let sentence =
-                format!("its body is longer than the {most} bytes that outbound.body_max lets through");
-            return Err(unfit(Reason::TooLarge, sentence));
-        }
-        Submission::read(given, &self.shared.config.mailbox)
-    }
-
-    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Refused {
-        let rejection = Rejection {
-            event: "TRANSFER".to_owned(),
-            code: unfit.reason.as_str().to_owned(),
-            description: unfit.sentence.clone(),
-            message_id: None,
-        };
-        Refused { key, mailbox: self.shared.config.mailbox.clone(), rejection, reply }
     }
 
     /// Lets go of a delivery whose end is in the journal.
-    async fn settle(&self, delivery: &Delivery, ended: Ended, reason: Reason) -> Done {
+    async fn settle(&self, delivery: &Delivery, body: &[u8], ended: Ended, held_until: Instant) -> Done {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
-        match ended.outcome() {
-            Outcome::Accepted(id) => {
-                tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
-            }
-            outcome => {
-                let state = outcome.name();
-                tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
-                while let Err(error) = self.park(delivery, &ended, reason).await {
-                    tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
-                    if !self.wait_until(Instant::now() + PARK_RETRY).await {
-                        return Done::Back;
-                    }
+        if let Outcome::Accepted(id) = ended.outcome() {
+            tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
+        } else {
+            let (mut failures, mut copy) = (0, self.parked(delivery, body, &ended));
+            while let Err(error) = self.shared.publisher.publish(copy.publication()).await {
+                failures += 1;
+                let wait = backoff(failures, PARK_RETRY_FIRST, PARK_RETRY_MAX, &*self.shared.chance);
+                tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
+                let again = Instant::now() + wait;
+                if again >= held_until {
+                    return self.give_back(delivery).await;
                 }
+                if !self.wait_until(again).await {
+                    return Done::Back;
+                }
+                // The try before may have arrived.
+                copy.repeats();
             }
+            let (state, reason) = (ended.outcome().name(), parked::reason(ended.outcome()));
+            tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
         }
-        // Its end is known under its id for good, whether the broker hears of it or not.
+        // Its end is known for good, whether the broker hears of it or not.
         if let Err(error) = self.relay.settled(&ended).await {
             tracing::warn!(%relay_id, %adapter, %error, "that a message is settled was not recorded");
         }
@@ -196,59 +174,34 @@ impl Desk {
         }
     }
 
-    async fn park(
-        &self,
-        delivery: &Delivery,
-        ended: &Ended,
-        reason: Reason,
-    ) -> Result<(), crate::publisher::PublishError> {
-        let description = match ended.outcome() {
-            Outcome::Rejected(rejection) if reason == Reason::Refused => {
-                format!("{} {}: {}", rejection.event, rejection.code, rejection.description)
-            }
-            Outcome::Rejected(rejection) => rejection.description.clone(),
-            Outcome::Parked(reason) => reason.clone(),
-            Outcome::Expired => "MESH did not take it in time".to_owned(),
-            Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
-        };
-        let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
-        put(&mut headers, header::PARKED_REASON, reason.as_str());
-        put(&mut headers, header::PARKED_DESCRIPTION, &description);
-        put(&mut headers, header::PARKED_SOURCE, &self.outbound.queue);
-        put(&mut headers, header::PARKED_AT, &self.clock.now().to_string());
-        put(&mut headers, header::RELAY_ID, &ended.relay_id().to_string());
-        let properties = delivery.properties.clone().with_headers(headers).with_delivery_mode(PERSISTENT);
-        let publication = Publication {
-            exchange: &self.shared.config.parked,
-            routing_key: &self.outbound.queue,
-            properties,
-            body: &delivery.data,
-        };
-        self.shared.publisher.publish(publication).await
+    /// The copy of a message that is parked.
+    fn parked<'a>(&'a self, delivery: &Delivery, body: &'a [u8], ended: &Ended) -> Parked<'a> {
+        let mut copy = Parked::new(
+            Place {
+                exchange: &self.shared.config.parked,
+                queue: &self.queue,
+                at: self.clock.now(),
+                relay_id: ended.relay_id(),
+            },
+            &delivery.properties,
+            body,
+            ended.outcome(),
+        );
+        if delivery.redelivered {
+            copy.repeats();
+        }
+        copy
     }
 
     async fn give_back(&self, delivery: &Delivery) -> Done {
+        // By itself it would come again behind others of its key.
+        if order_key(delivery).is_some() {
+            return Done::Held;
+        }
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         match timeout(ANSWER_WITHIN, delivery.nack(options)).await {
             Ok(Ok(true)) => Done::Settled,
             _ => Done::Back,
         }
     }
-}
-
-/// What a delivery is to the engine.
-enum Offer {
-    /// It can be sent.
-    Send(Box<SourceMessage>, Box<Submission>),
-    /// It can never be sent.
-    Refuse(Refused, Reason),
-}
-
-fn digest(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex::encode(hash.finalize())
 }

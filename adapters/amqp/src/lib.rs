@@ -10,9 +10,11 @@
 //! | what an `[[adapter]]` of kind `amqp` may say | [`config`] |
 //! | exchanges and queues: checked, or made on request | `topology` |
 //! | a connection, and what a broker's refusal means | `broker` |
+//! | TLS towards it | `tls` |
 //! | publishing, confirmed | `publisher` |
 //! | a queue to MESH | [`source`] |
-//! | one delivery of it | `delivery` |
+//! | one delivery of it | `delivery`, and what it is to the engine: `offer` |
+//! | what can never be sent, with its reason | `parked` |
 //! | MESH to an exchange | [`sink`] |
 //! | events | [`events`] |
 
@@ -20,10 +22,13 @@ mod broker;
 pub mod config;
 mod delivery;
 pub mod events;
+mod offer;
+mod parked;
 mod properties;
 mod publisher;
 pub mod sink;
 pub mod source;
+mod tls;
 mod topology;
 
 pub use broker::BrokerError;
@@ -34,24 +39,54 @@ pub use source::QueueSource;
 
 use std::sync::Arc;
 
+use claim_check::ClaimCheck;
+use keystore::SwappableIdentity;
+use relay_core::Chance;
+use rustls::pki_types::CertificateDer;
+use secrecy::SecretString;
+
+/// What a configuration only refers to.
+#[derive(Default)]
+pub struct Secrets {
+    /// The brokers' URLs, separated by white space.
+    pub urls: SecretString,
+    /// Whose certificates to trust. None: a broker is reached without TLS.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// The certificate to show. A connection that shows another one is replaced.
+    pub identity: Option<Arc<SwappableIdentity>>,
+    /// Where payloads by reference are.
+    pub claims: Option<ClaimCheck>,
+}
+
 /// What the parts of one adapter share: where its broker is, and a connection to publish on.
 #[derive(Clone)]
 pub struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) config: Arc<Config>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) broker: Arc<broker::Broker>,
     pub(crate) publisher: Arc<publisher::Publisher>,
+    pub(crate) claims: Option<ClaimCheck>,
 }
 
 impl Shared {
-    /// For the adapter `name` of the configuration, at the brokers that `urls` names, separated by white space. Nothing is
-    /// connected yet.
+    /// For the adapter `name` of the configuration. Nothing is connected yet.
     ///
     /// # Errors
-    /// When one of them is no AMQP URL.
-    pub fn new(name: &str, config: Config, urls: &secrecy::SecretString) -> Result<Self, BrokerError> {
-        let broker = Arc::new(broker::Broker::new(name, urls)?);
-        let publisher = Arc::new(publisher::Publisher::new(Arc::clone(&broker)));
-        Ok(Self { name: name.into(), config: Arc::new(config), broker, publisher })
+    /// When a URL is none, or what TLS needs is not there.
+    pub fn new(
+        name: &str,
+        config: Config,
+        secrets: &Secrets,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, BrokerError> {
+        let name: Arc<str> = name.into();
+        let tls = tls::Tls::new(&secrets.roots, secrets.identity.clone())?;
+        let broker = Arc::new(broker::Broker::new(&name, &secrets.urls, tls, &*chance)?);
+        let (config, claims) = (Arc::new(config), secrets.claims.clone());
+        let publisher =
+            publisher::Publisher::new(Arc::clone(&broker), Arc::clone(&config), Arc::clone(&chance));
+        let publisher = Arc::new(publisher);
+        Ok(Self { name, config, chance, broker, publisher, claims })
     }
 }

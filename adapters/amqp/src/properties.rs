@@ -27,11 +27,13 @@ pub(crate) fn read(properties: &BasicProperties) -> Result<Given, Unfit> {
                 Some(value) => headers.push((name.as_str().to_owned(), value)),
                 None if relay_carrier::header::meaning(name.as_str())
                     == relay_carrier::header::Meaning::Foreign => {}
+                // Programs write an absent value so.
+                None if matches!(value, AMQPValue::Void) => {}
                 None => {
+                    let name = relay_carrier::header::shown(name.as_str());
                     return Err(Unfit {
                         reason: Reason::NotText,
-                        sentence: "one of the relay's headers is no text in UTF-8, no number and no flag"
-                            .to_owned(),
+                        sentence: format!("{name} is no text in UTF-8, no number and no flag"),
                     });
                 }
             }

@@ -1,34 +1,41 @@
-//! A queue to MESH: consumes while MESH takes messages, a bounded number at a time. While it does not, the queue keeps them.
+//! Queues to MESH: consumes while MESH takes messages, a bounded number at a time. While it does not, the queues keep them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
+use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
+use relay_carrier::Turns;
+use relay_core::policy::backoff;
 use relay_core::{Clock, Deferral, RelayHandle, Shutdown, Source, SourceError};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::Shared;
-use crate::broker::{ANSWER_WITHIN, BrokerError, advice};
-use crate::config::Outbound;
+use crate::broker::{ANSWER_WITHIN, BrokerError, Line, advice};
 use crate::delivery::{Desk, Done};
+use crate::offer::order_key;
 use crate::topology;
 
 /// Pause after a broker could not be used; doubles from there.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause after a broker could not be used.
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// How long messages in work may take to end once no more are taken.
-const FINISH_WITHIN: Duration = Duration::from_secs(60);
+/// How long messages in work may take to end once no more are taken: what a call to MESH may take, since one that is broken
+/// off is a doubt.
+const FINISH_WITHIN: Duration = Duration::from_secs(200);
+/// Pause between two looks at a connection: whether it stands, and whether its certificate is still the one to show. They
+/// ask nobody.
+const LINE_LOOK: Duration = Duration::from_secs(1);
 
-/// One queue.
+/// One adapter's queues.
 pub struct QueueSource {
     shared: Shared,
-    outbound: Option<Outbound>,
     clock: Arc<dyn Clock>,
 }
 
@@ -36,6 +43,8 @@ pub struct QueueSource {
 enum Ended {
     /// It was asked to.
     Stopped,
+    /// The certificate was replaced, and the connection is to show the new one.
+    Renewed,
     /// MESH or the journal takes nothing for a while.
     Outage(Deferral),
     /// The broker took the consumer or the connection away.
@@ -43,124 +52,217 @@ enum Ended {
 }
 
 impl QueueSource {
-    /// A source for what `outbound` says. Without it, there only is the topology to be looked at.
-    pub fn new(shared: Shared, outbound: Option<Outbound>, clock: Arc<dyn Clock>) -> Self {
-        Self { shared, outbound, clock }
+    /// A source for the queues of `shared`'s configuration. If there are none, it only looks at the topology.
+    pub fn new(shared: Shared, clock: Arc<dyn Clock>) -> Self {
+        Self { shared, clock }
     }
 
-    /// Consumes until something ends it.
-    async fn consume(&self, relay: &RelayHandle, shutdown: &Shutdown) -> Result<Ended, BrokerError> {
-        let connection = self.shared.broker.connect("consuming").await?;
-        topology::prepare(&connection, &self.shared.config).await?;
-        let Some(outbound) = &self.outbound else {
-            let mut shutdown = shutdown.clone();
-            shutdown.requested().await;
-            return Ok(Ended::Stopped);
+    /// Keeps at one queue until shutdown. Each has a connection of its own, so that none stands for another.
+    async fn keep_at(&self, queue: Option<&str>, relay: &RelayHandle, shutdown: &Shutdown) {
+        let (adapter, mailbox) = (&self.shared.name, &self.shared.config.mailbox);
+        let mut stop = shutdown.clone();
+        let mut failures: u32 = 0;
+        let mut told = String::new();
+        while !shutdown.is_requested() {
+            let mut well = false;
+            // Nothing is taken that MESH would not take: each return counts where the queue has a delivery limit.
+            let reachable = if queue.is_some() { relay.reachable(mailbox).await } else { Ok(()) };
+            let ended = match reachable {
+                Ok(()) => self.consume(queue, relay, shutdown, &mut well).await,
+                Err(deferral) => Ok(Ended::Outage(deferral)),
+            };
+            if well {
+                // The same as before is news then, and a first failure.
+                failures = 0;
+                told.clear();
+            }
+            let mut back_off = || {
+                failures = failures.saturating_add(1);
+                backoff(failures, RETRY_FIRST, RETRY_MAX, &*self.shared.chance)
+            };
+            let (what, wait) = match ended {
+                Ok(Ended::Stopped) => break,
+                Ok(Ended::Renewed) => {
+                    tracing::info!(%adapter, "the certificate was replaced; connecting to the broker with the new one");
+                    continue;
+                }
+                Ok(Ended::Outage(deferral)) => (deferral.to_string(), deferral.after),
+                Ok(Ended::Broken(what)) => (what, back_off()),
+                Err(error) => (error.to_string(), back_off()),
+            };
+            if told != what {
+                let stay = if queue.is_some() { "in the queue" } else { "at MESH" };
+                tracing::error!(%adapter, queue, "{what}; messages stay {stay}");
+                told = what;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.requested() => {}
+            }
+        }
+    }
+
+    /// Consumes until something ends it. `well`: whether it came to that.
+    async fn consume(
+        &self,
+        queue: Option<&str>,
+        relay: &RelayHandle,
+        shutdown: &Shutdown,
+        well: &mut bool,
+    ) -> Result<Ended, BrokerError> {
+        let (adapter, config) = (&self.shared.name, &self.shared.config);
+        // What cannot be sent must have a place before anything is taken.
+        let publishing = self.shared.publisher.line().await?;
+        let (Some(queue), Some(outbound)) = (queue, &config.outbound) else {
+            tracing::info!(%adapter, "the broker has what the adapter publishes to");
+            *well = true;
+            return Ok(self.watch(&publishing, shutdown).await);
         };
+        drop(publishing);
+        let line = self.shared.broker.connect("consuming").await?;
+        topology::queue(&line.connection, config, queue).await?;
+        let (trigger, stop) = Shutdown::channel();
         let desk = Desk {
             shared: self.shared.clone(),
             outbound: outbound.clone(),
+            queue: queue.into(),
             clock: Arc::clone(&self.clock),
             relay: relay.clone(),
-            stop: shutdown.clone(),
+            stop,
         };
-        let (channel, consumer) = match open(&connection, outbound).await {
+        let (channel, consumer) = match open(&line.connection, queue, outbound.prefetch).await {
             Ok(open) => open,
             Err(what) => return Ok(Ended::Broken(what)),
         };
-        tracing::info!(adapter = %self.shared.name, queue = %outbound.queue, "consuming");
-        let ended = self.work(desk, consumer, shutdown).await;
+        tracing::info!(%adapter, queue, "consuming");
+        *well = true;
+        let mut work = Work { desk, tasks: JoinSet::new(), turns: Turns::default() };
+        let ended = work.run(consumer, &line, shutdown).await;
+        trigger.request();
+        work.finish().await;
         // What was not acknowledged goes back to the queue, in its old place.
-        let closing = async {
-            let _ = channel.close(200, "stopping".into()).await;
-            let _ = connection.close(200, "stopping".into()).await;
-        };
-        let _ = timeout(ANSWER_WITHIN, closing).await;
+        let _ = timeout(ANSWER_WITHIN, channel.close(200, "stopping".into())).await;
+        line.close().await;
         Ok(ended)
     }
+}
 
-    /// Works on what comes, until something ends it; then waits a while for what is in work.
-    async fn work(&self, mut desk: Desk, mut consumer: Consumer, shutdown: &Shutdown) -> Ended {
+impl QueueSource {
+    /// Stays until the connection is gone, or shows another certificate than it should. What was there may be gone when the
+    /// broker is back, and is made or named again.
+    async fn watch(&self, line: &Line, shutdown: &Shutdown) -> Ended {
         let mut shutdown = shutdown.clone();
-        let (trigger, stop) = Shutdown::channel();
-        desk.stop = stop;
-        let mut tasks: JoinSet<Done> = JoinSet::new();
-        let ended = loop {
+        let mut look = tokio::time::interval(LINE_LOOK);
+        loop {
+            tokio::select! {
+                _ = look.tick() => {}
+                () = shutdown.requested() => return Ended::Stopped,
+            }
+            if !line.connection.status().connected() {
+                return Ended::Broken("the connection to the broker ended".to_owned());
+            }
+            if !self.shared.broker.is_current(line) {
+                return Ended::Renewed;
+            }
+        }
+    }
+}
+
+/// The messages of a queue that are with us.
+struct Work {
+    desk: Desk,
+    tasks: JoinSet<(Option<String>, Done)>,
+    turns: Turns<(Delivery, Instant)>,
+}
+
+impl Work {
+    /// Works on what comes until something ends it.
+    async fn run(&mut self, mut consumer: Consumer, line: &Line, shutdown: &Shutdown) -> Ended {
+        let mut shutdown = shutdown.clone();
+        let mut renewal = tokio::time::interval(LINE_LOOK);
+        loop {
             tokio::select! {
                 delivery = consumer.next() => match delivery {
-                    Some(Ok(delivery)) => {
-                        let desk = desk.clone();
-                        tasks.spawn(async move { desk.carry(&delivery).await });
+                    Some(Ok(delivery)) => self.take(delivery),
+                    Some(Err(error)) => return Ended::Broken(advice(&error)),
+                    None => return Ended::Broken("the broker cancelled the consumer; the queue may be gone".to_owned()),
+                },
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok((key, Done::Settled)) => self.next(key),
+                    Ok((_, Done::Outage(deferral))) => return Ended::Outage(deferral),
+                    Ok((_, Done::Back)) => {
+                        return Ended::Broken("an acknowledgement did not reach the broker".to_owned());
                     }
-                    Some(Err(error)) => break Ended::Broken(advice(&error)),
-                    None => break Ended::Broken("the broker cancelled the consumer; the queue may be gone".to_owned()),
+                    Ok((_, Done::Held)) => {
+                        return Ended::Broken("a message was held for long and goes back to the queue".to_owned());
+                    }
+                    Err(_) => return Ended::Broken("work on a message broke off; it goes back to the queue".to_owned()),
                 },
-                Some(done) = tasks.join_next() => match done {
-                    Ok(Done::Settled) => {}
-                    Ok(Done::Outage(deferral)) => break Ended::Outage(deferral),
-                    Ok(Done::Back) => break Ended::Broken("an acknowledgement did not reach the broker".to_owned()),
-                    Err(_) => break Ended::Broken("work on a message broke off; it goes back to the queue".to_owned()),
+                _ = renewal.tick() => if !self.desk.shared.broker.is_current(line) {
+                    return Ended::Renewed;
                 },
-                () = shutdown.requested() => break Ended::Stopped,
+                () = shutdown.requested() => return Ended::Stopped,
             }
-        };
-        trigger.request();
-        let ending = async { while tasks.join_next().await.is_some() {} };
-        if timeout(FINISH_WITHIN, ending).await.is_err() {
-            let left = tasks.len();
-            tracing::warn!(adapter = %self.shared.name, left, "messages in work did not end in time; they come again");
         }
-        ended
+    }
+
+    /// Begins a delivery, or lets it wait for its turn.
+    fn take(&mut self, delivery: Delivery) {
+        let taken = Instant::now();
+        match order_key(&delivery) {
+            None => self.begin(None, (delivery, taken)),
+            Some(key) => {
+                if let Some(taken) = self.turns.admit(&key, (delivery, taken)) {
+                    self.begin(Some(key), taken);
+                }
+            }
+        }
+    }
+
+    /// One of `key` was let go.
+    fn next(&mut self, key: Option<String>) {
+        if let Some(key) = key
+            && let Some(taken) = self.turns.ended(&key)
+        {
+            self.begin(Some(key), taken);
+        }
+    }
+
+    fn begin(&mut self, key: Option<String>, (delivery, taken): (Delivery, Instant)) {
+        let desk = self.desk.clone();
+        self.tasks.spawn(async move { (key, desk.carry(delivery, taken).await) });
+    }
+
+    /// Waits a while for what was begun. What only waited for its turn goes back.
+    async fn finish(&mut self) {
+        let ending = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(FINISH_WITHIN, ending).await.is_err() {
+            let (adapter, left) = (&self.desk.shared.name, self.tasks.len());
+            tracing::warn!(%adapter, left, "messages in work did not end in time; they come again");
+        }
     }
 }
 
 #[async_trait]
 impl Source for QueueSource {
-    async fn run(&self, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
-        let (adapter, mailbox) = (&self.shared.name, &self.shared.config.mailbox);
-        let mut failures: u32 = 0;
-        let mut told = String::new();
-        while !shutdown.is_requested() {
-            // Nothing is taken that MESH would not take: each return counts where the queue has a delivery limit.
-            let ended = match relay.reachable(mailbox).await {
-                Ok(()) => self.consume(&relay, &shutdown).await,
-                Err(deferral) => Ok(Ended::Outage(deferral)),
-            };
-            let (what, wait) = match ended {
-                Ok(Ended::Stopped) => break,
-                Ok(Ended::Outage(deferral)) => (deferral.to_string(), deferral.after),
-                Ok(Ended::Broken(what)) => (what, self.back_off(&mut failures)),
-                Err(error) => (error.to_string(), self.back_off(&mut failures)),
-            };
-            if told != what {
-                tracing::error!(%adapter, "{what}; messages stay in the queue");
-                told = what;
+    async fn run(&self, relay: RelayHandle, shutdown: Shutdown) -> Result<(), SourceError> {
+        match &self.shared.config.outbound {
+            Some(outbound) => {
+                let queues = outbound.queue.0.iter();
+                join_all(queues.map(|queue| self.keep_at(Some(queue), &relay, &shutdown))).await;
             }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = shutdown.requested() => {}
-            }
+            None => self.keep_at(None, &relay, &shutdown).await,
         }
-        self.shared.publisher.close().await;
         Ok(())
     }
 }
 
-impl QueueSource {
-    fn back_off(&self, failures: &mut u32) -> Duration {
-        let wait = RETRY_FIRST.saturating_mul(1 << (*failures).min(16)).min(RETRY_MAX);
-        *failures += 1;
-        wait
-    }
-}
-
-async fn open(connection: &Connection, outbound: &Outbound) -> Result<(Channel, Consumer), String> {
+async fn open(connection: &Connection, queue: &str, prefetch: u16) -> Result<(Channel, Consumer), String> {
     let opening = async {
         let channel = connection.create_channel().await?;
-        channel.basic_qos(outbound.prefetch, BasicQosOptions::default()).await?;
-        let (queue, tag) = (outbound.queue.as_str().into(), "".into());
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await?;
+        let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
         Ok((channel, consumer))
     };
     match timeout(ANSWER_WITHIN, opening).await {

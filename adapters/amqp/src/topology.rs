@@ -2,38 +2,53 @@
 //! (`queue-bridging.md` 2.1).
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{Connection, ExchangeKind};
 use tokio::time::timeout;
 
 use crate::broker::{ANSWER_WITHIN, BrokerError, advice};
 use crate::config::Config;
+use crate::properties::put;
 
-/// The queue behind an exchange of the relay's, made together with it.
-fn behind(exchange: &str) -> String {
-    exchange.to_owned()
-}
-
-/// Looks whether everything is there, and makes what is missing where that is wanted.
+/// Looks whether all exchanges are there that the adapter publishes to, and the queues that are named with them; makes what is
+/// missing where that is wanted.
 ///
 /// # Errors
 /// What is missing, all of it.
-pub(crate) async fn prepare(connection: &Connection, config: &Config) -> Result<(), BrokerError> {
-    let exchanges = [
-        Some(config.parked.as_str()),
-        config.inbound.as_ref().map(|inbound| inbound.exchange.as_str()),
-        config.status.as_ref().map(|status| status.exchange.as_str()),
-    ];
-    let mut missing = Vec::new();
-    for exchange in exchanges.into_iter().flatten() {
-        if let Err(what) = self::exchange(connection, exchange, config.declare).await {
-            missing.push(format!("exchange {exchange}: {what}"));
-        }
+pub(crate) async fn exchanges(connection: &Connection, config: &Config) -> Result<(), BrokerError> {
+    let mut needed = Vec::new();
+    // First, since others refer to it.
+    if config.declare {
+        needed.push(Needed::exchange(&config.unrouted, Some(&config.unrouted), None));
     }
-    if let Some(outbound) = &config.outbound
-        && let Err(what) = queue(connection, &outbound.queue, config.declare).await
-    {
-        missing.push(format!("queue {}: {what}", outbound.queue));
+    if config.outbound.is_some() {
+        let queue = config.declare.then_some(config.parked.as_str());
+        needed.push(Needed::exchange(&config.parked, queue, None));
+    }
+    let unrouted = Some(config.unrouted.as_str());
+    if let Some(inbound) = &config.inbound {
+        needed.push(Needed::exchange(&inbound.exchange, inbound.queue.as_deref(), unrouted));
+    }
+    if let Some(status) = &config.status {
+        needed.push(Needed::exchange(&status.exchange, status.queue.as_deref(), unrouted));
+    }
+    all(connection, config, &needed).await
+}
+
+/// Looks whether a queue is there that the adapter consumes from, or makes it.
+///
+/// # Errors
+/// As [`exchanges`].
+pub(crate) async fn queue(connection: &Connection, config: &Config, queue: &str) -> Result<(), BrokerError> {
+    all(connection, config, &[Needed::Queue(queue)]).await
+}
+
+async fn all(connection: &Connection, config: &Config, needed: &[Needed<'_>]) -> Result<(), BrokerError> {
+    let mut missing = Vec::new();
+    for needed in needed {
+        if let Err(what) = needed.look(connection, config.declare).await {
+            missing.push(what);
+        }
     }
     if missing.is_empty() {
         return Ok(());
@@ -42,6 +57,51 @@ pub(crate) async fn prepare(connection: &Connection, config: &Config) -> Result<
         missing.push("make what is missing, or set declare = true to have it made".to_owned());
     }
     Err(BrokerError::Topology { missing })
+}
+
+/// Something that must be there.
+enum Needed<'a> {
+    Exchange {
+        name: &'a str,
+        /// The queue that gets all of it, where one must be there.
+        queue: Option<&'a str>,
+        /// Where a new one sends what no queue takes.
+        unrouted: Option<&'a str>,
+    },
+    Queue(&'a str),
+}
+
+impl<'a> Needed<'a> {
+    fn exchange(name: &'a str, queue: Option<&'a str>, unrouted: Option<&'a str>) -> Self {
+        Self::Exchange { name, queue, unrouted }
+    }
+
+    /// What is there is taken as it is: how it was made is its administrator's. What is missing is made if that is wanted.
+    async fn look(&self, connection: &Connection, declare: bool) -> Result<(), String> {
+        match self {
+            Self::Queue(name) => made_queue(connection, name, declare).await.map(|_| ()),
+            Self::Exchange { name, queue, unrouted } => {
+                let told = |what| format!("exchange {name}: {what}");
+                // The queue first, so that the exchange is without one for no longer than it has to be.
+                let mut made = false;
+                if let Some(queue) = queue {
+                    made = made_queue(connection, queue, declare).await?;
+                }
+                match exchange(connection, name, true, None).await {
+                    Ok(()) => {}
+                    Err(_) if declare => {
+                        exchange(connection, name, false, *unrouted).await.map_err(told)?;
+                        made = true;
+                    }
+                    Err(what) => return Err(told(what)),
+                }
+                match queue {
+                    Some(queue) if made => bind(connection, queue, name).await.map_err(told),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
 }
 
 /// Runs `work` on a channel of its own: a broker ends the channel on which it says no.
@@ -65,35 +125,44 @@ async fn on_channel<T>(
     }
 }
 
-async fn exchange(connection: &Connection, name: &str, declare: bool) -> Result<(), String> {
-    let options =
-        ExchangeDeclareOptions { passive: !declare, durable: true, ..ExchangeDeclareOptions::default() };
-    on_channel(connection, async |channel| {
-        channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default()).await
-    })
-    .await?;
-    if declare {
-        let queue = behind(name);
-        self::queue(connection, &queue, true).await?;
-        on_channel(connection, async |channel| {
-            let options = QueueBindOptions::default();
-            channel
-                .queue_bind(queue.as_str().into(), name.into(), "#".into(), options, FieldTable::default())
-                .await
-        })
-        .await?;
+async fn exchange(
+    connection: &Connection,
+    name: &str,
+    passive: bool,
+    unrouted: Option<&str>,
+) -> Result<(), String> {
+    let options = ExchangeDeclareOptions { passive, durable: true, ..ExchangeDeclareOptions::default() };
+    let mut arguments = FieldTable::default();
+    if let Some(unrouted) = unrouted {
+        put(&mut arguments, "alternate-exchange", unrouted);
     }
-    Ok(())
+    on_channel(connection, async |channel| {
+        channel.exchange_declare(name.into(), ExchangeKind::Topic, options, arguments).await
+    })
+    .await
 }
 
-async fn queue(connection: &Connection, name: &str, declare: bool) -> Result<(), String> {
-    let mut arguments = FieldTable::default();
-    if declare {
+async fn bind(connection: &Connection, queue: &str, exchange: &str) -> Result<(), String> {
+    on_channel(connection, async |channel| {
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(queue.into(), exchange.into(), "#".into(), options, arguments).await
+    })
+    .await
+}
+
+/// Looks for a queue, or makes it. Whether it was made.
+async fn made_queue(connection: &Connection, name: &str, declare: bool) -> Result<bool, String> {
+    let declared = async |passive: bool| {
+        let options = QueueDeclareOptions { passive, durable: true, ..QueueDeclareOptions::default() };
+        let mut arguments = FieldTable::default();
         // All else is for policies, which can be changed without deleting the queue.
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    }
-    let options = QueueDeclareOptions { passive: !declare, durable: true, ..QueueDeclareOptions::default() };
-    on_channel(connection, async |channel| channel.queue_declare(name.into(), options, arguments).await)
-        .await?;
-    Ok(())
+        put(&mut arguments, "x-queue-type", "quorum");
+        on_channel(connection, async |channel| channel.queue_declare(name.into(), options, arguments).await)
+            .await
+    };
+    let looked = match declared(true).await {
+        Err(_) if declare => declared(false).await.map(|_| true),
+        looked => looked.map(|_| false),
+    };
+    looked.map_err(|what| format!("queue {name}: {what}"))
 }

@@ -223,6 +223,7 @@ fn message(
         key,
         fingerprint: None,
         reply: None,
+        not_after: None,
         order_key: None,
         envelope,
         payload: Payload::new(identity.length(), Arc::new(file)),

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::message::Header;
-use relay_carrier::{Given, Reason, Submission, Unfit, binary, header};
+use relay_carrier::{Given, Reason, Reply, Submission, Unfit, binary, header, parked};
 use relay_core::metric::KAFKA_RECORDS;
 use relay_core::{
-    Clock, Deferral, Ended, Outcome, Payload, Refused, Rejection, RelayHandle, Shutdown, SourceKey,
-    SourceMessage,
+    Clock, Deferral, Ended, Outcome, Payload, Refused, RelayHandle, Shutdown, SourceKey, SourceMessage,
 };
 use sha2::{Digest, Sha256};
 
@@ -40,20 +39,19 @@ pub(crate) struct Offer {
 }
 
 enum Read {
-    /// It can be sent.
-    Send(Box<SourceMessage>, Box<Submission>),
+    /// It can be sent, after others of the key that it asks for.
+    Send(Box<SourceMessage>, Option<Vec<u8>>),
     /// It can never be sent.
-    Refuse(Refused, Reason),
+    Refuse(Box<Refused>),
 }
 
 impl Offer {
     /// Records of one key go one after the other.
     pub(crate) fn order_key(&self, order: Order) -> Option<Vec<u8>> {
-        let Read::Send(_, submission) = &self.read else { return None };
-        let given = submission.order_key.as_ref().map(|key| key.as_bytes().to_vec());
+        let Read::Send(_, given) = &self.read else { return None };
         match order {
-            Order::None => given,
-            Order::Key => given.or_else(|| self.record.key.clone()),
+            Order::None => given.clone(),
+            Order::Key => given.clone().or_else(|| self.record.key.clone()),
         }
     }
 }
@@ -66,7 +64,7 @@ impl Desk {
                 return false;
             }
             let deferral = match self.offer(offer).await {
-                Ok((ended, reason)) => return self.settle(&offer.record, ended, reason).await,
+                Ok(ended) => return self.settle(&offer.record, ended).await,
                 Err(deferral) => deferral,
             };
             if self.stop.is_requested() {
@@ -92,26 +90,11 @@ impl Desk {
         }
     }
 
-    async fn offer(&self, offer: &Offer) -> Result<(Ended, Reason), Deferral> {
-        let (message, submission) = match &offer.read {
-            Read::Send(message, submission) => (message, submission),
-            Read::Refuse(refused, reason) => {
-                return Ok((self.relay.refuse(refused.clone()).await?, *reason));
-            }
-        };
-        if let Err(unfit) = submission.check_time(self.clock.now()) {
-            let refused = self.refused(message.key.clone(), &unfit, message.reply.clone());
-            return Ok((self.relay.refuse(refused).await?, unfit.reason));
+    async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
+        match &offer.read {
+            Read::Send(message, _) => self.relay.send((**message).clone()).await,
+            Read::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
         }
-        let ended = self.relay.send((**message).clone()).await?;
-        let reason = match ended.outcome() {
-            Outcome::Expired => Reason::Expired,
-            Outcome::Cancelled => Reason::Cancelled,
-            Outcome::Parked(reason) if relay_core::outbound::is_other_content(reason) => Reason::OtherContent,
-            Outcome::Parked(_) => Reason::InDoubt,
-            Outcome::Accepted(_) | Outcome::Rejected(_) => Reason::Refused,
-        };
-        Ok((ended, reason))
     }
 
     /// What a record is to the engine.
@@ -119,32 +102,35 @@ impl Desk {
         let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
         let given = binary::given(headers);
         let id = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let key =
-            SourceKey { adapter: self.shared.name.to_string(), message: record.known_by(id.as_deref()) };
-        let read = given.and_then(|given| self.submission(given, &record));
-        let submission = match read {
+        let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
+        let key = |message| SourceKey { adapter: self.shared.name.to_string(), message };
+        let submission = match given.and_then(|given| self.submission(given, &record)) {
             Ok(submission) => submission,
             Err(unfit) => {
-                let read = Read::Refuse(self.refused(key, &unfit, None), unfit.reason);
-                return Offer { record, read };
+                // By its place alone: it must neither be taken for another one of its id, nor be in the way of a corrected one.
+                let (key, mailbox) = (key(record.known_by(None)), self.shared.config.mailbox.clone());
+                let refused = Refused { key, mailbox, rejection: unfit.rejection(), reply };
+                return Offer { record, read: Read::Refuse(Box::new(refused)) };
             }
         };
+        let key = key(record.known_by(id.as_deref()));
         let value = record.value.clone().unwrap_or_default();
         let headers = submission.envelope.headers();
         let parts = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let message = SourceMessage {
             key,
             fingerprint: Some(digest(std::iter::once(&value[..]).chain(parts))),
-            reply: Some(submission.reply.to_text()),
+            reply,
+            not_after: submission.not_after,
             // A partition keeps its keys in order itself: a record that another instance took over would never come here
             // again, and would hold up its key.
             order_key: None,
-            envelope: submission.envelope.clone(),
+            envelope: submission.envelope,
             payload: Payload::from_bytes(value),
             gzip: submission.gzip,
             allow_chunking: true,
         };
-        let read = Read::Send(Box::new(message), Box::new(submission));
+        let read = Read::Send(Box::new(message), submission.order_key.map(String::into_bytes));
         Offer { record, read }
     }
 
@@ -164,22 +150,19 @@ impl Desk {
         }
         // Events name it so, and by it MESH can be asked whether it has the message.
         given.message_id.get_or_insert_with(|| record.place());
-        Submission::read(&given, &self.shared.config.mailbox)
-    }
-
-    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Refused {
-        let rejection = Rejection {
-            event: "TRANSFER".to_owned(),
-            code: unfit.reason.as_str().to_owned(),
-            description: unfit.sentence.clone(),
-            message_id: None,
-        };
-        Refused { key, mailbox: self.shared.config.mailbox.clone(), rejection, reply }
+        let submission = Submission::read(&given, &self.shared.config.mailbox)?;
+        if submission.claim.is_some() {
+            let sentence =
+                "payloads by reference are not taken from a topic yet; send the payload as the value";
+            return Err(unfit(Reason::BadReference, sentence));
+        }
+        Ok(submission)
     }
 
     /// Lets go of a record whose end is in the journal. `false`: it could not be parked before a stop.
-    async fn settle(&self, record: &Record, ended: Ended, reason: Reason) -> bool {
+    async fn settle(&self, record: &Record, ended: Ended) -> bool {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
+        let reason = parked::reason(ended.outcome());
         match ended.outcome() {
             Outcome::Accepted(id) => {
                 KAFKA_RECORDS.count("accepted");
@@ -207,15 +190,7 @@ impl Desk {
 
     /// Publishes a record as a dead letter: whole, or without its value where that is more than the topic takes.
     async fn park(&self, record: &Record, ended: &Ended, reason: Reason) -> Result<(), PublishError> {
-        let description = match ended.outcome() {
-            Outcome::Rejected(rejection) if reason == Reason::Refused => {
-                format!("{} {}: {}", rejection.event, rejection.code, rejection.description)
-            }
-            Outcome::Rejected(rejection) => rejection.description.clone(),
-            Outcome::Parked(reason) => reason.clone(),
-            Outcome::Expired => "MESH did not take it in time".to_owned(),
-            Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
-        };
+        let description = parked::description(ended.outcome());
         let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
         let (at, relay_id) = (self.clock.now().to_string(), ended.relay_id().to_string());
         let why = [

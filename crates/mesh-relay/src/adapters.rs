@@ -1,26 +1,33 @@
 //! The only list of adapters. A new one adds an arm to [`AdapterConfig`], one to [`AdapterConfig::read`] and one
 //! to [`AdapterConfig::build`]; nothing else in the relay names an adapter.
 
+mod queues;
+mod topics;
+
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use amqp::{BrokerError, ExchangeSink, QueueSource, StatusExchange};
+use amqp::BrokerError;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
-use kafka::{StatusTopic, TopicSink, TopicSource};
-use relay_config::{AdapterSection, Faults, Secrets};
-use relay_core::{Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
-use secrecy::SecretString;
+use relay_config::{AdapterSection, Faults, SecretRef, Secrets};
+use relay_core::{Chance, Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
+use crate::identity::IdentityWatch;
+use crate::settings::Note;
+
+pub use queues::Queues;
+pub use topics::Topics;
+
 /// The configuration of one adapter, by its `kind`.
-#[derive(Debug, Clone)]
 pub enum AdapterConfig {
     /// `dts-folder`.
     DtsFolder(dts_folder::Config),
-    /// `amqp`, with where its broker is once that was read.
-    Amqp(Box<amqp::Config>, SecretString),
-    /// `kafka`, with its secrets once they were read.
-    Kafka(Box<kafka::Config>, kafka::Secrets),
+    /// `amqp`.
+    Amqp(Box<Queues>),
+    /// `kafka`.
+    Kafka(Box<Topics>),
 }
 
 /// Why an adapter cannot run.
@@ -49,6 +56,8 @@ pub struct Adapter {
     pub terms: Terms,
     /// How instances on one journal share its source.
     pub sharing: Sharing,
+    /// What keeps the certificate that it shows as its files are, and how often to look.
+    pub identity: Option<(IdentityWatch, Duration)>,
 }
 
 /// How instances on one journal share a source.
@@ -60,6 +69,19 @@ pub enum Sharing {
     Parts,
 }
 
+/// What an adapter gets from the relay.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Time.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: &'a Arc<dyn Chance>,
+    /// The log of transfers, if one is kept.
+    pub log: Option<&'a Arc<TransferLog>>,
+    /// Whether other instances may run the same adapter, on the same journal.
+    pub shared: bool,
+}
+
 /// The kinds, for messages.
 const KINDS: [&str; 3] = ["dts-folder", "amqp", "kafka"];
 
@@ -67,27 +89,8 @@ impl AdapterConfig {
     /// Reads a section by its kind. `None` when it has faults, which were added.
     pub fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         match section.kind.as_str() {
-            "amqp" => {
-                let config: amqp::Config = section.read(faults)?;
-                for (key, message) in config.faults() {
-                    faults.push(section.fault(Some(key), message, None));
-                }
-                Some(Self::Amqp(Box::new(config), SecretString::default()))
-            }
-            "kafka" => {
-                let mut config: kafka::Config = section.read(faults)?;
-                config.found_from(folder);
-                let found = config.faults();
-                if found.is_empty()
-                    && let Err(error) = kafka::check(&config)
-                {
-                    faults.push(section.fault(Some("client"), error.to_string(), None));
-                }
-                for (key, message) in found {
-                    faults.push(section.fault(Some(key), message, None));
-                }
-                Some(Self::Kafka(Box::new(config), kafka::Secrets::default()))
-            }
+            "amqp" => Queues::read(section, folder, faults).map(|queues| Self::Amqp(Box::new(queues))),
+            "kafka" => Topics::read(section, folder, faults).map(|topics| Self::Kafka(Box::new(topics))),
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
                 config.root = folder.join(config.root);
@@ -109,27 +112,18 @@ impl AdapterConfig {
         }
     }
 
-    /// Reads the secrets that the section refers to.
-    pub fn resolve(&mut self, section: &AdapterSection, secrets: &Secrets, faults: &mut Faults) {
+    /// Reads what the section refers to. What is to be known and is no fault goes to `notes`.
+    pub fn resolve(
+        &mut self,
+        section: &AdapterSection,
+        secrets: &Secrets,
+        notes: &mut Vec<Note>,
+        faults: &mut Faults,
+    ) {
         match self {
             Self::DtsFolder(_) => {}
-            Self::Amqp(config, urls) => match config.url.resolve(secrets) {
-                Ok(found) => *urls = found,
-                Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
-            },
-            Self::Kafka(config, found) => {
-                let password = config.login.as_ref().and_then(|login| login.password.as_ref());
-                let key_password = config.tls.as_ref().and_then(|tls| tls.key_password.as_ref());
-                for (key, reference, place) in [
-                    ("login.password", password, &mut found.password),
-                    ("tls.key_password", key_password, &mut found.key_password),
-                ] {
-                    match reference.map(|reference| reference.resolve(secrets)).transpose() {
-                        Ok(secret) => *place = secret,
-                        Err(error) => faults.push(section.fault(Some(key), error.to_string(), None)),
-                    }
-                }
-            }
+            Self::Amqp(queues) => queues.resolve(section, secrets, notes, faults),
+            Self::Kafka(topics) => topics.resolve(section, secrets, faults),
         }
     }
 
@@ -137,8 +131,8 @@ impl AdapterConfig {
     pub fn mailbox(&self) -> &MailboxId {
         match self {
             Self::DtsFolder(config) => &config.mailbox,
-            Self::Amqp(config, _) => &config.mailbox,
-            Self::Kafka(config, _) => &config.mailbox,
+            Self::Amqp(queues) => &queues.config.mailbox,
+            Self::Kafka(topics) => &topics.config.mailbox,
         }
     }
 
@@ -146,75 +140,59 @@ impl AdapterConfig {
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {
             Self::DtsFolder(config) => Some(config),
-            Self::Amqp(..) | Self::Kafka(..) => None,
+            Self::Amqp(_) | Self::Kafka(_) => None,
         }
     }
 
-    /// What two adapters must not share, in words, if there is such a thing.
-    pub fn territory(&self) -> Option<String> {
+    /// What two adapters must not share, in words, each with the key that says so.
+    pub fn territories(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::DtsFolder(config) => Some(format!("folder {}", config.root.display())),
-            // Several may take from one queue; the broker shares its messages out.
-            Self::Amqp(..) | Self::Kafka(..) => None,
+            Self::DtsFolder(config) => vec![("root", format!("folder {}", config.root.display()))],
+            // By another adapter's name the same message would be another one.
+            Self::Amqp(queues) => {
+                let (config, outbound) = (&queues.config, queues.config.outbound.as_ref());
+                let names = outbound.map_or(&[][..], |outbound| &outbound.queue.0);
+                let broker = match &config.url {
+                    SecretRef::File(path) => format!("the broker in {}", path.display()),
+                    SecretRef::Env(name) => format!("the broker in {name}"),
+                };
+                names.iter().map(|name| ("outbound.queue", format!("queue {name} of {broker}"))).collect()
+            }
+            // A group shares a topic out, and its name is part of nobody's key.
+            Self::Kafka(_) => Vec::new(),
         }
     }
 
-    /// Makes the adapter ready to run, with the log of transfers if one is kept; `shared` when other instances may run
-    /// it, on the same journal.
+    /// Whether messages from MESH go to it.
+    pub fn receives(&self) -> bool {
+        match self {
+            Self::DtsFolder(_) => true,
+            Self::Amqp(queues) => queues.config.inbound.is_some(),
+            Self::Kafka(topics) => topics.config.inbound.is_some(),
+        }
+    }
+
+    /// Makes the adapter ready to run.
     ///
     /// # Errors
     /// What keeps it from running, with what to do.
-    pub fn build(
-        &self,
-        name: &str,
-        clock: &Arc<dyn Clock>,
-        log: Option<&Arc<TransferLog>>,
-        shared: bool,
-    ) -> Result<Adapter, AdapterError> {
+    pub fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
         match self {
             Self::DtsFolder(config) => {
-                let usage = if shared { Use::Shared } else { Use::Alone };
+                let usage = if place.shared { Use::Shared } else { Use::Alone };
                 let access = if config.group_writable { Access::Group } else { Access::Usual };
                 let folders = Arc::new(Folders::open(&config.root, usage, access)?);
-                let (config, clock, log) = (config.clone(), Arc::clone(clock), log.cloned());
+                let (clock, log) = (Arc::clone(place.clock), place.log.cloned());
                 let sink =
                     FolderSink::new(config.clone(), Arc::clone(&folders), Arc::clone(&clock), log.clone());
                 let source = FolderSource::new(name, config, folders, clock, log);
                 let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-                let (source, sink) = (Box::new(source), Some(Arc::new(sink) as Arc<dyn Sink>));
-                Ok(Adapter { source, sink, events: None, terms, sharing: Sharing::Whole })
+                let sink: Option<Arc<dyn Sink>> = Some(Arc::new(sink));
+                let (source, sharing) = (Box::new(source), Sharing::Whole);
+                Ok(Adapter { source, sink, events: None, terms, sharing, identity: None })
             }
-            Self::Amqp(config, urls) => {
-                let (inbound, outbound) = (config.inbound.clone(), config.outbound.clone());
-                let status = config.status.clone();
-                let shared = amqp::Shared::new(name, (**config).clone(), urls)?;
-                let sink = inbound.map(|inbound| {
-                    let sink = ExchangeSink::new(shared.clone(), inbound, Arc::clone(clock));
-                    Arc::new(sink) as Arc<dyn Sink>
-                });
-                let events = status.map(|status| {
-                    Arc::new(StatusExchange::new(shared.clone(), status)) as Arc<dyn EventSink>
-                });
-                // A queue may deliver again what was settled.
-                let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
-                let source = QueueSource::new(shared, outbound, Arc::clone(clock));
-                Ok(Adapter { source: Box::new(source), sink, events, terms, sharing: Sharing::Whole })
-            }
-            Self::Kafka(config, secrets) => {
-                let (inbound, outbound) = (config.inbound.clone(), config.outbound.clone());
-                let status = config.status.clone();
-                let shared = kafka::Shared::new(name, (**config).clone(), secrets.clone())?;
-                let sink = inbound.map(|inbound| {
-                    let sink = TopicSink::new(shared.clone(), inbound, Arc::clone(clock));
-                    Arc::new(sink) as Arc<dyn Sink>
-                });
-                let events = status
-                    .map(|status| Arc::new(StatusTopic::new(shared.clone(), status)) as Arc<dyn EventSink>);
-                // A topic keeps what was read, and may be read again from anywhere.
-                let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
-                let source = TopicSource::new(shared, outbound, Arc::clone(clock));
-                Ok(Adapter { source: Box::new(source), sink, events, terms, sharing: Sharing::Parts })
-            }
+            Self::Amqp(queues) => queues.build(name, place),
+            Self::Kafka(topics) => topics.build(name, place),
         }
     }
 }

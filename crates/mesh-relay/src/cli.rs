@@ -120,6 +120,11 @@ pub struct CheckArgs {
     json: bool,
 }
 
+/// Libraries that log what they carry: lapin whole messages that come back, at `warn`, and every frame at `trace`
+/// (`queue-bridging.md` 2.7, 3), `object_store` names of objects. What they have to say comes to us as errors, which are
+/// told without that.
+const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
+
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
@@ -131,6 +136,8 @@ pub fn run(cli: Cli) -> ExitCode {
         _ => "info",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
+    let filter =
+        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

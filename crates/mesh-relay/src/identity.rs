@@ -1,4 +1,4 @@
-//! The relay's client certificate: read from its files, looked over, and replaced while the relay runs.
+//! A client certificate of the relay's, for MESH or for a broker: read from its files, looked over, and replaced while the relay runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,15 +48,65 @@ pub enum IdentityError {
     /// They cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// MESH would refuse what they hold.
+    /// The other side would refuse what they hold.
     #[error("{0}")]
     Unfit(Finding),
 }
 
+/// To whom an identity is shown.
+pub enum Whose {
+    /// To MESH. These authorities are configured beside it.
+    Mesh(Vec<RootCertificate>),
+    /// To what the adapter of this name talks to.
+    Adapter(String),
+}
+
+impl Whose {
+    /// What is to be known of the identity, worst first.
+    fn look_over(&self, material: &KeyMaterial, now: Timestamp) -> Vec<Finding> {
+        match self {
+            Self::Mesh(roots) => check(material, roots, now),
+            // Who signs it and what it is called is that side's own affair.
+            Self::Adapter(_) => check(material, &[], now)
+                .into_iter()
+                .filter(|finding| {
+                    !matches!(
+                        finding.kind,
+                        FindingKind::IntermediateMissing
+                            | FindingKind::NotAMeshName
+                            | FindingKind::RetiredAuthority
+                    )
+                })
+                .map(|finding| Finding { advice: ADAPTER_ADVICE, ..finding })
+                .collect(),
+        }
+    }
+
+    /// Whom it is for, in words.
+    fn purpose(&self) -> String {
+        match self {
+            Self::Mesh(_) => "MESH".to_owned(),
+            Self::Adapter(name) => format!("adapter {name}"),
+        }
+    }
+
+    /// The label of metrics about it.
+    fn label(&self) -> String {
+        match self {
+            Self::Mesh(_) => CLIENT_IDENTITY.to_owned(),
+            Self::Adapter(name) => name.clone(),
+        }
+    }
+}
+
+/// What to do about an identity that is shown to a broker.
+const ADAPTER_ADVICE: &str =
+    "check this machine's clock, and ask whoever runs the broker for a new certificate";
+
 /// The identity in use, and the files that it follows.
 pub struct IdentityWatch {
     files: IdentityFiles,
-    roots: Vec<RootCertificate>,
+    whose: Whose,
     shown: Arc<SwappableIdentity>,
     material: KeyMaterial,
     /// What the files were when the identity in use was read.
@@ -69,20 +119,20 @@ pub struct IdentityWatch {
 
 impl IdentityWatch {
     /// Reads the files and puts what they hold in use. The findings that are no errors come beside it, worst first;
-    /// they count as told. `roots` are the authorities that are configured beside it.
+    /// they count as told.
     ///
     /// # Errors
-    /// [`IdentityError`]: nothing that MESH could accept.
+    /// [`IdentityError`]: nothing that the other side could accept.
     pub fn start(
         files: IdentityFiles,
-        roots: Vec<RootCertificate>,
+        whose: Whose,
         now: Timestamp,
     ) -> Result<(Self, Vec<Finding>), IdentityError> {
-        let Fit { loaded: Loaded { material, stamp }, key, findings } = read(&files, &roots, now)?;
+        let Fit { loaded: Loaded { material, stamp }, key, findings } = read(&files, &whose, now)?;
         let shown = Arc::new(SwappableIdentity::new(Some(key)));
         let told = findings.iter().map(|finding| finding.kind).collect();
-        measure(&material);
-        Ok((Self { files, roots, shown, material, stamp, told, refused: None }, findings))
+        measure(&whose, &material);
+        Ok((Self { files, whose, shown, material, stamp, told, refused: None }, findings))
     }
 
     /// What a client shows; it changes with the files as long as [`Self::run`] runs.
@@ -127,13 +177,17 @@ impl IdentityWatch {
     }
 
     fn replace(&mut self, now: Timestamp) -> Result<(), IdentityError> {
-        let Fit { loaded, key, .. } = read(&self.files, &self.roots, now)?;
+        let Fit { loaded, key, .. } = read(&self.files, &self.whose, now)?;
         let before = name(&self.material);
         self.shown.swap(Some(key));
         (self.material, self.stamp) = (loaded.material, loaded.stamp);
         self.told.clear();
         self.refused = None;
-        tracing::info!("the client certificate was replaced: {} in place of {before}", name(&self.material));
+        let purpose = self.whose.purpose();
+        tracing::info!(
+            "the client certificate for {purpose} was replaced: {} in place of {before}",
+            name(&self.material)
+        );
         Ok(())
     }
 
@@ -141,7 +195,8 @@ impl IdentityWatch {
         let refused = Some((stamp, error.to_string()));
         if refused != self.refused {
             tracing::warn!(
-                "the changed identity is not taken, {} stays in use: {error}",
+                "the changed identity for {} is not taken, {} stays in use: {error}",
+                self.whose.purpose(),
                 name(&self.material)
             );
             self.refused = refused;
@@ -150,8 +205,8 @@ impl IdentityWatch {
 
     /// Says what is new about the identity in use, such as that its end came near.
     fn tell(&mut self, now: Timestamp) {
-        measure(&self.material);
-        for finding in check(&self.material, &self.roots, now) {
+        measure(&self.whose, &self.material);
+        for finding in self.whose.look_over(&self.material, now) {
             if !self.told.contains(&finding.kind) {
                 self.told.push(finding.kind);
                 log(finding.severity, &finding.to_string());
@@ -186,9 +241,9 @@ struct Fit {
     findings: Vec<Finding>,
 }
 
-fn read(files: &IdentityFiles, roots: &[RootCertificate], now: Timestamp) -> Result<Fit, IdentityError> {
+fn read(files: &IdentityFiles, whose: &Whose, now: Timestamp) -> Result<Fit, IdentityError> {
     let loaded = files.load()?;
-    let findings = check(&loaded.material, roots, now);
+    let findings = whose.look_over(&loaded.material, now);
     if let Some(worst) = findings.first().filter(|worst| worst.severity == Severity::Error) {
         return Err(IdentityError::Unfit(worst.clone()));
     }
@@ -198,9 +253,9 @@ fn read(files: &IdentityFiles, roots: &[RootCertificate], now: Timestamp) -> Res
 }
 
 /// Tells the metrics when the certificate in use ends.
-fn measure(material: &KeyMaterial) {
+fn measure(whose: &Whose, material: &KeyMaterial) {
     if let Some(Ok(facts)) = material.chain.first().map(Facts::read) {
-        CERTIFICATE_EXPIRY.set_time(CLIENT_IDENTITY, facts.not_after);
+        CERTIFICATE_EXPIRY.set_time(whose.label(), facts.not_after);
     }
 }
 
@@ -254,7 +309,7 @@ mod tests {
             let folder = self.folder.path();
             let (cert, key) = (folder.join("client.pem"), folder.join("client.key"));
             let files = files(&Identity::Pem { cert, key, password: None }, &Secrets::in_files(folder));
-            IdentityWatch::start(files, Vec::new(), noon()).expect("an identity")
+            IdentityWatch::start(files, Whose::Mesh(Vec::new()), noon()).expect("an identity")
         }
     }
 

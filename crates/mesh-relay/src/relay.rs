@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use dts_folder::{Names, TransferLog};
 use relay_core::{
-    Clock, Lease, MeshMailbox, PartLeases, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger,
+    Chance, Clock, Lease, MeshMailbox, PartLeases, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger,
     SourceError, Surroundings, Teller, Tenure,
 };
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::adapters::{AdapterError, Sharing};
+use crate::adapters::{AdapterError, Place, Sharing};
 use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
@@ -79,6 +79,7 @@ impl Relay {
     /// What keeps it from starting. Nothing was sent or received then.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         // The folders first: they are locked for this process, so that a second relay ends here.
         let mut adapters = Vec::new();
         let log = match &settings.transfer_log {
@@ -86,12 +87,19 @@ impl Relay {
             None => None,
         };
         for (name, config) in settings.adapters {
-            let built = config.build(&name, &clock, log.as_ref(), settings.journal.is_shared());
+            let mailbox = config.mailbox().clone();
+            let place = Place {
+                clock: &clock,
+                chance: &chance,
+                log: log.as_ref(),
+                shared: settings.journal.is_shared(),
+            };
+            let built = config.build(&name, place);
             let adapter = built.map_err(|source| StartError::Adapter { adapter: name.clone(), source })?;
-            adapters.push((config.mailbox().clone(), name, adapter));
+            adapters.push((mailbox, name, adapter));
         }
         let journal = OpenJournal::open(&settings.journal).await?;
-        let surroundings = Surroundings::new(journal.shared(), clock, Arc::new(SystemChance));
+        let surroundings = Surroundings::new(journal.shared(), clock, chance);
         // Names this run of the relay among others that may share the journal.
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let ttl = settings.journal.lease();
@@ -106,10 +114,9 @@ impl Relay {
             let sink = adapters.iter().find_map(|(id, _, adapter)| {
                 adapter.sink.as_ref().filter(|_| *id == mailbox.id).map(Arc::clone)
             });
-            let Some(sink) = sink else {
+            if sink.is_none() {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
-                continue;
-            };
+            }
             let poller = Poller::new(surroundings.clone(), port, sink, mailbox.receive);
             let lease = lease_of(poller.lease_name());
             let stop = shutdown.clone();
@@ -155,6 +162,13 @@ impl Relay {
                 });
             }
             let relay = relay.on_terms(adapter.terms);
+            if let Some((watch, every)) = adapter.identity {
+                let stop = shutdown.clone();
+                tasks.spawn(async move {
+                    watch.run(every, stop).await;
+                    Ok(())
+                });
+            }
             let (source, stop) = (adapter.source, shutdown.clone());
             let lease_name = format!("adapter:{name}");
             if adapter.sharing == Sharing::Parts {

@@ -21,7 +21,7 @@ use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
-use crate::identity::{self, IdentityError, IdentityWatch};
+use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
 use crate::system;
 
@@ -107,9 +107,10 @@ impl Settings {
     fn resolve(loaded: Loaded<(AdapterSection, AdapterConfig)>) -> Result<Self, Faults> {
         let mut loaded = loaded;
         let mut faults = Faults::new();
+        let mut adapter_notes = Vec::new();
         check_adapters(&loaded, &mut faults);
         for (section, config) in &mut loaded.adapters {
-            config.resolve(section, &loaded.secrets, &mut faults);
+            config.resolve(section, &loaded.secrets, &mut adapter_notes, &mut faults);
         }
         let secrets = &loaded.secrets;
         let mut mailboxes = Vec::new();
@@ -126,11 +127,14 @@ impl Settings {
         }
         let journal = journal(&loaded.journal, secrets, &mut faults);
         match (reach(&loaded.mesh, secrets, &mut faults), journal) {
-            (Some(Reach { client, watch, notes }), Some(journal)) if faults.is_empty() => Ok(Self {
+            (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
                 client,
                 identity: watch.map(|watch| (watch, loaded.mesh.identity_look)),
-                notes,
+                notes: {
+                    notes.append(&mut adapter_notes);
+                    notes
+                },
                 mailboxes,
                 journal,
                 keep: loaded.journal.keep,
@@ -202,21 +206,22 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
             ));
         }
         for (other, before) in &loaded.adapters[..index] {
-            if before.mailbox() == mailbox {
+            if before.mailbox() == mailbox && before.receives() && config.receives() {
                 faults.push(section.fault(
                     Some("mailbox"),
                     format!("adapter {} takes the messages of mailbox {mailbox} already", other.name),
-                    Some("give each mailbox one adapter".to_owned()),
+                    Some("give the messages of each mailbox to one adapter".to_owned()),
                 ));
             }
-            if let (Some(ours), Some(theirs)) = (config.territory(), before.territory())
-                && ours == theirs
-            {
-                faults.push(section.fault(
-                    Some("root"),
-                    format!("adapter {} works on {theirs} already", other.name),
-                    Some("give each adapter a folder of its own".to_owned()),
-                ));
+            let taken = before.territories();
+            for (key, ours) in config.territories() {
+                if taken.iter().any(|(_, theirs)| *theirs == ours) {
+                    faults.push(section.fault(
+                        Some(key),
+                        format!("adapter {} works on {ours} already", other.name),
+                        Some("give each adapter its own".to_owned()),
+                    ));
+                }
             }
         }
     }
@@ -298,7 +303,7 @@ fn watch(
         let hint = Some(finding.advice.to_owned());
         mesh.section.fault(Some("identity"), finding.sentence.clone(), hint)
     };
-    match IdentityWatch::start(files, roots.to_vec(), system::now()) {
+    match IdentityWatch::start(files, Whose::Mesh(roots.to_vec()), system::now()) {
         Ok((watch, findings)) => {
             let note = |finding: &Finding| Note { severity: finding.severity, fault: fault(finding) };
             notes.extend(findings.iter().map(note));
@@ -454,7 +459,7 @@ impl fmt::Debug for Settings {
             .field("transfer_log", &self.transfer_log)
             .field("transfer_names", &self.transfer_names)
             .field("stop_signal", &self.stop_signal)
-            .field("adapters", &self.adapters)
+            .field("adapters", &self.adapters.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

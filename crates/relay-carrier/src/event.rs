@@ -32,7 +32,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn of(given: &Given) -> Self {
+    /// What is to be kept of a submission, whether it can be sent or not.
+    pub fn of(given: &Given) -> Self {
         let trace = |known: &str| {
             let found = given.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(known));
             found.map(|(_, value)| value.clone())

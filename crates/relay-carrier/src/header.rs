@@ -31,6 +31,12 @@ pub const COMPRESS: &str = "mesh_compress";
 pub const NOT_AFTER: &str = "mesh_not_after";
 /// Messages of one key go one after the other.
 pub const ORDER_KEY: &str = "mesh_order_key";
+/// Where the payload is, when the message has none itself: a URL. Private.
+pub const DATA_REF: &str = "mesh_data_ref";
+/// SHA-256 of that payload, in hexadecimal.
+pub const DATA_SHA256: &str = "mesh_data_sha256";
+/// Length of that payload in bytes.
+pub const DATA_SIZE: &str = "mesh_data_size";
 /// MESH's id of the message.
 pub const MESSAGE_ID: &str = "mesh_message_id";
 /// `DATA` or `REPORT`.
@@ -70,6 +76,8 @@ pub const PARKED_OFFSET: &str = "mesh_parked_offset";
 pub const PARKED_WITHOUT: &str = "mesh_parked_without";
 /// On a parked message: when, RFC 3339.
 pub const PARKED_AT: &str = "mesh_parked_at";
+/// On a parked message: how many headers of the producer's were left out, since the broker would not have taken all.
+pub const PARKED_LEFT_OUT: &str = "mesh_parked_left_out";
 
 /// W3C trace context.
 pub const TRACE_PARENT: &str = "traceparent";
@@ -77,7 +85,7 @@ pub const TRACE_PARENT: &str = "traceparent";
 pub const TRACE_STATE: &str = "tracestate";
 
 /// Headers that a producer may give.
-pub const GIVEN: [&str; 14] = [
+pub const GIVEN: [&str; 17] = [
     FROM,
     TO,
     WORKFLOW_ID,
@@ -92,10 +100,13 @@ pub const GIVEN: [&str; 14] = [
     COMPRESS,
     NOT_AFTER,
     ORDER_KEY,
+    DATA_REF,
+    DATA_SHA256,
+    DATA_SIZE,
 ];
 
 /// Headers that the relay writes. A producer that passes a received message on gives them; they say nothing then.
-const WRITTEN: [&str; 18] = [
+const WRITTEN: [&str; 20] = [
     MESSAGE_ID,
     MESSAGE_TYPE,
     CHUNKS,
@@ -114,6 +125,8 @@ const WRITTEN: [&str; 18] = [
     PARKED_PARTITION,
     PARKED_OFFSET,
     PARKED_WITHOUT,
+    PARKED_AT,
+    PARKED_LEFT_OUT,
 ];
 
 /// What a producer's name for a header means.
@@ -154,10 +167,17 @@ pub fn meaning(name: &str) -> Meaning {
     if let Some(known) = GIVEN.iter().find(is) {
         return Meaning::Given(known);
     }
-    if WRITTEN.iter().any(|known| is(&known)) || rest == "parkedat" {
+    if WRITTEN.iter().any(|known| is(&known)) {
         return Meaning::Written;
     }
     Meaning::Unknown
+}
+
+/// A producer's name for a header as it may be shown: short, and of letters, digits, `_` and `-` alone.
+pub fn shown(name: &str) -> &str {
+    const LONGEST: usize = 40;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.len() <= LONGEST && name.chars().all(plain) { name } else { "a header" }
 }
 
 #[cfg(test)]
@@ -175,6 +195,8 @@ mod tests {
             ("Mex-LocalID", LOCAL_ID),
             ("Mex-FileName", FILE_NAME),
             ("Mex-Content-Checksum", CHECKSUM),
+            ("mesh-data-ref", DATA_REF),
+            ("Mesh_Data_SHA256", DATA_SHA256),
             ("traceparent", TRACE_PARENT),
             ("TraceParent", TRACE_PARENT),
         ] {

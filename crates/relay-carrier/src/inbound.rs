@@ -1,8 +1,15 @@
 //! An inbox item as a broker's message (`queue-bridging.md` 2.3, 2.4).
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use relay_core::{Download, MessageKind, RelayId};
+use sha2::{Digest, Sha256};
 
 use crate::header;
+
+/// Bytes of the hash that stands for what was cut of a word.
+const HASH_BYTES: usize = 8;
 
 /// The type of a message with a payload.
 pub const TYPE_DATA: &str = "mesh.data";
@@ -17,8 +24,15 @@ pub fn type_of(download: &Download) -> &'static str {
     }
 }
 
+/// Longest routing key in bytes (`queue-bridging.md` 2.1).
+pub const ROUTING_KEY_BYTES_MAX: usize = 255;
+/// What is left of a word that is too long to stand in one, in bytes. A hash of the whole word follows.
+const LONG_WORD_BYTES: usize = 80;
+/// Longest word that stands in a routing key as it is, in bytes: three of them and two dots fit.
+const WORD_BYTES_MAX: usize = (ROUTING_KEY_BYTES_MAX - 2) / 3;
+
 /// The routing key of an inbox item: `<mailbox>.<workflow>.<data|report>`. What would be read as more than one word
-/// becomes `_`.
+/// becomes `_`; a workflow too long for a key (MESH allows 300 characters) is cut and followed by `~` and a hash of all of it.
 pub fn routing_key(mailbox: &str, download: &Download) -> String {
     let kind = match download.kind {
         MessageKind::Data => "data",
@@ -35,7 +49,20 @@ pub fn record_key(mailbox: &str, download: &Download) -> String {
 
 /// One word of a routing key.
 pub(crate) fn word(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '.' | '*' | '#') || c.is_whitespace() { '_' } else { c }).collect()
+    let plain = |c| if matches!(c, '.' | '*' | '#') || char::is_whitespace(c) { '_' } else { c };
+    let word: String = text.chars().map(plain).collect();
+    if word.len() <= WORD_BYTES_MAX {
+        return word;
+    }
+    let hash = hex::encode(&Sha256::digest(text.as_bytes())[..HASH_BYTES]);
+    let kept = &word[..word.floor_char_boundary(LONG_WORD_BYTES - 1 - hash.len())];
+    format!("{kept}~{hash}")
+}
+
+/// When MESH took an inbox item, where it says so as `yyyyMMddHHmmss` (UTC).
+pub fn taken_at(download: &Download) -> Option<Timestamp> {
+    let at = DateTime::strptime("%Y%m%d%H%M%S", &download.status.timestamp).ok()?;
+    at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
 }
 
 /// The headers of an inbox item. Those without a value are left out.
@@ -85,6 +112,16 @@ pub fn headers(
     headers
 }
 
+/// The headers that an inbox item has beside those when its payload was put elsewhere: where, its SHA-256 in hexadecimal
+/// and its length in bytes.
+pub fn claim_headers(reference: &str, sha256: &str, size: u64) -> [(&'static str, String); 3] {
+    [
+        (header::DATA_REF, reference.to_owned()),
+        (header::DATA_SHA256, sha256.to_owned()),
+        (header::DATA_SIZE, size.to_string()),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +147,14 @@ mod tests {
     #[test]
     fn a_records_key_is_one_for_a_sender_and_a_kind() {
         assert_eq!(record_key("X26ABC2", &download("W")), "X26ABC2|X26ABC1|W");
+    }
+
+    #[test]
+    fn a_routing_key_is_never_too_long_and_tells_long_workflows_apart() {
+        let long = |end: &str| routing_key("X26ABC2", &download(&format!("{}{end}", "ü".repeat(298))));
+        assert!(long("A").len() <= ROUTING_KEY_BYTES_MAX, "{}", long("A"));
+        assert_ne!(long("A"), long("B"));
+        assert_eq!(long("A").split('.').count(), 3);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use relay_core::{Envelope, HeaderText, MailboxId, checksum};
 
-use crate::event::Reply;
+use crate::claim::ClaimHeaders;
 use crate::header::{self, Meaning};
 use crate::unfit::{Reason, Unfit};
 
@@ -33,8 +33,17 @@ pub struct Submission {
     pub order_key: Option<String>,
     /// Not to be sent after this.
     pub not_after: Option<Timestamp>,
-    /// What events about it need.
-    pub reply: Reply,
+    /// Where its payload is, if it names one.
+    pub claim: Option<ClaimHeaders>,
+}
+
+impl Given {
+    /// The key within which order is asked for, whatever else is wrong with the message.
+    pub fn order_key(&self) -> Option<&str> {
+        let is = |name: &str| header::meaning(name) == Meaning::Given(header::ORDER_KEY);
+        let found = self.headers.iter().find(|(name, _)| is(name));
+        found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    }
 }
 
 impl Submission {
@@ -81,24 +90,10 @@ impl Submission {
         Ok(Self {
             envelope,
             gzip: headers.flag(header::COMPRESS)?,
-            order_key: headers.get(header::ORDER_KEY).map(str::to_owned),
+            order_key: headers.get(header::ORDER_KEY).map(|key| key.trim().to_owned()),
             not_after,
-            reply: Reply::of(given),
+            claim: ClaimHeaders::read(|name| headers.get(name))?,
         })
-    }
-
-    /// Looks whether there is still time.
-    ///
-    /// # Errors
-    /// When there is not.
-    pub fn check_time(&self, now: Timestamp) -> Result<(), Unfit> {
-        match self.not_after {
-            Some(until) if now > until => {
-                let sentence = format!("it was not sent by {until}, as {} asks", header::NOT_AFTER);
-                Err(Unfit::new(Reason::TooLate, sentence))
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -118,7 +113,8 @@ impl<'a> Headers<'a> {
                 Meaning::Written | Meaning::Foreign => continue,
                 Meaning::Unknown => {
                     let sentence = format!(
-                        "a header begins with {} or Mex- and is none that is known; the known ones are {}",
+                        "{} begins with {} or Mex- and is no header that is known; the known ones are {}",
+                        header::shown(name),
                         header::PREFIX,
                         header::GIVEN.join(", ")
                     );
@@ -203,6 +199,7 @@ mod tests {
             (("mesh_compress", "secret"), Reason::BadHeader),
             (("mesh_not_after", "secret"), Reason::BadHeader),
             (("mesh_recipient", "secret"), Reason::UnknownHeader),
+            (("mesh_data_ref", "s3://secret"), Reason::BadReference),
             (("Mex-To", "secret"), Reason::BadHeader),
         ] {
             let Err(unfit) = with(more) else { panic!("{} was taken", more.0) };
@@ -212,14 +209,5 @@ mod tests {
         for missing in [&LEAST[..1], &LEAST[1..]] {
             assert_eq!(read(missing).err().map(|unfit| unfit.reason), Some(Reason::MissingHeader));
         }
-    }
-
-    #[test]
-    fn time_runs_out() {
-        let submission = with(("mesh_not_after", "2026-11-22T10:15:00Z")).expect("it");
-        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
-        submission.check_time(at("2026-11-22T10:15:00Z")).expect("in time");
-        let late = submission.check_time(at("2026-11-22T10:15:01Z")).expect_err("too late");
-        assert_eq!(late.reason, Reason::TooLate);
     }
 }

@@ -17,6 +17,8 @@ pub enum Reason {
     UnknownHeader,
     /// A header is no text.
     NotText,
+    /// Reading it broke: a fault of the relay's.
+    Unreadable,
     /// It is to be sent from another mailbox than this queue's.
     OtherMailbox,
     /// The time after which it was not to be sent is over.
@@ -25,6 +27,8 @@ pub enum Reason {
     Empty,
     /// Its payload is longer than is let through.
     TooLarge,
+    /// It names a payload that cannot be had, or is not what it says.
+    BadReference,
     /// Another message came under the same id.
     OtherContent,
     /// MESH refused it.
@@ -46,16 +50,43 @@ impl Reason {
             Self::BadHeader => "bad-header",
             Self::UnknownHeader => "unknown-header",
             Self::NotText => "not-text",
+            Self::Unreadable => "unreadable",
             Self::OtherMailbox => "other-mailbox",
             Self::TooLate => "too-late",
             Self::Empty => "empty",
             Self::TooLarge => "too-large",
+            Self::BadReference => "bad-reference",
             Self::OtherContent => "other-content",
             Self::Refused => "refused",
             Self::Expired => "expired",
             Self::InDoubt => "in-doubt",
             Self::Cancelled => "cancelled",
         }
+    }
+}
+
+impl Reason {
+    /// The reason that a word stands for.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        const ALL: [Reason; 16] = [
+            Reason::NoMessageId,
+            Reason::MissingHeader,
+            Reason::BadHeader,
+            Reason::UnknownHeader,
+            Reason::NotText,
+            Reason::Unreadable,
+            Reason::OtherMailbox,
+            Reason::TooLate,
+            Reason::Empty,
+            Reason::TooLarge,
+            Reason::BadReference,
+            Reason::OtherContent,
+            Reason::Refused,
+            Reason::Expired,
+            Reason::InDoubt,
+            Reason::Cancelled,
+        ];
+        ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 
@@ -76,7 +107,33 @@ pub struct Unfit {
 }
 
 impl Unfit {
+    /// Reads with `read`. A reading that breaks, which would be a fault of the relay's, makes this one message unfit and
+    /// stops no other.
+    ///
+    /// # Errors
+    /// As `read`, or [`Reason::Unreadable`].
+    pub fn guard<T>(read: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
+        // What was read is given up whole, so nothing half changed can be seen.
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
+            let sentence =
+                "reading it broke, which is a fault of the relay's; report it with the relay's log";
+            Err(Self::new(Reason::Unreadable, sentence))
+        })
+    }
+
     pub(crate) fn new(reason: Reason, sentence: impl Into<String>) -> Self {
         Self { reason, sentence: sentence.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_that_breaks_makes_one_message_unfit() {
+        let broken = Unfit::guard(|| -> Result<(), Unfit> { panic!("a test's own") });
+        assert_eq!(broken.map_err(|unfit| unfit.reason), Err(Reason::Unreadable));
+        assert_eq!(Unfit::guard(|| Ok(7)), Ok(7));
     }
 }

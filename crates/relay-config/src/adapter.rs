@@ -1,9 +1,12 @@
 //! `[[adapter]]`: one of the organisation's own systems, as far as it is the same for all kinds.
 
+use std::path::{Path, PathBuf};
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::fault::{Fault, Faults};
+use crate::identity::{Identity, IdentityEntries};
 use crate::section::Section;
 
 /// A section `[[adapter]]`: `name` and `kind` are read, the rest is the adapter's own.
@@ -72,6 +75,16 @@ impl AdapterSection {
             (value, true) => value,
             (_, false) => None,
         }
+    }
+
+    /// Reads the entries of this section's `identity`. `None`: they make none, and `faults` says why.
+    pub fn identity(&self, entries: IdentityEntries, faults: &mut Faults) -> Option<Identity> {
+        entries.read(&self.section, faults)
+    }
+
+    /// A path of this section, which starts at the folder of the configuration file.
+    pub fn file(&self, path: &Path) -> PathBuf {
+        self.section.file(path.to_owned())
     }
 
     /// A fault at a key of this section, or at its header without one. A dotted key leads into tables, as in

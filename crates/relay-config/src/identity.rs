@@ -38,9 +38,11 @@ pub enum Identity {
     },
 }
 
-/// All keys of both forms, so that a mixture gets a better answer than that a key is unknown.
-#[derive(Deserialize)]
-pub(crate) struct IdentityEntries {
+/// All keys of both forms, so that a mixture gets a better answer than that a key is unknown. An adapter that shows a
+/// certificate has them in its own struct and reads them with
+/// [`AdapterSection::identity`](crate::AdapterSection::identity).
+#[derive(Debug, Clone, Deserialize)]
+pub struct IdentityEntries {
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
     keystore: Option<PathBuf>,

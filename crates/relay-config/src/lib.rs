@@ -35,7 +35,7 @@ mod suggest;
 pub use adapter::AdapterSection;
 pub use environment::{Environment, UrlError};
 pub use fault::{Fault, Faults};
-pub use identity::Identity;
+pub use identity::{Identity, IdentityEntries};
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
 pub use load::{Loaded, load, load_text_with, load_with};
 pub use log::LogSection;

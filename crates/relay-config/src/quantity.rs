@@ -62,6 +62,11 @@ fn parse(text: &str, units: &[(&str, u64)], forms: &'static str) -> Result<u64, 
 pub struct Interval(Duration);
 
 impl Interval {
+    /// This duration.
+    pub const fn of(duration: Duration) -> Self {
+        Self(duration)
+    }
+
     /// The duration.
     pub fn get(self) -> Duration {
         self.0

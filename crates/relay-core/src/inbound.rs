@@ -80,8 +80,8 @@ impl Receiver<'_> {
             Begin::Known(mut entry) => {
                 let attempt = match &entry.record().state {
                     InboundState::Delivering { attempt } => Some(attempt + 1),
-                    // Listed again, so it is not gone after all.
-                    InboundState::Gone => Some(1),
+                    // Listed again, so it is not gone after all. What had come of it by then nobody knows.
+                    InboundState::Gone => Some(2),
                     // The configuration was changed since.
                     InboundState::Listed { workflow } if self.takes(workflow) => Some(1),
                     _ => None,

@@ -3,6 +3,7 @@
 //! nowhere without one.
 
 use jiff::Timestamp;
+use metrics::SharedString;
 
 /// A value that goes up and down, one for each value of its label.
 #[derive(Debug)]
@@ -17,12 +18,12 @@ pub struct Gauge {
 
 impl Gauge {
     /// Sets the value for one value of the label.
-    pub fn set(&self, label: &'static str, value: f64) {
-        metrics::gauge!(self.name, self.label => label).set(value);
+    pub fn set(&self, label: impl Into<SharedString>, value: f64) {
+        metrics::gauge!(self.name, self.label => label.into()).set(value);
     }
 
     /// Sets a point in time, in seconds since 1970, UTC.
-    pub fn set_time(&self, label: &'static str, at: Timestamp) {
+    pub fn set_time(&self, label: impl Into<SharedString>, at: Timestamp) {
         self.set(label, at.as_duration().as_secs_f64());
     }
 }
@@ -64,7 +65,7 @@ pub const KAFKA_DELIVERIES: Counter = Counter {
 /// Every counter.
 pub const COUNTERS: [&Counter; 2] = [&KAFKA_RECORDS, &KAFKA_DELIVERIES];
 
-/// When the certificate of the relay's own identity ends. Label `name`: [`CLIENT_IDENTITY`].
+/// When a certificate that the relay shows ends. Label `name`: [`CLIENT_IDENTITY`], or the adapter's name.
 pub const CERTIFICATE_EXPIRY: Gauge = Gauge {
     name: "mesh_relay_certificate_expiry_seconds",
     description: "When a certificate ends, in seconds since 1970 (UTC).",
@@ -74,8 +75,15 @@ pub const CERTIFICATE_EXPIRY: Gauge = Gauge {
 /// The certificate that the relay shows to MESH.
 pub const CLIENT_IDENTITY: &str = "client";
 
+/// Whether an adapter's broker takes no messages for want of room. Label `adapter`: its name.
+pub const BROKER_BLOCKED: Gauge = Gauge {
+    name: "mesh_relay_broker_blocked",
+    description: "1 while the broker of an adapter is out of room and takes no messages, else 0.",
+    label: "adapter",
+};
+
 /// Every gauge.
-pub const GAUGES: [&Gauge; 1] = [&CERTIFICATE_EXPIRY];
+pub const GAUGES: [&Gauge; 2] = [&CERTIFICATE_EXPIRY, &BROKER_BLOCKED];
 
 /// Tells the recorder what the metrics mean. To be called once, when it is installed.
 pub fn describe() {

@@ -66,9 +66,10 @@ impl Order {
         line.iter().position(|place| place.message == *message).unwrap_or_default()
     }
 
-    /// The message was not sent this time, and keeps its place for the next.
-    pub(crate) fn deferred(&self, message: &SourceKey) {
-        self.mark(message, false);
+    /// For as long as the message is worked on: dropped, however that ended, the message keeps its place for the next
+    /// time, unless it has ended.
+    pub(crate) fn at_work<'a>(&'a self, message: &'a SourceKey) -> AtWork<'a> {
+        AtWork { order: self, message }
     }
 
     fn mark(&self, message: &SourceKey, under_way: bool) {
@@ -88,6 +89,18 @@ impl Order {
 
     fn lines(&self) -> MutexGuard<'_, HashMap<Key, VecDeque<Place>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message that is worked on.
+pub(crate) struct AtWork<'a> {
+    order: &'a Order,
+    message: &'a SourceKey,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.order.mark(self.message, false);
     }
 }
 
@@ -138,7 +151,7 @@ mod tests {
         assert!(!turn("c").await);
         tokio::time::advance(FORGOTTEN_AFTER).await;
         assert!(!turn("c").await, "b is under way, however long that takes");
-        order.deferred(&message("b"));
+        drop(order.at_work(&message("b")));
         tokio::time::advance(FORGOTTEN_AFTER).await;
         assert!(turn("c").await, "its source gave up on b");
     }

@@ -10,7 +10,7 @@ use mesh_api::MailboxId;
 
 use crate::clock::{Chance, Clock, RelayId};
 use crate::engine::{Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
-use crate::journal::{Journal, JournalError, KeyReuse, NewOutbound, OutboundDetails};
+use crate::journal::{Journal, JournalError, KeyReuse, MailboxTimes, NewOutbound, OutboundDetails};
 use crate::lease::{PartLeases, Tenure};
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshError, MeshMailbox};
@@ -18,7 +18,7 @@ use crate::policy::SendPolicy;
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Refused, SourceKey, SourceMessage};
-use crate::state::{OutboundState, Resent};
+use crate::state::{OutboundState, Rejection, Resent};
 use crate::step::{OutboundEffect, OutboundEvent, step};
 
 /// How long a source waits before it offers a message again that has its turn after another.
@@ -29,6 +29,18 @@ const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_hours(2);
 
 /// What a message is parked with whose key is taken.
 const OTHER_CONTENT: &str = "came under the same key with other content";
+
+/// The code of a message that was not sent in its time ([`SourceMessage::not_after`]).
+pub const TOO_LATE: &str = "too-late";
+
+fn too_late(until: Timestamp) -> Rejection {
+    Rejection {
+        event: "TRANSFER".to_owned(),
+        code: TOO_LATE.to_owned(),
+        description: format!("it was not sent by {until}, as it asked"),
+        message_id: None,
+    }
+}
 
 /// Whether a message was parked because its key was taken by another one.
 pub fn is_other_content(reason: &str) -> bool {
@@ -172,12 +184,11 @@ impl RelayHandle {
             engine.order.ended(&message.key);
             return Ok(ended);
         }
-        let ended = self.carry(lane, &message, &mut outbound).await;
-        match &ended {
-            Ok(_) => engine.order.ended(&message.key),
-            Err(_) => engine.order.deferred(&message.key),
-        }
-        ended
+        // Also where this work is dropped in the middle: those behind it must not wait for ever.
+        let _place = engine.order.at_work(&message.key);
+        let ended = self.carry(lane, &message, &mut outbound).await?;
+        engine.order.ended(&message.key);
+        Ok(ended)
     }
 
     /// Records a message as seen, without sending anything of it, and returns the relay's id of it: for a source that
@@ -233,6 +244,12 @@ impl RelayHandle {
                 self.end(outbound, OutboundEvent::NotApplied { after: deferral.after }).await?;
                 return outbound.ended().ok_or(deferral);
             }
+            if let (Some(until), Some(now)) = (message.not_after, engine.proven.now())
+                && now > until
+            {
+                self.end(outbound, OutboundEvent::Unusable(too_late(until))).await?;
+                return outbound.ended().ok_or_else(|| own_fault(DeferralCause::Stopping));
+            }
             engine.keep_pace(&message.envelope)?;
         }
         self.drive(lane, message, outbound, permit).await
@@ -284,6 +301,15 @@ impl RelayHandle {
         Ok(())
     }
 
+    /// Whether a message of this key and this content was seen before.
+    ///
+    /// # Errors
+    /// When the journal cannot be asked.
+    pub async fn knows(&self, key: &SourceKey, fingerprint: &str) -> Result<bool, DeferralCause> {
+        let known = self.ledger.find(key).await?;
+        Ok(known.is_some_and(|known| known.record().fingerprint.as_deref() == Some(fingerprint)))
+    }
+
     /// The messages of an adapter that its source may not have settled: after a start, what the last run left.
     ///
     /// # Errors
@@ -298,14 +324,17 @@ impl RelayHandle {
         Ok(records.into_iter().map(unsettled).collect())
     }
 
-    /// Finds out by a handshake whether MESH takes this mailbox's messages, unless the last send went well: for a source
-    /// that would take them from a queue in vain.
+    /// Finds out whether a message of this mailbox would be taken: the journal by a commit, MESH by a handshake unless the
+    /// last send went well. For a source that would take messages from a queue in vain.
     ///
     /// # Errors
     /// When it does not, with when to ask again.
     pub async fn reachable(&self, mailbox: &MailboxId) -> Result<(), Deferral> {
         let lane = self.engine.lanes.get(mailbox);
         let lane = lane.ok_or_else(|| own_fault(DeferralCause::UnknownMailbox(mailbox.clone())))?;
+        let nothing = MailboxTimes::default();
+        let kept = self.ledger.journal.commit_mailbox_times(mailbox, nothing, self.ledger.fence.as_ref());
+        kept.await.map_err(|error| own_fault(error.into()))?;
         self.engine.reach(lane).await
     }
 

@@ -27,7 +27,7 @@ use crate::sink::{Polled, Sink};
 pub struct Poller {
     surroundings: Surroundings,
     mesh: Arc<dyn MeshMailbox>,
-    sink: Arc<dyn Sink>,
+    sink: Option<Arc<dyn Sink>>,
     policy: ReceivePolicy,
 }
 
@@ -46,11 +46,12 @@ struct Rest {
 }
 
 impl Poller {
-    /// A poller for `mesh`'s mailbox.
+    /// A poller for `mesh`'s mailbox. Without a sink messages stay at MESH, reports among them; what was sent is followed
+    /// by asking MESH alone, and MESH hears a handshake as often as it wants.
     pub fn new(
         surroundings: Surroundings,
         mesh: Arc<dyn MeshMailbox>,
-        sink: Arc<dyn Sink>,
+        sink: Option<Arc<dyn Sink>>,
         policy: ReceivePolicy,
     ) -> Self {
         Self { surroundings, mesh, sink, policy }
@@ -70,15 +71,15 @@ impl Poller {
             chance: &self.surroundings.chance,
             proven: &self.surroundings.proven,
             ledger: Ledger::under(&self.surroundings, &tenure),
-            receiver: Receiver {
+            receiver: self.sink.as_ref().map(|sink| Receiver {
                 mesh: &self.mesh,
-                sink: &self.sink,
+                sink,
                 chance: &self.surroundings.chance,
                 policy: &self.policy,
                 ledger: Ledger::under(&self.surroundings, &tenure),
                 follow_up: &follow_up,
                 tenure: &tenure,
-            },
+            }),
             tenure: &tenure,
         };
         tokio::join!(turn.run(shutdown.clone()), follow_up.run(&tenure, shutdown));
@@ -92,7 +93,7 @@ struct Turn<'a> {
     chance: &'a Arc<dyn Chance>,
     proven: &'a ProvenTime,
     ledger: Ledger,
-    receiver: Receiver<'a>,
+    receiver: Option<Receiver<'a>>,
     tenure: &'a Tenure,
 }
 
@@ -148,8 +149,8 @@ impl Turn<'_> {
         }
         if self.remaining(times.handshake_at, self.policy.handshake_every).is_none() {
             let made = self.mesh.handshake().await;
-            if let Err(error) = &made {
-                self.receiver.sink.polled(Polled::Failed(error)).await;
+            if let (Err(error), Some(receiver)) = (&made, &self.receiver) {
+                receiver.sink.polled(Polled::Failed(error)).await;
             }
             if outage.note(made).is_none() {
                 return Left::Nothing;
@@ -159,6 +160,7 @@ impl Turn<'_> {
             self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
             tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
         }
+        let Some(receiver) = &self.receiver else { return Left::Nothing };
         let now = Some(self.ledger.clock.now());
         if !self.keep(MailboxTimes { polled_at: now, ..MailboxTimes::default() }).await {
             return Left::Nothing;
@@ -169,16 +171,16 @@ impl Turn<'_> {
         }
         let listed = self.mesh.list(None).await;
         let polled = listed.as_ref().map_or_else(Polled::Failed, |ids| Polled::Listed(ids.len()));
-        self.receiver.sink.polled(polled).await;
+        receiver.sink.polled(polled).await;
         let Some(ids) = outage.note(listed) else { return Left::Nothing };
         self.proven.prove();
-        self.go_on(&ids, shutdown).await;
-        self.receive_all(ids, outage, resting, shutdown).await
+        self.go_on(receiver, &ids, shutdown).await;
+        self.receive_all(receiver, ids, outage, resting, shutdown).await
     }
 
     /// Goes on with what has not ended and is not among the listed: MESH lists no more what it heard acknowledged, also
     /// where its answer was lost (4.6, row 18), nor what another reader took or what expired.
-    async fn go_on(&self, listed: &[MessageId], shutdown: &Shutdown) {
+    async fn go_on(&self, receiver: &Receiver<'_>, listed: &[MessageId], shutdown: &Shutdown) {
         let mailbox = self.mesh.mailbox();
         let unended = match self.ledger.journal.unended_inbound(mailbox, UNENDED_MAX).await {
             Ok(unended) => unended,
@@ -193,7 +195,7 @@ impl Turn<'_> {
                 return;
             }
             // Most of them are gone, which is what is to be recorded; the next look tries the others again.
-            if let Err(error) = self.receiver.receive(id, Listing::Left).await {
+            if let Err(error) = receiver.receive(id, Listing::Left).await {
                 tracing::debug!(%mailbox, message_id = %id, %error, "a message that is no longer listed");
             }
         }
@@ -229,6 +231,7 @@ impl Turn<'_> {
 
     async fn receive_all(
         &self,
+        receiver: &Receiver<'_>,
         ids: Vec<MessageId>,
         outage: &mut Outage,
         resting: &mut Resting,
@@ -245,7 +248,7 @@ impl Turn<'_> {
         let mut results = stream::iter(due)
             .take_while(|_| std::future::ready(!shutdown.is_requested() && self.tenure.holds()))
             .map(|id| async move {
-                let result = self.receiver.receive(&id, Listing::Holds).await;
+                let result = receiver.receive(&id, Listing::Holds).await;
                 (id, result)
             })
             .buffer_unordered(self.policy.downloads_max.max(1));

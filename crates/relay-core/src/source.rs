@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use mesh_api::chunk::chunk_bytes_max;
 use mesh_api::{ChunkPlan, Envelope, MailboxId, MessageId, Payload};
 use thiserror::Error;
@@ -64,6 +65,8 @@ pub struct SourceMessage {
     /// What the adapter needs to tell the message's system of its changes, such as where it listens, in a form of the
     /// adapter's own. Comes back with each [`DeliveryEvent`](crate::DeliveryEvent).
     pub reply: Option<String>,
+    /// Not to be sent after this; what may be at MESH by then is followed to its end all the same.
+    pub not_after: Option<Timestamp>,
     /// Messages of a mailbox with the same order key go one after the other, in the order in which they were offered.
     pub order_key: Option<String>,
     /// Its metadata.
@@ -255,6 +258,7 @@ mod tests {
             let message = SourceMessage {
                 fingerprint: None,
                 reply: None,
+                not_after: None,
                 order_key: None,
                 key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
                 envelope: envelope.clone(),

@@ -8,4 +8,5 @@ pub mod pairs;
 pub mod proxy;
 pub mod scripted;
 pub mod wait;
+pub mod wire;
 pub mod world;

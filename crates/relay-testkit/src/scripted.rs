@@ -40,6 +40,10 @@ pub enum Made {
     Chunk(u32),
     /// A probe.
     Probe,
+    /// Tracking of a message.
+    Track,
+    /// A look at the inbox.
+    List,
 }
 
 /// A message as it arrived.
@@ -239,6 +243,7 @@ impl MeshMailbox for ScriptedMesh {
     }
 
     async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError> {
+        self.inner().made.push(Made::Track);
         Ok(Tracking {
             message_id: id.clone(),
             status: TrackingStatus::Accepted,
@@ -249,6 +254,7 @@ impl MeshMailbox for ScriptedMesh {
     }
 
     async fn list(&self, _: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
+        self.inner().made.push(Made::List);
         Ok(Vec::new())
     }
 

@@ -14,7 +14,7 @@ use relay_config::{Faults, SecretError, SecretRef, Secrets};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::Failure;
-use crate::identity::{IdentityError, IdentityWatch};
+use crate::identity::{IdentityError, IdentityWatch, Whose};
 use crate::settings::{application, reach};
 use crate::system;
 
@@ -173,7 +173,7 @@ impl ConnectArgs {
         };
         let files = IdentityFiles { key: self.key.clone(), passphrase, ..IdentityFiles::at(place) };
         let given = !matches!(files.passphrase, Passphrase::None);
-        let (watch, _) = IdentityWatch::start(files, roots.clone(), system::now()).map_err(|error| {
+        let (watch, _) = IdentityWatch::start(files, Whose::Mesh(roots.clone()), system::now()).map_err(|error| {
             let failure = Failure::usage(error.to_string());
             match error {
                 IdentityError::Load(_) if !given => failure.next(format!(

@@ -1,0 +1,122 @@
+//! An adapter for AMQP queues: what its section says, what that refers to, and its parts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use amqp::{Config, ExchangeSink, QueueSource, Shared, StatusExchange};
+use claim_check::ClaimCheck;
+use keystore::read_authorities;
+use relay_config::{AdapterSection, Faults, Secrets};
+use relay_core::{EventSink, KeyReuse, Sink, Terms};
+
+use super::{Adapter, AdapterError, Place, Sharing};
+use crate::identity::{self, IdentityError, IdentityWatch, Whose};
+use crate::settings::Note;
+use crate::system;
+
+/// A section and, once it was resolved, what it refers to.
+pub struct Queues {
+    /// What the section says.
+    pub(crate) config: Config,
+    secrets: amqp::Secrets,
+    identity: Option<IdentityWatch>,
+}
+
+impl Queues {
+    /// Reads the section. `None` when it has faults, which were added.
+    pub(super) fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
+        let mut config: Config = section.read(faults)?;
+        if let Some(claims) = &mut config.claim_check {
+            claims.start_at(folder);
+        }
+        for (key, message) in config.faults() {
+            faults.push(section.fault(Some(key), message, None));
+        }
+        Some(Self { config, secrets: amqp::Secrets::default(), identity: None })
+    }
+
+    /// Reads the URLs, the certificates to trust and the one to show.
+    pub(super) fn resolve(
+        &mut self,
+        section: &AdapterSection,
+        secrets: &Secrets,
+        notes: &mut Vec<Note>,
+        faults: &mut Faults,
+    ) {
+        match self.config.url.resolve(secrets) {
+            Ok(urls) => self.secrets.urls = urls,
+            Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
+        }
+        if let Some(path) = &self.config.roots {
+            let path = section.file(path);
+            let mut fault = |what: &dyn std::fmt::Display| {
+                faults.push(section.fault(Some("roots"), format!("{}: {what}", path.display()), None));
+            };
+            match std::fs::read(&path) {
+                Ok(bytes) => match read_authorities(&bytes, None) {
+                    Ok(roots) => self.secrets.roots = roots,
+                    Err(error) => fault(&error),
+                },
+                Err(error) => fault(&error),
+            }
+        }
+        if let Some(claims) = &mut self.config.claim_check {
+            match claims.resolve(secrets) {
+                Ok(()) => match ClaimCheck::open(claims) {
+                    Ok(open) => self.secrets.claims = Some(open),
+                    Err(error) => faults.push(section.fault(Some("claim_check"), error.to_string(), None)),
+                },
+                Err(error) => {
+                    faults.push(section.fault(Some("claim_check.credentials"), error.to_string(), None));
+                }
+            }
+        }
+        let entries = self.config.identity.clone();
+        if let Some(identity) = entries.and_then(|entries| section.identity(entries, faults)) {
+            let whose = Whose::Adapter(section.name.clone());
+            match IdentityWatch::start(identity::files(&identity, secrets), whose, system::now()) {
+                Ok((watch, findings)) => {
+                    notes.extend(findings.iter().map(|finding| {
+                        let hint = Some(finding.advice.to_owned());
+                        let fault = section.fault(Some("identity"), finding.sentence.clone(), hint);
+                        Note { severity: finding.severity, fault }
+                    }));
+                    self.secrets.identity = Some(watch.shown());
+                    self.identity = Some(watch);
+                }
+                Err(IdentityError::Unfit(finding)) => {
+                    let hint = Some(finding.advice.to_owned());
+                    faults.push(section.fault(Some("identity"), finding.sentence, hint));
+                }
+                Err(IdentityError::Load(error)) => {
+                    faults.push(section.fault(Some("identity"), error.to_string(), None));
+                }
+            }
+        }
+        // What can only be seen now that all of it is there; with other faults it would repeat them.
+        if faults.is_empty()
+            && let Err(error) = self.shared(&section.name, Arc::new(system::SystemChance))
+        {
+            faults.push(section.fault(Some("url"), error.to_string(), None));
+        }
+    }
+
+    fn shared(&self, name: &str, chance: Arc<dyn relay_core::Chance>) -> Result<Shared, amqp::BrokerError> {
+        Shared::new(name, self.config.clone(), &self.secrets, chance)
+    }
+
+    pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
+        let shared = self.shared(name, Arc::clone(place.chance))?;
+        let Config { inbound, status, identity_look, .. } = self.config;
+        let sink = inbound.map(|inbound| {
+            Arc::new(ExchangeSink::new(shared.clone(), inbound, Arc::clone(place.clock))) as Arc<dyn Sink>
+        });
+        let events =
+            status.map(|status| Arc::new(StatusExchange::new(shared.clone(), status)) as Arc<dyn EventSink>);
+        // A queue may deliver again what was settled.
+        let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
+        let source = Box::new(QueueSource::new(shared, Arc::clone(place.clock)));
+        let identity = self.identity.map(|watch| (watch, identity_look.get()));
+        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Whole, identity })
+    }
+}
