@@ -98,6 +98,11 @@ async fn the_relays_own_folders_have_no_difference_and_nothing_is_changed() {
         let _ = fs::remove_file(site.path(file));
     }
     let before = listing(site.folder.path());
+    // What cannot be read may be half written as long as it is young.
+    eventually("no file is young", || {
+        documents(&shadow(&site, &["--json"]).1).0.iter().all(|file| file["verdict"] != "unfinished")
+    })
+    .await;
     let (code, out, error) = shadow(&site, &["--json"]);
     let (files, summary) = documents(&out);
     let others: Vec<_> = files.iter().filter(|file| file["verdict"] != "same").collect();

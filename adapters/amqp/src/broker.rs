@@ -66,6 +66,14 @@ pub enum BrokerError {
         /// What happened and what to do.
         what: String,
     },
+    /// It took too long to look for everything there.
+    #[error(
+        "the broker did not show within {seconds} s what is there; see that it is well, and the network to it"
+    )]
+    Slow {
+        /// How long was waited.
+        seconds: u64,
+    },
     /// Exchanges or queues are not there, or not as they must be.
     #[error("{}", missing.join("; "))]
     Topology {

@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for OneOrSeveral {
 pub struct Inbound {
     /// The exchange.
     pub exchange: String,
-    /// A queue that gets all of them. Looked for with the exchange, or made and bound with it. Absent: which queues are
+    /// A queue that gets all of them. Looked for with the exchange; with `declare`, made and bound to all of it. Absent: which queues are
     /// bound is nobody's business here.
     pub queue: Option<String>,
     /// Longest body in bytes; the broker has a limit of its own. A longer message stays at MESH.

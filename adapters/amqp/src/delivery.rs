@@ -57,13 +57,14 @@ impl Desk {
     /// Works on a delivery that was taken at a time. What is neither acknowledged nor given back here goes back when its
     /// channel is closed.
     pub(crate) async fn carry(&self, mut delivery: Delivery, taken: Instant) -> Done {
-        let held_until = taken + HELD_MAX;
         // Shared by every attempt, however long it is.
         let body = Bytes::from(std::mem::take(&mut delivery.data));
-        let offer = match self.read_until(&delivery, &body, held_until).await {
+        // One that waited for others of its key has its time for a payload that it names all the same.
+        let offer = match self.read_until(&delivery, &body, Instant::now() + HELD_MAX).await {
             Ok(offer) => offer,
             Err(done) => return done,
         };
+        let held_until = taken + HELD_MAX;
         loop {
             let deferral = match self.offer(&offer).await {
                 Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
@@ -77,13 +78,14 @@ impl Desk {
             {
                 return Done::Outage(outage);
             }
-            let again = Instant::now() + deferral.after;
-            if again >= held_until {
-                return self.give_back(&delivery).await;
-            }
+            // Never given back before its time, however far off the next try is: it would come again at once.
+            let again = (Instant::now() + deferral.after).min(held_until);
             tracing::debug!(adapter = %self.shared.name, %deferral, "a message of the queue is held for another try");
             if !self.wait_until(again).await {
                 return Done::Back;
+            }
+            if again == held_until {
+                return self.give_back(&delivery).await;
             }
         }
     }
@@ -109,15 +111,17 @@ impl Desk {
                     tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
                 }
                 Err(_) => {
-                    tracing::warn!(%adapter, "the payload of a message was not read in time; it goes back");
+                    let minutes = HELD_MAX.as_secs() / 60;
+                    tracing::error!(%adapter, "the payload that a message names could not be read within {minutes} minutes; \
+                                    the message goes back to its queue, and this will be so again: see to the store");
                 }
             }
-            let again = Instant::now() + pause;
-            if again >= held_until {
-                return Err(self.give_back(delivery).await);
-            }
+            let again = (Instant::now() + pause).min(held_until);
             if !self.wait_until(again).await {
                 return Err(Done::Back);
+            }
+            if again >= held_until {
+                return Err(self.give_back(delivery).await);
             }
             pause = (pause * 2).min(CLAIM_RETRY_MAX);
         }
@@ -146,16 +150,23 @@ impl Desk {
             tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
         } else {
             let (mut failures, mut copy) = (0, self.parked(delivery, body, &ended));
-            while let Err(error) = self.shared.publisher.publish(copy.publication()).await {
+            let mut stop = self.stop.clone();
+            loop {
+                let published = tokio::select! {
+                    published = self.shared.publisher.publish(copy.publication()) => published,
+                    // What was begun may arrive; it comes again, and says so.
+                    () = stop.requested() => return Done::Back,
+                };
+                let Err(error) = published else { break };
                 failures += 1;
                 let wait = backoff(failures, PARK_RETRY_FIRST, PARK_RETRY_MAX, &*self.shared.chance);
                 tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
-                let again = Instant::now() + wait;
-                if again >= held_until {
-                    return self.give_back(delivery).await;
-                }
+                let again = (Instant::now() + wait).min(held_until.max(Instant::now()));
                 if !self.wait_until(again).await {
                     return Done::Back;
+                }
+                if again >= held_until {
+                    return self.give_back(delivery).await;
                 }
                 // The try before may have arrived.
                 copy.repeats();

@@ -33,7 +33,7 @@ pub(crate) enum ReadTrouble {
 
 /// The key within which a delivery is to be kept in order.
 pub(crate) fn order_key(delivery: &Delivery) -> Option<String> {
-    let given = Unfit::guard(|| read(&delivery.properties)).ok()?;
+    let (given, _) = Unfit::guard(|| Ok(read(&delivery.properties))).ok()?;
     given.order_key().map(str::to_owned)
 }
 
@@ -43,12 +43,15 @@ impl Desk {
     /// # Errors
     /// When that cannot be told for now.
     pub(crate) async fn read(&self, delivery: &Delivery, body: &Bytes) -> Result<Offer, ReadTrouble> {
-        let given = Unfit::guard(|| read(&delivery.properties));
-        let known = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
-        let whole = whole(given.as_ref().ok(), body);
-        let message = known.unwrap_or_default();
-        let submission = match Unfit::guard(|| self.submission(&given?, body)) {
+        let (given, unfit) = match Unfit::guard(|| Ok(read(&delivery.properties))) {
+            Ok((given, None)) => (given, Ok(())),
+            Ok((given, Some(unfit))) => (given, Err(unfit)),
+            Err(unfit) => (Given::default(), Err(unfit)),
+        };
+        let reply = Some(Reply::of(&given).to_text());
+        let whole = whole(&given, body);
+        let message = given.message_id.clone().unwrap_or_default();
+        let submission = match unfit.and_then(|()| Unfit::guard(|| self.submission(&given, body))) {
             Ok(submission) => submission,
             Err(unfit) => return Ok(self.refuse(&message, &whole, &unfit, reply)),
         };
@@ -152,11 +155,11 @@ impl Desk {
     }
 }
 
-/// A hash of all that a delivery has to say to the relay. Not of other headers: a broker counts in some how often it came.
-fn whole(given: Option<&Given>, body: &[u8]) -> String {
-    let headers = given.map(|given| given.headers.as_slice()).unwrap_or_default();
-    let ours = |name: &str| header::meaning(name) != Meaning::Foreign;
-    let mut headers: Vec<&(String, String)> = headers.iter().filter(|(name, _)| ours(name)).collect();
+/// A hash of all that a delivery's producer says to the relay. Not of other headers: a broker counts in some how often it
+/// came, and what the relay wrote on a parked copy is another thing each time that one comes back.
+fn whole(given: &Given, body: &[u8]) -> String {
+    let counts = |name: &str| matches!(header::meaning(name), Meaning::Given(_) | Meaning::Unknown);
+    let mut headers: Vec<&(String, String)> = given.headers.iter().filter(|(name, _)| counts(name)).collect();
     headers.sort();
     let headers = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     digest(&[body].into_iter().chain(headers).collect::<Vec<_>>())

@@ -2,6 +2,7 @@
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use relay_carrier::header::{self, Meaning};
 use relay_carrier::{Given, Reason, Unfit};
 
 /// Longest text that a property holds, in bytes.
@@ -14,38 +15,33 @@ pub(crate) fn short(text: &str) -> Option<ShortString> {
     (text.len() <= PROPERTY_BYTES_MAX).then(|| text.into())
 }
 
-/// What a delivery says of itself.
-///
-/// # Errors
-/// When one of the relay's own headers is no text. What else there may be is nobody's business here.
-pub(crate) fn read(properties: &BasicProperties) -> Result<Given, Unfit> {
+/// What a delivery says of itself; and what is wrong with it where one of the relay's own headers is no text. What else there
+/// may be is nobody's business here.
+pub(crate) fn read(properties: &BasicProperties) -> (Given, Option<Unfit>) {
     let text = |value: &Option<ShortString>| value.as_ref().map(|value| value.as_str().to_owned());
     let mut headers = Vec::new();
-    if let Some(table) = properties.headers() {
-        for (name, value) in table.inner() {
-            match scalar(value) {
-                Some(value) => headers.push((name.as_str().to_owned(), value)),
-                None if relay_carrier::header::meaning(name.as_str())
-                    == relay_carrier::header::Meaning::Foreign => {}
-                // Programs write an absent value so.
-                None if matches!(value, AMQPValue::Void) => {}
-                None => {
-                    let name = relay_carrier::header::shown(name.as_str());
-                    return Err(Unfit {
-                        reason: Reason::NotText,
-                        sentence: format!("{name} is no text in UTF-8, no number and no flag"),
-                    });
-                }
+    let mut unfit = None;
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+        match scalar(value) {
+            Some(value) => headers.push((name.as_str().to_owned(), value)),
+            None if header::meaning(name.as_str()) == Meaning::Foreign => {}
+            // Programs write an absent value so.
+            None if matches!(value, AMQPValue::Void) => {}
+            None => {
+                let sentence =
+                    format!("{} is no text in UTF-8, no number and no flag", header::shown(name.as_str()));
+                unfit = Some(Unfit { reason: Reason::NotText, sentence });
             }
         }
     }
-    Ok(Given {
+    let given = Given {
         message_id: text(properties.message_id()).filter(|id| !id.is_empty()),
         correlation_id: text(properties.correlation_id()),
         reply_to: text(properties.reply_to()),
         content_type: text(properties.content_type()),
         headers,
-    })
+    };
+    (given, unfit)
 }
 
 fn scalar(value: &AMQPValue) -> Option<String> {

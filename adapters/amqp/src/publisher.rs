@@ -22,6 +22,8 @@ use crate::topology;
 const CHANNELS: usize = 8;
 /// How long a message may take to leave. A broker out of room blocks the connection.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection and a look at all exchanges may take.
+const PREPARED_WITHIN: Duration = Duration::from_secs(60);
 /// Pause before a connection is tried again; doubles from there.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause before a connection is tried again.
@@ -154,6 +156,8 @@ impl Publisher {
                 let error: lapin::Error = error;
                 Err(PublishError::NoChannel(advice(&error)))
             }
+            // Blocked meanwhile, as it seems.
+            Err(_) if line.connection.status().blocked() => Err(PublishError::Blocked),
             Err(_) => {
                 self.forget(&line).await;
                 Err(PublishError::NoChannel("it did not answer in time".to_owned()))
@@ -169,10 +173,11 @@ impl Publisher {
     }
 
     /// Why nothing can be published now, as far as is known.
-    pub(crate) async fn trouble(&self) -> Option<BrokerError> {
-        match &*self.state.lock().await {
-            State::Failed { error, .. } => Some(error.clone()),
-            State::None | State::Open(_) => None,
+    pub(crate) fn trouble(&self) -> Option<BrokerError> {
+        // While it is being connected to, nothing new is known.
+        match self.state.try_lock().as_deref() {
+            Ok(State::Failed { error, .. }) => Some(error.clone()),
+            Ok(State::None | State::Open(_)) | Err(_) => None,
         }
     }
 
@@ -196,7 +201,9 @@ impl Publisher {
             topology::exchanges(&line.connection, &self.config).await?;
             Ok::<Line, BrokerError>(line)
         };
-        match prepared.await {
+        // Others wait for the same, and nobody for ever.
+        let prepared = timeout(PREPARED_WITHIN, prepared).await;
+        match prepared.unwrap_or_else(|_| Err(BrokerError::Slow { seconds: PREPARED_WITHIN.as_secs() })) {
             Ok(line) => {
                 let line = Arc::new(line);
                 *state = State::Open(Arc::clone(&line));

@@ -143,7 +143,7 @@ impl Sink for ExchangeSink {
     async fn recorded(&self, _: &Receipt) {}
 
     async fn check(&self) -> SinkHealth {
-        match self.shared.publisher.trouble().await {
+        match self.shared.publisher.trouble() {
             None => SinkHealth::Ready,
             Some(error) => SinkHealth::Failing(error.to_string()),
         }

@@ -102,7 +102,7 @@ impl QueueSource {
         }
     }
 
-    /// Consumes until something ends it. `well`: whether it came to that.
+    /// Consumes until something ends it. `well`: whether it did so for a while, or let anything go.
     async fn consume(
         &self,
         queue: Option<&str>,
@@ -135,9 +135,11 @@ impl QueueSource {
             Err(what) => return Ok(Ended::Broken(what)),
         };
         tracing::info!(%adapter, queue, "consuming");
-        *well = true;
-        let mut work = Work { desk, tasks: JoinSet::new(), turns: Turns::default() };
+        let begun = Instant::now();
+        let mut work = Work { desk, tasks: JoinSet::new(), turns: Turns::default(), settled: false };
         let ended = work.run(consumer, &line, shutdown).await;
+        // Not by having begun alone: what breaks each time at once is not well.
+        *well = work.settled || begun.elapsed() > RETRY_MAX;
         trigger.request();
         work.finish().await;
         // What was not acknowledged goes back to the queue, in its old place.
@@ -173,6 +175,8 @@ struct Work {
     desk: Desk,
     tasks: JoinSet<(Option<String>, Done)>,
     turns: Turns<(Delivery, Instant)>,
+    /// Whether any was let go.
+    settled: bool,
 }
 
 impl Work {
@@ -188,7 +192,10 @@ impl Work {
                     None => return Ended::Broken("the broker cancelled the consumer; the queue may be gone".to_owned()),
                 },
                 Some(done) = self.tasks.join_next() => match done {
-                    Ok((key, Done::Settled)) => self.next(key),
+                    Ok((key, Done::Settled)) => {
+                        self.settled = true;
+                        self.next(key);
+                    }
                     Ok((_, Done::Outage(deferral))) => return Ended::Outage(deferral),
                     Ok((_, Done::Back)) => {
                         return Ended::Broken("an acknowledgement did not reach the broker".to_owned());

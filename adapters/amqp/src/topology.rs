@@ -79,24 +79,21 @@ impl<'a> Needed<'a> {
     /// What is there is taken as it is: how it was made is its administrator's. What is missing is made if that is wanted.
     async fn look(&self, connection: &Connection, declare: bool) -> Result<(), String> {
         match self {
-            Self::Queue(name) => made_queue(connection, name, declare).await.map(|_| ()),
+            Self::Queue(name) => made_queue(connection, name, declare).await,
             Self::Exchange { name, queue, unrouted } => {
                 let told = |what| format!("exchange {name}: {what}");
                 // The queue first, so that the exchange is without one for no longer than it has to be.
-                let mut made = false;
                 if let Some(queue) = queue {
-                    made = made_queue(connection, queue, declare).await?;
+                    made_queue(connection, queue, declare).await?;
                 }
                 match exchange(connection, name, true, None).await {
                     Ok(()) => {}
-                    Err(_) if declare => {
-                        exchange(connection, name, false, *unrouted).await.map_err(told)?;
-                        made = true;
-                    }
+                    Err(_) if declare => exchange(connection, name, false, *unrouted).await.map_err(told)?,
                     Err(what) => return Err(told(what)),
                 }
+                // Each time: whoever made the two may have been stopped before it came to this.
                 match queue {
-                    Some(queue) if made => bind(connection, queue, name).await.map_err(told),
+                    Some(queue) if declare => bind(connection, queue, name).await.map_err(told),
                     _ => Ok(()),
                 }
             }
@@ -150,8 +147,8 @@ async fn bind(connection: &Connection, queue: &str, exchange: &str) -> Result<()
     .await
 }
 
-/// Looks for a queue, or makes it. Whether it was made.
-async fn made_queue(connection: &Connection, name: &str, declare: bool) -> Result<bool, String> {
+/// Looks for a queue, or makes it.
+async fn made_queue(connection: &Connection, name: &str, declare: bool) -> Result<(), String> {
     let declared = async |passive: bool| {
         let options = QueueDeclareOptions { passive, durable: true, ..QueueDeclareOptions::default() };
         let mut arguments = FieldTable::default();
@@ -161,8 +158,8 @@ async fn made_queue(connection: &Connection, name: &str, declare: bool) -> Resul
             .await
     };
     let looked = match declared(true).await {
-        Err(_) if declare => declared(false).await.map(|_| true),
-        looked => looked.map(|_| false),
+        Err(_) if declare => declared(false).await,
+        looked => looked,
     };
-    looked.map_err(|what| format!("queue {name}: {what}"))
+    looked.map(|_| ()).map_err(|what| format!("queue {name}: {what}"))
 }

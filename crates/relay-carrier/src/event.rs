@@ -11,6 +11,9 @@ use crate::submission::Given;
 /// The media type of an event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
+/// Longest trace context that is kept, in bytes: what W3C asks everyone to take. A longer one is left out.
+const TRACE_BYTES_MAX: usize = 512;
+
 /// What an event about a message needs beside the journal's record. Kept there as text ([`Reply::to_text`]).
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
@@ -36,7 +39,7 @@ impl Reply {
     pub fn of(given: &Given) -> Self {
         let trace = |known: &str| {
             let found = given.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(known));
-            found.map(|(_, value)| value.clone())
+            found.map(|(_, value)| value.clone()).filter(|value| value.len() <= TRACE_BYTES_MAX)
         };
         Self {
             message_id: given.message_id.clone(),

@@ -130,6 +130,8 @@ fn may_be_delivered(state: &OutboundState) -> bool {
         OutboundState::Sending { of, .. } => *of == 1,
         OutboundState::Uploading { taken, of, .. } => taken + 1 == *of,
         OutboundState::InDoubt { .. } => true,
+        // An attempt before may have arrived, and nobody could be asked.
+        OutboundState::Received { resent: Resent::Blindly, .. } => true,
         _ => false,
     }
 }
@@ -159,10 +161,12 @@ pub fn step(
     let go = |state, effect| Ok(Step { state, effect });
     // Back to the source, unless its time is up.
     let failed = |attempts, resent, after| {
-        if context.out_of_time() {
-            go(State::Expired { at: context.now }, Settle)
-        } else {
+        if !context.out_of_time() {
             go(State::Received { attempts, resent }, Defer { after })
+        } else if resent == Resent::Blindly {
+            go(State::Parked { reason: unknown_whether(state, "its time is up") }, Settle)
+        } else {
+            go(State::Expired { at: context.now }, Settle)
         }
     };
     let doubt = |attempt, resent| {
@@ -177,7 +181,7 @@ pub fn step(
     match (state, event) {
         // What may be at MESH is never reported as refused or withdrawn because of what is left of it here.
         (state, Event::Unusable(_) | Event::Withdrawn) if may_be_delivered(state) => {
-            parked(unknown_whether(state, "the pair was taken away or changed while it was being sent"))
+            parked(unknown_whether(state, "it was taken away, changed or too late while it was being sent"))
         }
         (state, Event::Unusable(rejection)) if !state.is_end() => go(State::Rejected(rejection), Settle),
         (state, Event::Withdrawn) if !state.is_end() => {
@@ -363,6 +367,24 @@ mod tests {
 
     fn uploading(taken: u32) -> OutboundState {
         OutboundState::Uploading { attempt: 1, id: id(), taken, of: 3, chunk_bytes: 10, resent: Resent::No }
+    }
+
+    #[test]
+    fn what_may_have_arrived_before_is_never_reported_as_not_sent() {
+        let again = OutboundState::Received { attempts: 1, resent: Resent::Blindly };
+        let rejection = Rejection {
+            event: "TRANSFER".to_owned(),
+            code: "too-late".to_owned(),
+            description: String::new(),
+            message_id: None,
+        };
+        for event in [OutboundEvent::Withdrawn, OutboundEvent::Unusable(rejection)] {
+            assert!(matches!(state(&again, event), OutboundState::Parked { .. }));
+        }
+        let late = OutboundEvent::NotApplied { after: Duration::ZERO };
+        let much_later = 100 * 24 * 60 * 60;
+        let parked = next(&again, late, much_later).expect("a legal step").state;
+        assert!(matches!(parked, OutboundState::Parked { .. }), "{parked:?}");
     }
 
     fn doubted(probes: u32, strategy: DoubtStrategy, resent: Resent) -> OutboundState {

@@ -69,7 +69,7 @@ pub(crate) fn keep_times(
     connection
         .prepare_cached(
             "INSERT INTO mailbox (id, polled_at, handshake_at) VALUES (?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET polled_at = COALESCE(excluded.polled_at, polled_at),
+             ON CONFLICT (id) DO UPDATE SET commits = commits + 1, polled_at = COALESCE(excluded.polled_at, polled_at),
                  handshake_at = COALESCE(excluded.handshake_at, handshake_at)",
         )?
         .execute((mailbox.as_str(), times.polled_at.map(micros), times.handshake_at.map(micros)))?;
