@@ -150,14 +150,8 @@ impl Desk {
             tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
         } else {
             let (mut failures, mut copy) = (0, self.parked(delivery, body, &ended));
-            let mut stop = self.stop.clone();
-            loop {
-                let published = tokio::select! {
-                    published = self.shared.publisher.publish(copy.publication()) => published,
-                    // What was begun may arrive; it comes again, and says so.
-                    () = stop.requested() => return Done::Back,
-                };
-                let Err(error) = published else { break };
+            // Not broken off by a stop: whatever of it arrives would be there once more. The publisher's own limits bound it.
+            while let Err(error) = self.shared.publisher.publish(copy.publication()).await {
                 failures += 1;
                 let wait = backoff(failures, PARK_RETRY_FIRST, PARK_RETRY_MAX, &*self.shared.chance);
                 tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
