@@ -43,4 +43,4 @@ bench: tools
 
 # What the build needs besides Rust.
 tools:
-	@./tests/packages.sh build-essential
+	@./tests/packages.sh build-essential libssl-dev pkg-config

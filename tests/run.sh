@@ -6,10 +6,11 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 MESH_RELAY_TEST_PYTHON=$(./tests/python.sh)
 export MESH_RELAY_TEST_PYTHON
-trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop' EXIT
+trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop; ./tests/kafka.sh stop' EXIT
 MESH_RELAY_TEST_POSTGRES=$(./tests/postgres.sh start)
 MESH_RELAY_TEST_RABBITMQ=$(./tests/rabbitmq.sh start)
-export MESH_RELAY_TEST_POSTGRES MESH_RELAY_TEST_RABBITMQ
+MESH_RELAY_TEST_KAFKA=$(./tests/kafka.sh start)
+export MESH_RELAY_TEST_POSTGRES MESH_RELAY_TEST_RABBITMQ MESH_RELAY_TEST_KAFKA
 
 echo "==> formatting"
 cargo fmt --all -- --check

@@ -16,6 +16,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("claim-check", &["relay-config", "relay-core"]),
     ("amqp", &["claim-check", "keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
+    ("kafka", &["relay-carrier", "relay-config", "relay-core"]),
     (
         "mesh-relay",
         &[
@@ -23,6 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
             "amqp",
             "claim-check",
             "dts-folder",
+            "kafka",
             "keystore",
             "mesh-api",
             "mesh-client",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
+use relay_carrier::parked;
 use relay_core::policy::backoff;
 use relay_core::{Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, Shutdown};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -14,7 +15,7 @@ use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
 use crate::offer::{Offer, order_key};
-use crate::parked::{Parked, Place, reason};
+use crate::parked::{Parked, Place};
 
 /// How long a message is held that MESH does not take although it can be reached, or that waits for others of its key: within
 /// the 30 minutes after which a broker takes it back (`queue-bridging.md` 2.8), with as much again as a doubt may last.
@@ -164,7 +165,7 @@ impl Desk {
                 // The try before may have arrived.
                 copy.repeats();
             }
-            let (state, reason) = (ended.outcome().name(), reason(ended.outcome()));
+            let (state, reason) = (ended.outcome().name(), parked::reason(ended.outcome()));
             tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
         }
         // Its end is known for good, whether the broker hears of it or not.

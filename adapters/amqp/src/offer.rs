@@ -5,7 +5,7 @@ use claim_check::{Checked, ClaimError, StoreTrouble};
 use lapin::message::Delivery;
 use relay_carrier::header::Meaning;
 use relay_carrier::{ClaimHeaders, Given, Reason, Reply, Submission, Unfit, header};
-use relay_core::{DeferralCause, Payload, Refused, Rejection, SourceKey, SourceMessage};
+use relay_core::{DeferralCause, Payload, Refused, SourceKey, SourceMessage};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -150,19 +150,10 @@ impl Desk {
     }
 
     fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
-        let rejection = Rejection {
-            event: UNFIT.to_owned(),
-            code: unfit.reason.as_str().to_owned(),
-            description: unfit.sentence.clone(),
-            message_id: None,
-        };
         let mailbox = self.shared.config.mailbox.clone();
-        Offer::Refuse(Box::new(Refused { key, mailbox, rejection, reply }))
+        Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply }))
     }
 }
-
-/// The event under which a message is recorded that was never sent.
-pub(crate) const UNFIT: &str = "TRANSFER";
 
 /// A hash of all that a delivery's producer says to the relay. Not of other headers: a broker counts in some how often it
 /// came, and what the relay wrote on a parked copy is another thing each time that one comes back.

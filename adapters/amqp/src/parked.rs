@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
-use relay_carrier::{Reason, header};
+use relay_carrier::{header, parked};
 use relay_core::{Outcome, RelayId};
 
-use crate::offer::UNFIT;
 use crate::properties::{PERSISTENT, put};
 use crate::publisher::Publication;
 
@@ -38,8 +37,8 @@ impl<'a> Parked<'a> {
         outcome: &Outcome,
     ) -> Self {
         let mut headers = FieldTable::default();
-        put(&mut headers, header::PARKED_REASON, reason(outcome).as_str());
-        put(&mut headers, header::PARKED_DESCRIPTION, &description(outcome));
+        put(&mut headers, header::PARKED_REASON, parked::reason(outcome).as_str());
+        put(&mut headers, header::PARKED_DESCRIPTION, &parked::description(outcome));
         put(&mut headers, header::PARKED_SOURCE, place.queue);
         put(&mut headers, header::PARKED_AT, &place.at.to_string());
         put(&mut headers, header::RELAY_ID, &place.relay_id.to_string());
@@ -128,39 +127,12 @@ fn copied(original: &BasicProperties, headers: FieldTable) -> BasicProperties {
     }
 }
 
-/// Why a message is parked, for programs.
-pub(crate) fn reason(outcome: &Outcome) -> Reason {
-    match outcome {
-        Outcome::Rejected(rejection) if rejection.event == UNFIT => {
-            Reason::of(&rejection.code).unwrap_or(Reason::Refused)
-        }
-        Outcome::Rejected(_) | Outcome::Accepted(_) => Reason::Refused,
-        Outcome::Expired => Reason::Expired,
-        Outcome::Cancelled => Reason::Cancelled,
-        Outcome::Parked(reason) if relay_core::outbound::is_other_content(reason) => Reason::OtherContent,
-        Outcome::Parked(_) => Reason::InDoubt,
-    }
-}
-
-/// Why and what to do, for people.
-fn description(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Rejected(rejection) if rejection.event == UNFIT => rejection.description.clone(),
-        Outcome::Rejected(rejection) => {
-            format!("{} {}: {}", rejection.event, rejection.code, rejection.description)
-        }
-        Outcome::Parked(reason) => reason.clone(),
-        Outcome::Expired => "MESH did not take it in time".to_owned(),
-        Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use relay_core::Rejection;
+    use relay_carrier::{Reason, Unfit};
 
-    fn parked(headers: &[(&str, usize)]) -> (FieldTable, BasicProperties) {
+    fn copy(headers: &[(&str, usize)]) -> (FieldTable, BasicProperties) {
         let mut given = FieldTable::default();
         for (name, length) in headers {
             put(&mut given, name, &"x".repeat(*length));
@@ -170,25 +142,20 @@ mod tests {
             .with_user_id("producer".into())
             .with_expiration("3000".into())
             .with_message_id("7".into());
-        let rejection = Rejection {
-            event: UNFIT.to_owned(),
-            code: "empty".to_owned(),
-            description: "it has no body".to_owned(),
-            message_id: None,
-        };
+        let unfit = Unfit { reason: Reason::Empty, sentence: "it has no body".to_owned() };
         let place = Place {
             exchange: "parked",
             queue: "queue",
             at: Timestamp::UNIX_EPOCH,
             relay_id: RelayId(Default::default()),
         };
-        let parked = Parked::new(place, &original, b"", &Outcome::Rejected(rejection));
+        let parked = Parked::new(place, &original, b"", &Outcome::Rejected(unfit.rejection()));
         (parked.properties.headers().clone().expect("headers"), parked.properties)
     }
 
     #[test]
     fn a_copy_waits_for_a_person_and_is_nobodys() {
-        let (headers, properties) = parked(&[("mine", 5)]);
+        let (headers, properties) = copy(&[("mine", 5)]);
         assert!(properties.expiration().is_none() && properties.user_id().is_none());
         assert_eq!(properties.message_id().as_ref().map(|id| id.as_str()), Some("7"));
         assert!(headers.contains_key("mine") && !headers.contains_key(header::PARKED_LEFT_OUT));
@@ -199,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_the_broker_would_not_take_is_left_out_and_counted() {
-        let (headers, _) = parked(&[("large", 100_000), ("small", 10), ("larger", 130_000)]);
+        let (headers, _) = copy(&[("large", 100_000), ("small", 10), ("larger", 130_000)]);
         assert!(headers.contains_key("small") && !headers.contains_key("large"));
         assert!(
             matches!(&headers.inner()[header::PARKED_LEFT_OUT], AMQPValue::LongString(count) if count.as_bytes() == b"2")

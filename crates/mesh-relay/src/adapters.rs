@@ -2,6 +2,7 @@
 //! to [`AdapterConfig::build`]; nothing else in the relay names an adapter.
 
 mod queues;
+mod topics;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::identity::IdentityWatch;
 use crate::settings::Note;
 
 pub use queues::Queues;
+pub use topics::Topics;
 
 /// The configuration of one adapter, by its `kind`.
 pub enum AdapterConfig {
@@ -24,6 +26,8 @@ pub enum AdapterConfig {
     DtsFolder(dts_folder::Config),
     /// `amqp`.
     Amqp(Box<Queues>),
+    /// `kafka`.
+    Kafka(Box<Topics>),
 }
 
 /// Why an adapter cannot run.
@@ -35,6 +39,9 @@ pub enum AdapterError {
     /// Its broker cannot be used.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Its Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] kafka::BrokerError),
 }
 
 /// What an adapter is to the rest of the relay.
@@ -47,8 +54,19 @@ pub struct Adapter {
     pub events: Option<Arc<dyn EventSink>>,
     /// What holds for every message of its source.
     pub terms: Terms,
+    /// How instances on one journal share its source.
+    pub sharing: Sharing,
     /// What keeps the certificate that it shows as its files are, and how often to look.
     pub identity: Option<(IdentityWatch, Duration)>,
+}
+
+/// How instances on one journal share a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One of them runs it, whichever holds its lease.
+    Whole,
+    /// All run it, and each part of it is one's, by a lease of its own.
+    Parts,
 }
 
 /// What an adapter gets from the relay.
@@ -65,13 +83,14 @@ pub struct Place<'a> {
 }
 
 /// The kinds, for messages.
-const KINDS: [&str; 2] = ["dts-folder", "amqp"];
+const KINDS: [&str; 3] = ["dts-folder", "amqp", "kafka"];
 
 impl AdapterConfig {
     /// Reads a section by its kind. `None` when it has faults, which were added.
     pub fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         match section.kind.as_str() {
             "amqp" => Queues::read(section, folder, faults).map(|queues| Self::Amqp(Box::new(queues))),
+            "kafka" => Topics::read(section, folder, faults).map(|topics| Self::Kafka(Box::new(topics))),
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
                 config.root = folder.join(config.root);
@@ -104,6 +123,7 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(_) => {}
             Self::Amqp(queues) => queues.resolve(section, secrets, notes, faults),
+            Self::Kafka(topics) => topics.resolve(section, secrets, faults),
         }
     }
 
@@ -112,6 +132,7 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(config) => &config.mailbox,
             Self::Amqp(queues) => &queues.config.mailbox,
+            Self::Kafka(topics) => &topics.config.mailbox,
         }
     }
 
@@ -119,7 +140,7 @@ impl AdapterConfig {
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {
             Self::DtsFolder(config) => Some(config),
-            Self::Amqp(..) => None,
+            Self::Amqp(_) | Self::Kafka(_) => None,
         }
     }
 
@@ -137,6 +158,8 @@ impl AdapterConfig {
                 };
                 names.iter().map(|name| ("outbound.queue", format!("queue {name} of {broker}"))).collect()
             }
+            // A group shares a topic out, and its name is part of nobody's key.
+            Self::Kafka(_) => Vec::new(),
         }
     }
 
@@ -145,6 +168,7 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(_) => true,
             Self::Amqp(queues) => queues.config.inbound.is_some(),
+            Self::Kafka(topics) => topics.config.inbound.is_some(),
         }
     }
 
@@ -164,9 +188,11 @@ impl AdapterConfig {
                 let source = FolderSource::new(name, config, folders, clock, log);
                 let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
                 let sink: Option<Arc<dyn Sink>> = Some(Arc::new(sink));
-                Ok(Adapter { source: Box::new(source), sink, events: None, terms, identity: None })
+                let (source, sharing) = (Box::new(source), Sharing::Whole);
+                Ok(Adapter { source, sink, events: None, terms, sharing, identity: None })
             }
             Self::Amqp(queues) => queues.build(name, place),
+            Self::Kafka(topics) => topics.build(name, place),
         }
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use dts_folder::{Names, TransferLog};
 use relay_core::{
-    Chance, Clock, Lease, MeshMailbox, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger,
+    Chance, Clock, Lease, MeshMailbox, PartLeases, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger,
     SourceError, Surroundings, Teller, Tenure,
 };
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::adapters::{AdapterError, Place};
+use crate::adapters::{AdapterError, Place, Sharing};
 use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
@@ -161,7 +161,6 @@ impl Relay {
                     lease.while_held(stop, tell).await
                 });
             }
-            let lease = lease_of(format!("adapter:{name}"));
             let relay = relay.on_terms(adapter.terms);
             if let Some((watch, every)) = adapter.identity {
                 let stop = shutdown.clone();
@@ -171,6 +170,13 @@ impl Relay {
                 });
             }
             let (source, stop) = (adapter.source, shutdown.clone());
+            let lease_name = format!("adapter:{name}");
+            if adapter.sharing == Sharing::Parts {
+                let relay = relay.by_parts(PartLeases::new(journal.shared(), lease_name, &owner, ttl));
+                tasks.spawn(async move { source.run(relay, stop).await });
+                continue;
+            }
+            let lease = lease_of(lease_name);
             tasks.spawn(async move {
                 let (source, relay) = (&source, &relay);
                 let carry =

@@ -67,6 +67,13 @@ pub const PARKED_REASON: &str = "mesh_parked_reason";
 pub const PARKED_DESCRIPTION: &str = "mesh_parked_description";
 /// On a parked message: the queue or topic it was taken from.
 pub const PARKED_SOURCE: &str = "mesh_parked_source";
+/// On a message parked from a topic: the partition it was taken from.
+pub const PARKED_PARTITION: &str = "mesh_parked_partition";
+/// On a message parked from a topic: its offset there.
+pub const PARKED_OFFSET: &str = "mesh_parked_offset";
+/// On a message parked without its payload, which nothing takes that is so large: how long that is, in bytes. It can be
+/// had where it was taken from.
+pub const PARKED_WITHOUT: &str = "mesh_parked_without";
 /// On a parked message: when, RFC 3339.
 pub const PARKED_AT: &str = "mesh_parked_at";
 /// On a parked message: how many headers of the producer's were left out, since the broker would not have taken all.
@@ -99,7 +106,7 @@ pub const GIVEN: [&str; 17] = [
 ];
 
 /// Headers that the relay writes. A producer that passes a received message on gives them; they say nothing then.
-const WRITTEN: [&str; 17] = [
+const WRITTEN: [&str; 20] = [
     MESSAGE_ID,
     MESSAGE_TYPE,
     CHUNKS,
@@ -115,6 +122,9 @@ const WRITTEN: [&str; 17] = [
     PARKED_REASON,
     PARKED_DESCRIPTION,
     PARKED_SOURCE,
+    PARKED_PARTITION,
+    PARKED_OFFSET,
+    PARKED_WITHOUT,
     PARKED_AT,
     PARKED_LEFT_OUT,
 ];

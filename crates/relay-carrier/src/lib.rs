@@ -7,14 +7,18 @@
 //! | headers of a message for MESH | [`Submission`] |
 //! | a payload that is named instead of being there | [`ClaimHeaders`] |
 //! | headers of a message from MESH | [`inbound`] |
+//! | CloudEvents attributes as headers (binary mode) | [`binary`] |
 //! | CloudEvents | [`event`] |
 //! | why a message cannot be sent | [`Unfit`] |
+//! | why one is parked, of its end | [`parked`] |
 //! | messages of one key, one after the other | [`Turns`] |
 
+pub mod binary;
 mod claim;
 pub mod event;
 pub mod header;
 pub mod inbound;
+pub mod parked;
 mod submission;
 mod turns;
 mod unfit;

@@ -67,7 +67,7 @@ impl Reason {
 
 impl Reason {
     /// The reason that a word stands for.
-    pub fn of(word: &str) -> Option<Self> {
+    pub(crate) fn of(word: &str) -> Option<Self> {
         const ALL: [Reason; 16] = [
             Reason::NoMessageId,
             Reason::MissingHeader,

@@ -51,6 +51,32 @@ impl Tenure {
     }
 }
 
+/// Leases for the parts of one source's work, where several instances share it out among themselves.
+#[derive(Clone)]
+pub struct PartLeases {
+    journal: Arc<dyn Journal>,
+    name: String,
+    owner: String,
+    ttl: Duration,
+}
+
+impl PartLeases {
+    /// Leases named `name:part`, for the instance `owner`.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        name: impl Into<String>,
+        owner: impl Into<String>,
+        ttl: Duration,
+    ) -> Self {
+        Self { journal, name: name.into(), owner: owner.into(), ttl }
+    }
+
+    pub(crate) fn of(&self, part: &str) -> Lease {
+        let journal = Arc::clone(&self.journal);
+        Lease::new(journal, format!("{}:{part}", self.name), self.owner.as_str()).lasting(self.ttl)
+    }
+}
+
 /// One lease to be held whenever it can be had.
 pub struct Lease {
     journal: Arc<dyn Journal>,

@@ -48,7 +48,7 @@ pub use journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
     MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord, Records,
 };
-pub use lease::{Lease, Tenure};
+pub use lease::{Lease, PartLeases, Tenure};
 pub use ledger::{DeliveryRecorded, Ended};
 pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, ReadProgress};
 pub use mesh_api::envelope::{HeaderText, checksum};

@@ -28,6 +28,43 @@ impl Gauge {
     }
 }
 
+/// A number of happenings, one for each value of its label.
+#[derive(Debug)]
+pub struct Counter {
+    /// Its name, which ends in `_total`.
+    pub name: &'static str,
+    /// What it means, for people.
+    pub description: &'static str,
+    /// The name of its label. Its values come from a closed set.
+    pub label: &'static str,
+}
+
+impl Counter {
+    /// Counts one for one value of the label.
+    pub fn count(&self, label: &'static str) {
+        metrics::counter!(self.name, self.label => label).increment(1);
+    }
+}
+
+/// What became of records of outbound topics. Label `outcome`: `accepted`, a reason for parking, or `offset-reset`,
+/// `handed-back`, `rewound` for what happened to a partition.
+pub const KAFKA_RECORDS: Counter = Counter {
+    name: "mesh_relay_kafka_records_total",
+    description: "Records of outbound topics that ended, and happenings to their partitions.",
+    label: "outcome",
+};
+
+/// What became of messages from MESH at their topic. Label `outcome`: `delivered`, `repeated` (marked so: an earlier try may
+/// have arrived), `seen` (an earlier transaction had it), `failed`.
+pub const KAFKA_DELIVERIES: Counter = Counter {
+    name: "mesh_relay_kafka_deliveries_total",
+    description: "Messages from MESH given to a topic.",
+    label: "outcome",
+};
+
+/// Every counter.
+pub const COUNTERS: [&Counter; 2] = [&KAFKA_RECORDS, &KAFKA_DELIVERIES];
+
 /// When a certificate that the relay shows ends. Label `name`: [`CLIENT_IDENTITY`], or the adapter's name.
 pub const CERTIFICATE_EXPIRY: Gauge = Gauge {
     name: "mesh_relay_certificate_expiry_seconds",
@@ -52,5 +89,8 @@ pub const GAUGES: [&Gauge; 2] = [&CERTIFICATE_EXPIRY, &BROKER_BLOCKED];
 pub fn describe() {
     for gauge in GAUGES {
         metrics::describe_gauge!(gauge.name, gauge.description);
+    }
+    for counter in COUNTERS {
+        metrics::describe_counter!(counter.name, counter.description);
     }
 }

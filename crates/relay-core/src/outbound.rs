@@ -11,7 +11,7 @@ use mesh_api::MailboxId;
 use crate::clock::{Chance, Clock, RelayId};
 use crate::engine::{Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
 use crate::journal::{Journal, JournalError, KeyReuse, MailboxTimes, NewOutbound, OutboundDetails};
-use crate::lease::Tenure;
+use crate::lease::{PartLeases, Tenure};
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshError, MeshMailbox};
 use crate::policy::SendPolicy;
@@ -75,6 +75,7 @@ pub struct RelayHandle {
     ledger: Ledger,
     terms: Terms,
     tenure: Option<Tenure>,
+    parts: Option<PartLeases>,
     /// Ends every wait of the source's messages.
     stop: Shutdown,
 }
@@ -111,7 +112,7 @@ impl RelayHandle {
         let Surroundings { journal, clock, .. } = surroundings;
         let ledger = Ledger { journal, clock, fence: None };
         let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-        Self { engine, ledger, terms, tenure: None, stop }
+        Self { engine, ledger, terms, tenure: None, parts: None, stop }
     }
 
     /// The same engine, for a source with these terms.
@@ -125,6 +126,32 @@ impl RelayHandle {
     pub fn under(&self, tenure: &Tenure, stop: &Shutdown) -> Self {
         let ledger = Ledger { fence: Some(tenure.fence().clone()), ..self.ledger.clone() };
         Self { ledger, tenure: Some(tenure.clone()), stop: stop.clone(), ..self.clone() }
+    }
+
+    /// The same engine, for a source that takes a lease for each part of its work ([`Self::work_on_part`]).
+    #[must_use]
+    pub fn by_parts(&self, parts: PartLeases) -> Self {
+        Self { parts: Some(parts), ..self.clone() }
+    }
+
+    /// Does `work` on a part of the source whenever this instance holds the part's lease, until `stop`; as
+    /// [`Lease::while_held`](crate::Lease::while_held). Another instance that does the same waits meanwhile, and takes a
+    /// message up only when its predecessor cannot send it any more. Without leases the work is simply done.
+    ///
+    /// # Errors
+    /// The error of `work`.
+    pub async fn work_on_part<W, F, E>(&self, part: &str, stop: Shutdown, mut work: W) -> Result<(), E>
+    where
+        W: FnMut(RelayHandle, Shutdown) -> F,
+        F: Future<Output = Result<(), E>>,
+    {
+        match &self.parts {
+            None => work(Self { stop: stop.clone(), ..self.clone() }, stop).await,
+            Some(parts) => {
+                let lease = parts.of(part);
+                lease.while_held(stop, |tenure, stop| work(self.under(&tenure, &stop), stop)).await
+            }
+        }
     }
 
     /// Whether the lease under which the source works is certainly still held. To be asked before anything that others

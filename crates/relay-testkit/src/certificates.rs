@@ -41,11 +41,6 @@ impl Authority {
         self.sign(name, CertificateParams::new(Vec::new()).expect("no names are valid"))
     }
 
-    /// The identity of a server that is reached by this name.
-    pub fn server(&self, name: &str) -> Identity {
-        self.sign(name, CertificateParams::new(vec![name.to_owned()]).expect("a name"))
-    }
-
     /// A client's identity that ends with a year's first day.
     pub fn client_until(&self, name: &str, year: i32) -> Identity {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are valid");
@@ -53,10 +48,24 @@ impl Authority {
         self.sign(name, params)
     }
 
-    fn sign(&self, name: &str, mut params: CertificateParams) -> Identity {
+    /// A server's identity for this host name or address.
+    pub fn server(&self, name: &str) -> Identity {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name or an address");
+        self.sign_for(name, params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    fn sign(&self, name: &str, params: CertificateParams) -> Identity {
+        self.sign_for(name, params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn sign_for(
+        &self,
+        name: &str,
+        mut params: CertificateParams,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Identity {
         params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![usage];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }

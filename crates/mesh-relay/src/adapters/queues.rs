@@ -9,7 +9,7 @@ use keystore::read_authorities;
 use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
-use super::{Adapter, AdapterError, Place};
+use super::{Adapter, AdapterError, Place, Sharing};
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::settings::Note;
 use crate::system;
@@ -117,6 +117,6 @@ impl Queues {
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let source = Box::new(QueueSource::new(shared, Arc::clone(place.clock)));
         let identity = self.identity.map(|watch| (watch, identity_look.get()));
-        Ok(Adapter { source, sink, events, terms, identity })
+        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Whole, identity })
     }
 }

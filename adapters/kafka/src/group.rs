@@ -1,0 +1,481 @@
+//! The consumer, a member of its group, on a thread of its own: polls without end, takes no more than there is room for,
+//! moves the group's offset over what has ended, and gives partitions back in order (`queue-bridging.md` 3.3, 3.4, 3.8).
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use relay_core::metric::KAFKA_RECORDS;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::Shared;
+use crate::client::{Context, Purpose, advice, made};
+use crate::config::Outbound;
+use crate::partition::Stint;
+use crate::record::Record;
+use crate::watermark::Watermark;
+
+/// How long a poll waits while nothing is in work: how late a request to this thread may be heard.
+const POLL_IDLE: Duration = Duration::from_millis(50);
+/// How long a poll waits while something is in work and room may come at any time.
+const POLL_BUSY: Duration = Duration::from_millis(5);
+/// How long what is in work may take to end when its partition goes to another member; well below the time that members
+/// have to answer (`max.poll.interval.ms`).
+const REVOKE_WITHIN: Duration = Duration::from_secs(30);
+/// How long what is in work may take to end when the relay stops.
+const FINISH_WITHIN: Duration = Duration::from_secs(60);
+/// The group's offsets are moved so often at least, as long as something ends ...
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// ... and once so many records have ended.
+const COMMIT_RECORDS: u32 = 500;
+/// How long going back within a partition may take.
+const SEEK_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the thread is asked for.
+pub(crate) enum Command {
+    /// A record's end is in the journal.
+    Ended { partition: i32, epoch: u64, offset: i64 },
+    /// A record is out of work, ended or not.
+    Room { bytes: u64 },
+    /// Nothing of a partition is in work any more.
+    Left(Stint),
+    /// A partition is to be read again from its first record that has not ended.
+    Again(Stint),
+    /// Whether nothing is to be taken for a while.
+    Paused(bool),
+    /// To end.
+    Stop,
+}
+
+/// What the thread tells.
+pub(crate) enum Told {
+    /// A partition is this member's.
+    Assigned(Stint),
+    /// A record was taken.
+    Record(Stint, Record),
+    /// What is in work of a partition is to end.
+    Revoked(Stint),
+    /// Something is wrong, which may pass.
+    Failed(String),
+    /// The consumer is closed; because of an error, or on request.
+    Closed(Option<String>),
+}
+
+/// Starts the thread. It ends on [`Command::Stop`], or when nobody listens.
+pub(crate) fn join(
+    shared: Shared,
+    outbound: Arc<Outbound>,
+    commands: (Sender<Command>, Receiver<Command>),
+    told: UnboundedSender<Told>,
+) -> std::io::Result<()> {
+    let name = format!("kafka {}", shared.name);
+    let member = move || {
+        let context = Member {
+            client: shared.context.clone(),
+            adapter: Arc::clone(&shared.name),
+            topic: outbound.topic.as_str().into(),
+            outbound: Arc::clone(&outbound),
+            commands: commands.0,
+            heard: Mutex::new(commands.1),
+            told: told.clone(),
+            hold: Mutex::default(),
+        };
+        let why = match shared.settings(&Purpose::Consume(&outbound)).create_with_context(context) {
+            Ok(consumer) => {
+                let consumer: BaseConsumer<Member> = consumer;
+                let why = run(&consumer);
+                // Leaves the group. May take long; whoever waits has a bound for that.
+                drop(consumer);
+                why
+            }
+            Err(error) => Some(made(&error).to_string()),
+        };
+        let _ = told.send(Told::Closed(why));
+    };
+    std::thread::Builder::new().name(name).spawn(member).map(|_| ())
+}
+
+/// What the thread knows, where the library's callbacks find it. They run on the same thread, within a poll.
+struct Member {
+    client: Context,
+    adapter: Arc<str>,
+    topic: Arc<str>,
+    outbound: Arc<Outbound>,
+    commands: Sender<Command>,
+    heard: Mutex<Receiver<Command>>,
+    told: UnboundedSender<Told>,
+    hold: Mutex<Hold>,
+}
+
+#[derive(Default)]
+struct Hold {
+    parts: HashMap<i32, Part>,
+    epochs: u64,
+    /// Records in work, of all partitions, and those given back that have not ended yet.
+    in_work: u32,
+    bytes: u64,
+    is_full: bool,
+    is_paused: bool,
+    is_stopping: bool,
+    /// Ended since the group's offsets were moved last.
+    ended: u32,
+}
+
+/// A partition that is this member's.
+struct Part {
+    epoch: u64,
+    watermark: Watermark,
+    /// What the group's offset is, as far as that is known here.
+    committed: Option<i64>,
+    /// As the library was told last. Not known at the beginning: a partition that was paused when it was given back still is
+    /// when it comes again.
+    is_paused: Option<bool>,
+    is_wide: bool,
+    has_left: bool,
+    /// To be read again from where the watermark is.
+    is_again: bool,
+}
+
+impl Part {
+    fn new(epoch: u64) -> Self {
+        Self {
+            epoch,
+            watermark: Watermark::default(),
+            committed: None,
+            is_paused: None,
+            is_wide: false,
+            has_left: false,
+            is_again: false,
+        }
+    }
+
+    /// Where the group's offset is to go, if it is to go anywhere.
+    fn due(&self) -> Option<i64> {
+        self.watermark
+            .position()
+            .filter(|position| self.committed.is_some_and(|committed| *position > committed))
+    }
+}
+
+/// Full at the bound, and until half of that is free again: each pause costs the library what it has fetched ahead.
+fn is_full(was: bool, value: u64, most: u64) -> bool {
+    value >= most || (was && value > most / 2)
+}
+
+fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
+    let member = consumer.context();
+    if let Err(error) = consumer.subscribe(&[&member.topic]) {
+        return Some(advice(&error));
+    }
+    let mut committed_at = Instant::now();
+    loop {
+        while let Ok(command) = member.heard().try_recv() {
+            member.hold().apply(command);
+        }
+        if member.hold().is_stopping || member.told.is_closed() {
+            break;
+        }
+        member.go_back(consumer);
+        member.adjust(consumer);
+        if member.hold().ended >= COMMIT_RECORDS || committed_at.elapsed() >= COMMIT_EVERY {
+            committed_at = Instant::now();
+            member.commit(consumer, None, CommitMode::Async);
+        }
+        let wait = if member.hold().in_work > 0 { POLL_BUSY } else { POLL_IDLE };
+        match consumer.poll(wait) {
+            None | Some(Err(KafkaError::PartitionEOF(_))) => {}
+            Some(Ok(message)) => member.take(&message),
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Some(advice(&error)),
+            Some(Err(error)) => {
+                let _ = member.told.send(Told::Failed(advice(&error)));
+            }
+        }
+    }
+    let parts: Vec<i32> = member.hold().parts.keys().copied().collect();
+    member.give_back(consumer, &parts, FINISH_WITHIN);
+    None
+}
+
+impl Member {
+    fn hold(&self) -> MutexGuard<'_, Hold> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Receiver<Command>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list(&self, parts: impl IntoIterator<Item = (i32, Offset)>) -> TopicPartitionList {
+        parts.into_iter().map(|(partition, offset)| (self.topic.to_string(), partition, offset)).collect()
+    }
+
+    /// Begins a stint of a partition.
+    fn begin(&self, partition: i32) {
+        let mut hold = self.hold();
+        hold.epochs += 1;
+        let epoch = hold.epochs;
+        hold.parts.insert(partition, Part::new(epoch));
+        let _ = self.told.send(Told::Assigned(Stint { partition, epoch }));
+    }
+
+    fn take(&self, message: &BorrowedMessage<'_>) {
+        let (partition, offset) = (message.partition(), message.offset());
+        let went_back = {
+            let mut hold = self.hold();
+            // A partition that was given back meanwhile.
+            let Some(part) = hold.parts.get_mut(&partition) else { return };
+            if part.is_again {
+                // It comes again, from further back.
+                return;
+            }
+            let is_in_order = part.watermark.take(offset);
+            if is_in_order && part.committed.is_none() {
+                part.committed = Some(offset);
+            }
+            (!is_in_order).then_some(Stint { partition, epoch: part.epoch })
+        };
+        if let Some(before) = went_back {
+            let adapter = &self.adapter;
+            tracing::error!(%adapter, partition, offset, "a partition went back, as one of a topic made anew does; its \
+                records are taken from there");
+            KAFKA_RECORDS.count("rewound");
+            let _ = self.told.send(Told::Revoked(before));
+            self.begin(partition);
+            if let Some(part) = self.hold().parts.get_mut(&partition) {
+                part.watermark.take(offset);
+                // The group's offset is beyond it, and has to come back as well.
+                part.committed = Some(i64::MIN);
+            }
+        }
+        let mut hold = self.hold();
+        let Some(epoch) = hold.parts.get(&partition).map(|part| part.epoch) else { return };
+        let record = Record::of(message, &self.topic, epoch, &self.commands);
+        hold.in_work += 1;
+        hold.bytes += record.bytes();
+        let _ = self.told.send(Told::Record(Stint { partition, epoch }, record));
+    }
+
+    /// Pauses partitions for which there is no room, and resumes those for which there is.
+    fn adjust(&self, consumer: &BaseConsumer<Self>) {
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        {
+            let mut hold = self.hold();
+            let most = self.outbound.in_work_bytes.bytes().max(1);
+            hold.is_full = is_full(hold.is_full, hold.in_work.into(), self.outbound.in_work.into())
+                || is_full(hold.is_full, hold.bytes, most);
+            let is_closed = hold.is_full || hold.is_paused;
+            for (partition, part) in &mut hold.parts {
+                let gap = part.watermark.gap() as u64;
+                part.is_wide = is_full(part.is_wide, gap, self.outbound.gap.into());
+                let is_paused = is_closed || part.is_wide;
+                if part.is_paused != Some(is_paused) {
+                    part.is_paused = Some(is_paused);
+                    if is_paused { &mut pause } else { &mut resume }.push((*partition, Offset::Invalid));
+                }
+            }
+        }
+        for (parts, is_pause) in [(pause, true), (resume, false)] {
+            if parts.is_empty() {
+                continue;
+            }
+            let list = self.list(parts);
+            let done = if is_pause { consumer.pause(&list) } else { consumer.resume(&list) };
+            if let Err(error) = done {
+                let adapter = &self.adapter;
+                tracing::warn!(%adapter, is_pause, "partitions could not be paused or resumed: {}", advice(&error));
+            }
+        }
+    }
+
+    /// Reads partitions again whose work broke off.
+    fn go_back(&self, consumer: &BaseConsumer<Self>) {
+        let again: Vec<(i32, u64, Option<i64>)> = {
+            let hold = self.hold();
+            let again = hold.parts.iter().filter(|(_, part)| part.is_again);
+            again.map(|(partition, part)| (*partition, part.epoch, part.watermark.position())).collect()
+        };
+        for (partition, epoch, position) in again {
+            if let Some(position) = position
+                && let Err(error) =
+                    consumer.seek(&self.topic, partition, Offset::Offset(position), SEEK_WITHIN)
+            {
+                // Tried again in the next round.
+                let _ = self.told.send(Told::Failed(advice(&error)));
+                continue;
+            }
+            KAFKA_RECORDS.count("rewound");
+            let _ = self.told.send(Told::Revoked(Stint { partition, epoch }));
+            self.begin(partition);
+        }
+    }
+
+    /// Moves the group's offsets to where partitions are done; those of `only`, or all.
+    fn commit(&self, consumer: &BaseConsumer<Self>, only: Option<&[i32]>, mode: CommitMode) {
+        let due: Vec<(i32, Offset)> = {
+            let mut hold = self.hold();
+            hold.ended = 0;
+            let parts = hold.parts.iter_mut();
+            let parts = parts.filter(|(partition, _)| only.is_none_or(|only| only.contains(partition)));
+            parts
+                .filter_map(|(partition, part)| {
+                    let position = part.due()?;
+                    part.committed = Some(position);
+                    Some((*partition, Offset::Offset(position)))
+                })
+                .collect()
+        };
+        if !due.is_empty()
+            && let Err(error) = consumer.commit(&self.list(due), mode)
+        {
+            self.not_committed(&error);
+        }
+    }
+
+    /// What was done comes again, and gets the recorded outcome. The next commit carries it along.
+    fn not_committed(&self, error: &KafkaError) {
+        let adapter = &self.adapter;
+        tracing::warn!(%adapter, "the group's offsets were not moved: {}", advice(error));
+        for part in self.hold().parts.values_mut().filter(|part| part.committed.is_some()) {
+            part.committed = Some(i64::MIN);
+        }
+    }
+
+    /// Has the work on partitions end, within a bound, and moves the group's offsets over what has ended.
+    fn give_back(&self, consumer: &BaseConsumer<Self>, parts: &[i32], within: Duration) {
+        for (partition, part) in self.hold().parts.iter().filter(|(partition, _)| parts.contains(partition)) {
+            let stint = Stint { partition: *partition, epoch: part.epoch };
+            let _ = self.told.send(Told::Revoked(stint));
+        }
+        let is_lost = consumer.assignment_lost();
+        if !is_lost {
+            self.wait_for(parts, within);
+            self.commit(consumer, Some(parts), CommitMode::Sync);
+        }
+        let mut hold = self.hold();
+        for partition in parts {
+            if let Some(part) = hold.parts.remove(partition)
+                && (is_lost || !part.has_left)
+            {
+                KAFKA_RECORDS.count("handed-back");
+                let (adapter, in_work) = (&self.adapter, part.watermark.gap());
+                tracing::warn!(%adapter, partition, in_work, "a partition goes to another member before all that was in \
+                    work of it has ended; that waits for it there");
+            }
+        }
+    }
+
+    fn wait_for(&self, parts: &[i32], within: Duration) {
+        let until = Instant::now() + within;
+        loop {
+            let is_over = {
+                let hold = self.hold();
+                parts.iter().all(|partition| hold.parts.get(partition).is_none_or(|part| part.has_left))
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if is_over || left.is_zero() || self.told.is_closed() {
+                return;
+            }
+            match self.heard().recv_timeout(left) {
+                Ok(command) => self.hold().apply(command),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+impl Hold {
+    fn part(&mut self, stint: Stint) -> Option<&mut Part> {
+        self.parts.get_mut(&stint.partition).filter(|part| part.epoch == stint.epoch)
+    }
+
+    fn apply(&mut self, command: Command) {
+        match command {
+            Command::Ended { partition, epoch, offset } => {
+                self.ended += 1;
+                if let Some(part) = self.part(Stint { partition, epoch }) {
+                    part.watermark.end(offset);
+                }
+            }
+            Command::Room { bytes } => {
+                self.in_work = self.in_work.saturating_sub(1);
+                self.bytes = self.bytes.saturating_sub(bytes);
+            }
+            Command::Left(stint) => {
+                if let Some(part) = self.part(stint) {
+                    part.has_left = true;
+                }
+            }
+            Command::Again(stint) => {
+                if let Some(part) = self.part(stint) {
+                    part.is_again = true;
+                }
+            }
+            Command::Paused(is_paused) => self.is_paused = is_paused,
+            Command::Stop => self.is_stopping = true,
+        }
+    }
+}
+
+impl ClientContext for Member {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = Context::ENABLE_REFRESH_OAUTH_TOKEN;
+
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        self.client.log(level, fac, message);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.client.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.client.generate_oauth_token(config)
+    }
+}
+
+impl ConsumerContext for Member {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let parts = |list: &TopicPartitionList| -> Vec<i32> {
+            list.elements()
+                .iter()
+                .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
+                .collect()
+        };
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let parts = parts(list);
+                tracing::info!(adapter = %self.adapter, ?parts, "partitions assigned");
+                for partition in parts {
+                    self.begin(partition);
+                }
+            }
+            Rebalance::Revoke(list) => {
+                let parts = parts(list);
+                if !parts.is_empty() {
+                    tracing::info!(adapter = %self.adapter, ?parts, "partitions revoked");
+                    self.give_back(consumer, &parts, REVOKE_WITHIN);
+                }
+            }
+            Rebalance::Error(error) => {
+                let _ = self.told.send(Told::Failed(advice(error)));
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            self.not_committed(&error);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A topic to MESH: a member of a consumer group, whose partitions are worked on side by side.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use relay_core::{Clock, RelayHandle, Shutdown, ShutdownTrigger, Source, SourceError};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::Shared;
+use crate::client::BrokerError;
+use crate::config::Outbound;
+use crate::desk::Desk;
+use crate::gate::Gate;
+use crate::group::{self, Command, Told};
+use crate::partition::{self, Stint};
+use crate::record::Record;
+use crate::topics;
+
+/// Pause after Kafka could not be used; doubles from there.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause after Kafka could not be used.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long the consumer may take to close once its partitions are given back. Known to hang without a coordinator; its
+/// thread is left behind then (`queue-bridging.md` 3.8).
+const CLOSE_WITHIN: Duration = Duration::from_secs(70);
+
+/// One topic.
+pub struct TopicSource {
+    shared: Shared,
+    outbound: Option<Arc<Outbound>>,
+    clock: Arc<dyn Clock>,
+    /// The work on each partition. A later stint of the same begins behind the earlier one.
+    places: Mutex<HashMap<i32, Arc<AsyncMutex<()>>>>,
+}
+
+/// A partition's work, as seen from the one who hands it records.
+struct Worker {
+    epoch: u64,
+    records: UnboundedSender<Record>,
+    stop: ShutdownTrigger,
+}
+
+impl TopicSource {
+    /// A source for what `outbound` says. Without it, there only are topics to be looked at.
+    pub fn new(shared: Shared, outbound: Option<Outbound>, clock: Arc<dyn Clock>) -> Self {
+        Self { shared, outbound: outbound.map(Arc::new), clock, places: Mutex::default() }
+    }
+
+    /// Consumes until something ends it. `Ok(None)`: it was asked to; else with what ended it.
+    async fn consume(&self, relay: &RelayHandle, shutdown: &Shutdown) -> Result<Option<String>, BrokerError> {
+        topics::prepare(&self.shared).await?;
+        let mut shutdown = shutdown.clone();
+        let Some(outbound) = &self.outbound else {
+            shutdown.requested().await;
+            return Ok(None);
+        };
+        let (commands, heard) = channel();
+        let (tell, mut told) = unbounded_channel();
+        group::join(self.shared.clone(), Arc::clone(outbound), (commands.clone(), heard), tell)
+            .map_err(|error| BrokerError::Client(error.to_string()))?;
+        tracing::info!(adapter = %self.shared.name, topic = %outbound.topic, "consuming");
+        let (trigger, stop) = Shutdown::channel();
+        let desk = Desk {
+            shared: self.shared.clone(),
+            outbound: Arc::clone(outbound),
+            clock: Arc::clone(&self.clock),
+            gate: Arc::new(Gate::open()),
+            relay: relay.clone(),
+            stop: stop.clone(),
+        };
+        let gate = Arc::clone(&desk.gate);
+        let mailbox = &self.shared.config.mailbox;
+        let keeping = gate.keep(&self.shared.name, relay, mailbox, &commands, stop);
+        let hearing = async {
+            let ended = self.hear(&desk, &commands, &mut told, &mut shutdown).await;
+            trigger.request();
+            ended
+        };
+        let (ended, ()) = tokio::join!(hearing, keeping);
+        Ok(ended)
+    }
+
+    /// Does what the consumer's thread tells, until it is closed and all work has ended.
+    async fn hear(
+        &self,
+        desk: &Desk,
+        commands: &Sender<Command>,
+        told: &mut UnboundedReceiver<Told>,
+        shutdown: &mut Shutdown,
+    ) -> Option<String> {
+        let adapter = &self.shared.name;
+        let mut workers: HashMap<i32, Worker> = HashMap::new();
+        let mut tasks = JoinSet::new();
+        let mut said = String::new();
+        let mut closing: Option<Instant> = None;
+        let ended = loop {
+            let told = tokio::select! {
+                told = told.recv() => told,
+                _ = tasks.join_next(), if !tasks.is_empty() => continue,
+                () = shutdown.requested(), if closing.is_none() => {
+                    let _ = commands.send(Command::Stop);
+                    closing = Some(Instant::now() + CLOSE_WITHIN);
+                    continue;
+                }
+                () = async {
+                    match closing {
+                        Some(until) => tokio::time::sleep_until(until).await,
+                        None => std::future::pending().await,
+                    }
+                } => {
+                    tracing::warn!(%adapter, "the consumer did not close in time; its thread is left behind");
+                    break None;
+                }
+            };
+            match told {
+                Some(Told::Assigned(stint)) => {
+                    let (records, taken) = unbounded_channel();
+                    let (stop, asked) = Shutdown::channel();
+                    workers.insert(stint.partition, Worker { epoch: stint.epoch, records, stop });
+                    tasks.spawn(self.partition(stint, desk.clone(), taken, commands.clone(), asked));
+                }
+                Some(Told::Record(stint, record)) => {
+                    let worker = workers.get(&stint.partition).filter(|worker| worker.epoch == stint.epoch);
+                    if let Some(worker) = worker {
+                        // One whose work broke off is read again.
+                        let _ = worker.records.send(record);
+                    }
+                }
+                Some(Told::Revoked(stint)) => {
+                    if workers.get(&stint.partition).is_some_and(|worker| worker.epoch == stint.epoch)
+                        && let Some(worker) = workers.remove(&stint.partition)
+                    {
+                        worker.stop.request();
+                    }
+                }
+                Some(Told::Failed(what)) => {
+                    if said != what {
+                        tracing::error!(%adapter, "consuming: {what}; records stay in the topic");
+                        said = what;
+                    }
+                }
+                Some(Told::Closed(why)) => break why,
+                None => break Some("the consumer's thread broke off".to_owned()),
+            }
+        };
+        // Dropped, they ask their partitions to end.
+        workers.clear();
+        while tasks.join_next().await.is_some() {}
+        if shutdown.is_requested() { None } else { ended }
+    }
+
+    /// The work on a partition, in this stint of it.
+    fn partition(
+        &self,
+        stint: Stint,
+        desk: Desk,
+        records: UnboundedReceiver<Record>,
+        commands: Sender<Command>,
+        stop: Shutdown,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let place = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(places.entry(stint.partition).or_default())
+        };
+        async move {
+            let _place = place.lock().await;
+            let part = format!("{}/{}", desk.outbound.topic, stint.partition);
+            let records = Arc::new(Mutex::new(Some(records)));
+            let working = |relay: RelayHandle, mut stop: Shutdown| {
+                let records = records.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let desk = Desk { relay, stop: stop.clone(), ..desk.clone() };
+                let commands = commands.clone();
+                async move {
+                    match records {
+                        Some(records) => partition::work(stint, desk, records, commands, stop).await,
+                        // The lease was lost, and with it what was in work.
+                        None => {
+                            let _ = commands.send(Command::Again(stint));
+                            stop.requested().await;
+                        }
+                    }
+                    Ok::<(), Infallible>(())
+                }
+            };
+            let relay = desk.relay.clone();
+            let Ok(()) = relay.work_on_part(&part, stop, working).await;
+            let _ = commands.send(Command::Left(stint));
+        }
+    }
+
+    fn back_off(&self, failures: &mut u32) -> Duration {
+        let wait = RETRY_FIRST.saturating_mul(1 << (*failures).min(16)).min(RETRY_MAX);
+        *failures += 1;
+        wait
+    }
+}
+
+#[async_trait]
+impl Source for TopicSource {
+    async fn run(&self, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
+        let (adapter, mailbox) = (&self.shared.name, &self.shared.config.mailbox);
+        self.shared.publisher.open();
+        let mut failures: u32 = 0;
+        let mut told = String::new();
+        while !shutdown.is_requested() {
+            // Joining a group to take nothing would keep its partitions from members that could.
+            let (what, wait) = match relay.reachable(mailbox).await {
+                Err(deferral) => (deferral.to_string(), deferral.after),
+                Ok(()) => match self.consume(&relay, &shutdown).await {
+                    Ok(None) => break,
+                    Ok(Some(what)) => (what, self.back_off(&mut failures)),
+                    Err(error) => (error.to_string(), self.back_off(&mut failures)),
+                },
+            };
+            if told != what {
+                tracing::error!(%adapter, "{what}; records stay in the topic");
+                told = what;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.requested() => {}
+            }
+        }
+        self.shared.publisher.close().await;
+        Ok(())
+    }
+}

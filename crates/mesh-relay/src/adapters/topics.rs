@@ -1,0 +1,65 @@
+//! An adapter for Kafka's topics: what its section says, what that refers to, and its parts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kafka::{Config, Shared, StatusTopic, TopicSink, TopicSource};
+use relay_config::{AdapterSection, Faults, Secrets};
+use relay_core::{EventSink, KeyReuse, Sink, Terms};
+
+use super::{Adapter, AdapterError, Place, Sharing};
+
+/// A section and, once it was resolved, its secrets.
+pub struct Topics {
+    /// What the section says.
+    pub(crate) config: Config,
+    secrets: kafka::Secrets,
+}
+
+impl Topics {
+    /// Reads the section. `None` when it has faults, which were added.
+    pub(super) fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
+        let mut config: Config = section.read(faults)?;
+        config.found_from(folder);
+        let found = config.faults();
+        if found.is_empty()
+            && let Err(error) = kafka::check(&config)
+        {
+            faults.push(section.fault(Some("client"), error.to_string(), None));
+        }
+        for (key, message) in found {
+            faults.push(section.fault(Some(key), message, None));
+        }
+        Some(Self { config, secrets: kafka::Secrets::default() })
+    }
+
+    /// Reads the passwords.
+    pub(super) fn resolve(&mut self, section: &AdapterSection, secrets: &Secrets, faults: &mut Faults) {
+        let password = self.config.login.as_ref().and_then(|login| login.password.as_ref());
+        let key_password = self.config.tls.as_ref().and_then(|tls| tls.key_password.as_ref());
+        for (key, reference, place) in [
+            ("login.password", password, &mut self.secrets.password),
+            ("tls.key_password", key_password, &mut self.secrets.key_password),
+        ] {
+            match reference.map(|reference| reference.resolve(secrets)).transpose() {
+                Ok(secret) => *place = secret,
+                Err(error) => faults.push(section.fault(Some(key), error.to_string(), None)),
+            }
+        }
+    }
+
+    pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
+        let (inbound, outbound) = (self.config.inbound.clone(), self.config.outbound.clone());
+        let status = self.config.status.clone();
+        let shared = Shared::new(name, self.config, self.secrets)?;
+        let sink = inbound.map(|inbound| {
+            Arc::new(TopicSink::new(shared.clone(), inbound, Arc::clone(place.clock))) as Arc<dyn Sink>
+        });
+        let events =
+            status.map(|status| Arc::new(StatusTopic::new(shared.clone(), status)) as Arc<dyn EventSink>);
+        // A topic keeps what was read, and may be read again from anywhere.
+        let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
+        let source = Box::new(TopicSource::new(shared, outbound, Arc::clone(place.clock)));
+        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Parts, identity: None })
+    }
+}

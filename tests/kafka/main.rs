@@ -1,0 +1,15 @@
+//! The Kafka adapter against Apache Kafka itself, the relay's program and the embedded sandbox.
+
+#![expect(clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod broker;
+mod carrying;
+mod instances;
+mod outages;
+mod parking;
+#[path = "../end_to_end/process.rs"]
+#[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
+mod process;
+mod scene;
+mod security;
+mod transactions;
