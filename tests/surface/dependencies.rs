@@ -13,7 +13,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("relay-config", &["mesh-api"]),
     ("relay-testkit", &["mesh-api", "relay-core"]),
     ("relay-carrier", &["relay-core"]),
-    ("claim-check", &["relay-config", "relay-core"]),
+    ("claim-check", &["relay-carrier", "relay-config", "relay-core"]),
     ("amqp", &["claim-check", "keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
     ("kafka", &["claim-check", "relay-carrier", "relay-config", "relay-core"]),

@@ -1,12 +1,11 @@
 //! A delivery as something to be sent, or as something that can never be.
 
 use bytes::Bytes;
-use claim_check::{Checked, ClaimError, StoreTrouble};
+use claim_check::{StoreTrouble, Unclaimed};
 use lapin::message::Delivery;
 use relay_carrier::header::Meaning;
-use relay_carrier::{ClaimHeaders, Given, Reason, Reply, Submission, Unfit, header};
+use relay_carrier::{Given, Reason, Reply, Submission, Unfit, digest, header};
 use relay_core::{DeferralCause, Payload, Refused, SourceKey, SourceMessage};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::delivery::Desk;
@@ -55,25 +54,13 @@ impl Desk {
             Ok(submission) => submission,
             Err(unfit) => return Ok(self.refuse(&message, &whole, &unfit, reply)),
         };
-        let content = match &submission.claim {
-            None => digest(&[body]),
-            Some(claim) => claim.sha256.clone(),
-        };
-        let headers = submission.envelope.headers();
-        let parts: Vec<&[u8]> =
-            headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        let fingerprint = digest(&[&[content.as_bytes()], &parts[..]].concat());
+        let fingerprint = submission.fingerprint(body);
         let payload = match &submission.claim {
             None => Payload::from_bytes(body.clone()),
-            Some(claim) => match self.claimed(claim).await {
-                Ok(checked) => checked.payload,
-                Err(ClaimError::Store(trouble)) => return Err(trouble.into()),
-                Err(error) => {
-                    let reason = match error {
-                        ClaimError::TooLarge { .. } => Reason::TooLarge,
-                        _ => Reason::BadReference,
-                    };
-                    let unfit = Unfit { reason, sentence: error.to_string() };
+            Some(claim) => match claim_check::payload(self.shared.claims.as_ref(), claim).await {
+                Ok(payload) => payload,
+                Err(Unclaimed::Store(trouble)) => return Err(trouble.into()),
+                Err(Unclaimed::Unfit(unfit)) => {
                     let key = self.key(&message);
                     // Whoever was told that MESH has it may have taken its payload away since.
                     return Ok(if self.relay.knows(&key, &fingerprint).await? {
@@ -98,12 +85,6 @@ impl Desk {
         Ok(Offer::Send(Box::new(message)))
     }
 
-    /// The payload that a message names.
-    async fn claimed(&self, claim: &ClaimHeaders) -> Result<Checked, ClaimError> {
-        let claims = self.shared.claims.as_ref().ok_or(ClaimError::Off)?;
-        claims.fetch(&claim.reference, &claim.sha256, claim.size).await
-    }
-
     fn submission(&self, given: &Given, body: &[u8]) -> Result<Submission, Unfit> {
         let unfit = |reason, sentence: String| Unfit { reason, sentence };
         if given.message_id.is_none() {
@@ -117,24 +98,7 @@ impl Desk {
                 format!("its body is longer than the {most} bytes that outbound.body_max lets through");
             return Err(unfit(Reason::TooLarge, sentence));
         }
-        let submission = Submission::read(given, &self.shared.config.mailbox)?;
-        match (&submission.claim, body.is_empty()) {
-            (None, true) => {
-                let sentence = format!(
-                    "it has no body, and MESH takes none without; if its payload lies elsewhere, name it in {}",
-                    header::DATA_REF
-                );
-                Err(unfit(Reason::Empty, sentence))
-            }
-            (Some(_), false) => {
-                let sentence = format!(
-                    "it has a body, and names another one in {}; send one of the two",
-                    header::DATA_REF
-                );
-                Err(unfit(Reason::BadReference, sentence))
-            }
-            _ => Ok(submission),
-        }
+        Submission::read(given, &self.shared.config.mailbox)?.with_body(body)
     }
 
     /// How the journal knows what came under an id. A queue's name may hold a slash, which must not make two keys one.
@@ -162,14 +126,5 @@ fn whole(given: &Given, body: &[u8]) -> String {
     let mut headers: Vec<&(String, String)> = given.headers.iter().filter(|(name, _)| counts(name)).collect();
     headers.sort();
     let headers = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-    digest(&[body].into_iter().chain(headers).collect::<Vec<_>>())
-}
-
-fn digest(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex::encode(hash.finalize())
+    digest([body].into_iter().chain(headers))
 }

@@ -35,6 +35,7 @@ pub(crate) fn read(properties: &BasicProperties) -> (Given, Option<Unfit>) {
         }
     }
     let given = Given {
+        source: None,
         message_id: text(properties.message_id()).filter(|id| !id.is_empty()),
         correlation_id: text(properties.correlation_id()),
         reply_to: text(properties.reply_to()),

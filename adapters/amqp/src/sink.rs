@@ -1,12 +1,10 @@
 //! Messages from MESH to an exchange.
 
 use async_trait::async_trait;
-use claim_check::{Claim, ClaimCheck, PutError};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use claim_check::Body;
 use lapin::types::FieldTable;
 use relay_carrier::inbound;
 use relay_core::{Clock, DeliveryError, FailureClass, Inbound, Owner, Receipt, Sink, SinkHealth};
-use std::io;
 use std::sync::Arc;
 
 use crate::Shared;
@@ -41,63 +39,6 @@ impl ExchangeSink {
         };
         self.failed(error.to_string(), class, Owner::Operator)
     }
-
-    fn unread(&self, error: &io::Error) -> DeliveryError {
-        match error.kind() {
-            // As `PayloadStream` says: fetched again, it would fail in the same way.
-            io::ErrorKind::InvalidData => self.failed(
-                format!("the message cannot be received: {error}"),
-                FailureClass::Permanent,
-                Owner::Organisation,
-            ),
-            _ => self.failed(
-                format!("the message did not come whole and is fetched again: {error}"),
-                FailureClass::Transient,
-                Owner::Mesh,
-            ),
-        }
-    }
-
-    /// The whole body, if it is no longer than it may be, or where it was put.
-    async fn body(&self, message: &mut Inbound<'_>) -> Result<Body, DeliveryError> {
-        let claims = self.shared.claims.as_ref().filter(|claims| claims.writes());
-        let most = claims.map_or(u64::MAX, ClaimCheck::inline_max).min(self.inbound.body_max.bytes());
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut body = Vec::new();
-        loop {
-            let piece = message.body.try_next().await.map_err(|error| self.unread(&error))?;
-            let Some(piece) = piece else { return Ok(Body::Carried(body)) };
-            if body.len() + piece.len() > most {
-                if let Some(claims) = claims {
-                    let begun = stream::iter([Ok(body.into()), Ok(piece)]);
-                    let rest = std::mem::replace(&mut message.body, Box::pin(stream::empty()));
-                    let whole = Box::pin(begun.chain(rest));
-                    let put = claims.put(message.mailbox, &message.download.message_id, whole).await;
-                    return put.map(Body::Claimed).map_err(|error| match error {
-                        PutError::Body(error) => self.unread(&error),
-                        PutError::Store(_) => {
-                            self.failed(error.to_string(), FailureClass::Transient, Owner::Operator)
-                        }
-                    });
-                }
-                let what = format!(
-                    "the message is longer than the {most} bytes that inbound.body_max lets through; this one waits at \
-                     MESH for somebody to fetch it by hand (mesh-relay get); for those to come set claim_check.write, or \
-                     raise inbound.body_max and what the broker takes"
-                );
-                return Err(self.failed(what, FailureClass::Permanent, Owner::Operator));
-            }
-            body.extend_from_slice(&piece);
-        }
-    }
-}
-
-/// A body as it is published.
-enum Body {
-    /// With the message.
-    Carried(Vec<u8>),
-    /// Elsewhere, durably; the message names it.
-    Claimed(Claim),
 }
 
 #[async_trait]
@@ -105,7 +46,8 @@ impl Sink for ExchangeSink {
     async fn deliver(&self, mut message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
         // First, so that nothing is fetched while there is nowhere to put it.
         let place = self.shared.publisher.place().await.map_err(|error| self.refused(&error))?;
-        let body = self.body(&mut message).await?;
+        let (claims, most) = (self.shared.claims.as_ref(), self.inbound.body_max.bytes());
+        let body = Body::read(claims, &self.shared.name, most, &mut message).await?;
         let download = message.download;
         let content_type =
             if download.content_type.is_empty() { UNKNOWN_TYPE } else { download.content_type.as_str() };
@@ -118,14 +60,10 @@ impl Sink for ExchangeSink {
         let seconds = u64::try_from(at.as_second()).unwrap_or_default();
         let mut headers = FieldTable::default();
         let repeats = message.attempt > 1;
-        let (size, body, claim) = match body {
-            Body::Carried(body) => (body.len() as u64, body, None),
-            Body::Claimed(claim) => (claim.size, Vec::new(), Some(claim)),
-        };
-        for (name, value) in inbound::headers(download, message.relay_id, size, repeats) {
+        for (name, value) in inbound::headers(download, message.relay_id, body.size(), repeats) {
             put(&mut headers, name, &value);
         }
-        if let Some(claim) = claim {
+        if let Some(claim) = body.claim() {
             for (name, value) in inbound::claim_headers(&claim.reference, &claim.sha256, claim.size) {
                 put(&mut headers, name, &value);
             }
@@ -134,7 +72,7 @@ impl Sink for ExchangeSink {
             exchange: &self.inbound.exchange,
             routing_key: &inbound::routing_key(message.mailbox.as_str(), download),
             properties: properties.with_timestamp(seconds).with_headers(headers),
-            body: &body,
+            body: body.carried(),
         };
         place.publish(publication).await.map_err(|error| self.refused(&error))?;
         Ok(Receipt(format!("amqp:{}", self.inbound.exchange)))

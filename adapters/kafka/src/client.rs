@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use claim_check::ClaimCheck;
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -40,13 +41,15 @@ pub enum BrokerError {
     },
 }
 
-/// Secrets of a configuration, once they were read. Shows none.
+/// What a configuration refers to, once it was read. Shows no secret.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     /// The password of `login`.
     pub password: Option<SecretString>,
     /// What opens the key of `tls`.
     pub key_password: Option<SecretString>,
+    /// Payloads by reference, opened.
+    pub claims: Option<ClaimCheck>,
 }
 
 /// What a client is for.

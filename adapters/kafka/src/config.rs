@@ -24,6 +24,8 @@ pub struct Config {
     pub inbound: Option<Inbound>,
     /// What becomes of the messages for MESH. Absent: nobody is told.
     pub status: Option<Status>,
+    /// Payloads by reference. Absent: none are taken, and messages carry what they have.
+    pub claim_check: Option<claim_check::Config>,
     /// The topic for records that can never be sent: the dead letters.
     #[serde(default = "parked_default")]
     pub parked: String,
@@ -144,7 +146,8 @@ pub struct Outbound {
 pub struct Inbound {
     /// The topic.
     pub topic: String,
-    /// Longest value in bytes; the broker has a limit of its own. A longer message stays at MESH.
+    /// Longest value in bytes; the broker has a limit of its own. A longer message goes to `claim_check.write`, and where
+    /// there is none it stays at MESH.
     #[serde(default = "inbound_body_default")]
     pub body_max: Size,
     /// Present: each message and the mark that it was delivered are one transaction.
@@ -239,12 +242,15 @@ const KEPT: [&str; 21] = [
 ];
 
 impl Config {
-    /// Makes the paths of files absolute that are relative to the folder of the configuration.
+    /// Makes relative paths begin at `folder`, which is the configuration's.
     pub fn found_from(&mut self, folder: &Path) {
         let tls = self.tls.iter_mut().flat_map(|tls| [&mut tls.roots, &mut tls.cert, &mut tls.key]);
         let token = self.login.iter_mut().map(|login| &mut login.token);
         for path in tls.chain(token).flatten() {
             *path = folder.join(&*path);
+        }
+        if let Some(claims) = &mut self.claim_check {
+            claims.start_at(folder);
         }
     }
 
@@ -320,6 +326,7 @@ impl Config {
         {
             faults.push(("tls", "`cert` and `key` go together: give both or neither".to_owned()));
         }
+        faults.extend(self.claim_check.iter().flat_map(claim_check::Config::faults));
         for key in self.client.keys().filter(|key| KEPT.contains(&key.as_str())) {
             let what = format!(
                 "client: {key} is not to be set here: the relay's promises rest on it, or it has a key of its own"

@@ -4,21 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::message::Header;
-use relay_carrier::{Given, Reason, Reply, Submission, Unfit, binary, header, parked};
+use relay_carrier::{Reason, header, parked};
 use relay_core::metric::KAFKA_RECORDS;
-use relay_core::{
-    Clock, Deferral, Ended, Outcome, Payload, Refused, RelayHandle, Shutdown, SourceKey, SourceMessage,
-};
-use sha2::{Digest, Sha256};
+use relay_core::{Clock, Deferral, Ended, Outcome, RelayHandle, Shutdown};
 
 use crate::Shared;
-use crate::config::{Order, Outbound};
+use crate::config::Outbound;
 use crate::gate::Gate;
+use crate::offer::Offer;
 use crate::publisher::{Publication, PublishError};
 use crate::record::Record;
 
 /// Pause between two tries to park a record that no broker takes.
 const PARK_RETRY: Duration = Duration::from_secs(2);
+/// Pause after a payload could not be had because its store is in trouble; doubles from there.
+const CLAIM_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const CLAIM_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// What the work on a record needs.
 #[derive(Clone)]
@@ -32,39 +34,16 @@ pub(crate) struct Desk {
     pub(crate) stop: Shutdown,
 }
 
-/// A record and what it is to the engine.
-pub(crate) struct Offer {
-    record: Record,
-    read: Read,
-}
-
-enum Read {
-    /// It can be sent, after others of the key that it asks for.
-    Send(Box<SourceMessage>, Option<Vec<u8>>),
-    /// It can never be sent.
-    Refuse(Box<Refused>),
-}
-
-impl Offer {
-    /// Records of one key go one after the other.
-    pub(crate) fn order_key(&self, order: Order) -> Option<Vec<u8>> {
-        let Read::Send(_, given) = &self.read else { return None };
-        match order {
-            Order::None => given.clone(),
-            Order::Key => given.clone().or_else(|| self.record.key.clone()),
-        }
-    }
-}
-
 impl Desk {
     /// Works on a record until its end is in the journal. `false`: a stop came first, and it comes again.
-    pub(crate) async fn carry(&self, offer: &Offer) -> bool {
+    pub(crate) async fn carry(&self, record: &Record) -> bool {
+        let Some(offer) = self.readable(record).await else { return false };
         loop {
             if !self.gate.passed(&self.stop).await {
                 return false;
             }
-            let deferral = match self.offer(offer).await {
-                Ok(ended) => return self.settle(&offer.record, ended).await,
+            let deferral = match self.offer(&offer).await {
+                Ok(ended) => return self.settle(record, ended).await,
                 Err(deferral) => deferral,
             };
             if self.stop.is_requested() {
@@ -81,6 +60,28 @@ impl Desk {
         }
     }
 
+    /// Reads a record, with the payload that it may name. While the store of that is in trouble, the record waits, and its
+    /// key with it. `None`: a stop came first.
+    async fn readable(&self, record: &Record) -> Option<Offer> {
+        let mut stop = self.stop.clone();
+        let mut pause = CLAIM_RETRY_FIRST;
+        loop {
+            let trouble = tokio::select! {
+                read = self.read(record) => match read {
+                    Ok(offer) => return Some(offer),
+                    Err(trouble) => trouble,
+                },
+                () = stop.requested() => return None,
+            };
+            let adapter = &self.shared.name;
+            tracing::warn!(%adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
+            if !self.wait(pause).await {
+                return None;
+            }
+            pause = (pause * 2).min(CLAIM_RETRY_MAX);
+        }
+    }
+
     /// Waits. `false`: the wait was ended.
     async fn wait(&self, wait: Duration) -> bool {
         let mut stop = self.stop.clone();
@@ -91,72 +92,10 @@ impl Desk {
     }
 
     async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
-        match &offer.read {
-            Read::Send(message, _) => self.relay.send((**message).clone()).await,
-            Read::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
+        match offer {
+            Offer::Send(message) => self.relay.send((**message).clone()).await,
+            Offer::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
         }
-    }
-
-    /// What a record is to the engine.
-    pub(crate) fn read(&self, record: Record) -> Offer {
-        let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-        let given = binary::given(headers);
-        let id = given.as_ref().ok().and_then(|given| given.message_id.clone());
-        let reply = given.as_ref().ok().map(|given| Reply::of(given).to_text());
-        let key = |message| SourceKey { adapter: self.shared.name.to_string(), message };
-        let submission = match given.and_then(|given| self.submission(given, &record)) {
-            Ok(submission) => submission,
-            Err(unfit) => {
-                // By its place alone: it must neither be taken for another one of its id, nor be in the way of a corrected one.
-                let (key, mailbox) = (key(record.known_by(None)), self.shared.config.mailbox.clone());
-                let refused = Refused { key, mailbox, rejection: unfit.rejection(), reply };
-                return Offer { record, read: Read::Refuse(Box::new(refused)) };
-            }
-        };
-        let key = key(record.known_by(id.as_deref()));
-        let value = record.value.clone().unwrap_or_default();
-        let headers = submission.envelope.headers();
-        let parts = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-        let message = SourceMessage {
-            key,
-            fingerprint: Some(digest(std::iter::once(&value[..]).chain(parts))),
-            reply,
-            not_after: submission.not_after,
-            // A partition keeps its keys in order itself: a record that another instance took over would never come here
-            // again, and would hold up its key.
-            order_key: None,
-            envelope: submission.envelope,
-            payload: Payload::from_bytes(value),
-            gzip: submission.gzip,
-            allow_chunking: true,
-        };
-        let read = Read::Send(Box::new(message), submission.order_key.map(String::into_bytes));
-        Offer { record, read }
-    }
-
-    fn submission(&self, mut given: Given, record: &Record) -> Result<Submission, Unfit> {
-        let unfit = |reason, sentence: &str| Unfit { reason, sentence: sentence.to_owned() };
-        let Some(value) = &record.value else {
-            return Err(unfit(Reason::Empty, "it has no value: a tombstone says nothing to MESH"));
-        };
-        if value.is_empty() {
-            return Err(unfit(Reason::Empty, "its value is empty, and MESH takes none that is"));
-        }
-        if value.len() as u64 > self.outbound.body_max.bytes() {
-            let most = self.outbound.body_max.bytes();
-            let sentence =
-                format!("its value is longer than the {most} bytes that outbound.body_max lets through");
-            return Err(unfit(Reason::TooLarge, &sentence));
-        }
-        // Events name it so, and by it MESH can be asked whether it has the message.
-        given.message_id.get_or_insert_with(|| record.place());
-        let submission = Submission::read(&given, &self.shared.config.mailbox)?;
-        if submission.claim.is_some() {
-            let sentence =
-                "payloads by reference are not taken from a topic yet; send the payload as the value";
-            return Err(unfit(Reason::BadReference, sentence));
-        }
-        Ok(submission)
     }
 
     /// Lets go of a record whose end is in the journal. `false`: it could not be parked before a stop.
@@ -220,13 +159,4 @@ impl Desk {
             Err(error) => Err(error),
         }
     }
-}
-
-fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex::encode(hash.finalize())
 }

@@ -15,7 +15,7 @@
 //! | the consumer, on a thread of its own | `group` |
 //! | how far a partition is done | `watermark` |
 //! | a partition's records in their order | `partition` |
-//! | one record | `record`, `desk` |
+//! | one record | `record`, `offer`, `desk` |
 //! | whether MESH takes messages | `gate` |
 //! | MESH to a topic | [`sink`], `transaction` |
 //! | events | [`events`] |
@@ -26,6 +26,7 @@ mod desk;
 pub mod events;
 mod gate;
 mod group;
+mod offer;
 mod partition;
 mod publisher;
 mod record;
@@ -44,6 +45,7 @@ pub use source::TopicSource;
 
 use std::sync::Arc;
 
+use claim_check::ClaimCheck;
 use rdkafka::consumer::BaseConsumer;
 
 /// What the parts of one adapter share: how its brokers are reached, and a producer.
@@ -54,6 +56,7 @@ pub struct Shared {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) context: client::Context,
     pub(crate) publisher: Arc<publisher::Publisher>,
+    pub(crate) claims: Option<ClaimCheck>,
 }
 
 impl Shared {
@@ -65,7 +68,8 @@ impl Shared {
         let name: Arc<str> = name.into();
         let context = client::Context::new(&name, &config);
         let publisher = Arc::new(publisher::Publisher::new(&name, &config, &secrets, &context)?);
-        Ok(Self { name, config: Arc::new(config), secrets: Arc::new(secrets), context, publisher })
+        let claims = secrets.claims.clone();
+        Ok(Self { name, config: Arc::new(config), secrets: Arc::new(secrets), context, publisher, claims })
     }
 
     /// A consumer outside of any group, for questions and for reading a topic, by these settings.

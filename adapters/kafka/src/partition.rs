@@ -7,8 +7,9 @@ use relay_core::Shutdown;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use crate::desk::{Desk, Offer};
+use crate::desk::Desk;
 use crate::group::Command;
+use crate::offer::order_key;
 use crate::record::Record;
 
 /// Which partition, in which of its assignments.
@@ -26,7 +27,7 @@ struct Done {
 }
 
 /// Records of one key that wait for the one in work.
-type Lanes = HashMap<Vec<u8>, VecDeque<Offer>>;
+type Lanes = HashMap<Vec<u8>, VecDeque<Record>>;
 
 /// Works on what comes until `stop`, and returns once nothing is in work. What has not ended by then comes again, here or at
 /// another instance.
@@ -43,15 +44,14 @@ pub(crate) async fn work(
         tokio::select! {
             record = records.recv() => {
                 let Some(record) = record else { break };
-                let offer = desk.read(record);
-                let lane = offer.order_key(desk.outbound.order);
+                let lane = order_key(&record, desk.outbound.order);
                 if let Some(waiting) = lane.as_ref().and_then(|lane| lanes.get_mut(lane)) {
-                    waiting.push_back(offer);
+                    waiting.push_back(record);
                 } else {
                     if let Some(lane) = &lane {
                         lanes.insert(lane.clone(), VecDeque::new());
                     }
-                    start(&mut tasks, &desk, lane, offer);
+                    start(&mut tasks, &desk, lane, record);
                 }
             }
             Some(done) = tasks.join_next() => match done {
@@ -72,10 +72,10 @@ pub(crate) async fn work(
     while tasks.join_next().await.is_some() {}
 }
 
-fn start(tasks: &mut JoinSet<Done>, desk: &Desk, lane: Option<Vec<u8>>, offer: Offer) {
+fn start(tasks: &mut JoinSet<Done>, desk: &Desk, lane: Option<Vec<u8>>, record: Record) {
     let desk = desk.clone();
     tasks.spawn(async move {
-        let has_ended = desk.carry(&offer).await;
+        let has_ended = desk.carry(&record).await;
         Done { lane, has_ended }
     });
 }
@@ -84,7 +84,7 @@ fn start(tasks: &mut JoinSet<Done>, desk: &Desk, lane: Option<Vec<u8>>, offer: O
 fn next(tasks: &mut JoinSet<Done>, desk: &Desk, lanes: &mut Lanes, lane: Option<Vec<u8>>) {
     let Some(lane) = lane else { return };
     match lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
-        Some(offer) => start(tasks, desk, Some(lane), offer),
+        Some(record) => start(tasks, desk, Some(lane), record),
         None => {
             lanes.remove(&lane);
         }

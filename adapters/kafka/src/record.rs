@@ -16,11 +16,11 @@ pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     /// Milliseconds since 1970. Tells a record from that of a topic that was made anew.
-    timestamp: i64,
+    pub(crate) timestamp: i64,
     pub(crate) key: Option<Vec<u8>>,
     /// `None` is a tombstone.
     pub(crate) value: Option<Bytes>,
-    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
     room: Room,
 }
 
@@ -75,12 +75,14 @@ impl Record {
         format!("{}/{}/{}", self.topic, self.partition, self.offset)
     }
 
-    /// What makes it known when it comes again: its id, and without one where it stands.
-    pub(crate) fn known_by(&self, id: Option<&str>) -> String {
-        match id {
-            Some(id) => format!("{}/id/{id}", self.topic),
-            None => format!("{}@{}", self.place(), self.timestamp),
-        }
+    /// Its headers, to be read.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
+    /// What it holds; nothing where it is a tombstone.
+    pub(crate) fn value(&self) -> Bytes {
+        self.value.clone().unwrap_or_default()
     }
 
     /// Its headers as they came, for passing it on.

@@ -1,10 +1,9 @@
 //! Messages from MESH to a topic.
 
-use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
+use claim_check::Body;
 use relay_carrier::{binary, inbound};
 use relay_core::metric::KAFKA_DELIVERIES;
 use relay_core::{Clock, DeliveryError, FailureClass, Inbound, Owner, Receipt, Sink, SinkHealth};
@@ -49,50 +48,23 @@ impl TopicSink {
         }
         self.failed(&error.to_string(), FailureClass::Transient, Owner::Operator)
     }
-
-    /// The whole body, if it is no longer than it may be. Claim checks would take their place here: what is longer would
-    /// be put into a store, and its reference into the headers.
-    async fn body(&self, message: &mut Inbound<'_>) -> Result<Vec<u8>, DeliveryError> {
-        let most = usize::try_from(self.inbound.body_max.bytes()).unwrap_or(usize::MAX);
-        let mut body = Vec::new();
-        loop {
-            let piece = message.body.try_next().await.map_err(|error| match error.kind() {
-                // As `PayloadStream` says: fetched again, it would fail in the same way.
-                io::ErrorKind::InvalidData => self.failed(
-                    &format!("the message cannot be received: {error}"),
-                    FailureClass::Permanent,
-                    Owner::Organisation,
-                ),
-                _ => self.failed(
-                    &format!("the message did not come whole and is fetched again: {error}"),
-                    FailureClass::Transient,
-                    Owner::Mesh,
-                ),
-            })?;
-            let Some(piece) = piece else { return Ok(body) };
-            if body.len() + piece.len() > most {
-                let what = format!(
-                    "the message is longer than the {most} bytes that inbound.body_max lets through; raise it, and \
-                     what the topic takes, or receive this one by hand"
-                );
-                return Err(self.failed(&what, FailureClass::Permanent, Owner::Operator));
-            }
-            body.extend_from_slice(&piece);
-        }
-    }
 }
 
 #[async_trait]
 impl Sink for TopicSink {
     async fn deliver(&self, mut message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
-        let body = self.body(&mut message).await?;
+        let (claims, most) = (self.shared.claims.as_ref(), self.inbound.body_max.bytes());
+        let body = Body::read(claims, &self.shared.name, most, &mut message).await?;
         let download = message.download;
         let content_type =
             if download.content_type.is_empty() { UNKNOWN_TYPE } else { download.content_type.as_str() };
         let id = download.message_id.as_str();
         // A transaction that came about before is found by its mark, so nothing here can be a repeat.
         let repeats = message.attempt > 1 && self.transactor.is_none();
-        let mut pairs = inbound::headers(download, message.relay_id, body.len() as u64, repeats);
+        let mut pairs = inbound::headers(download, message.relay_id, body.size(), repeats);
+        if let Some(claim) = body.claim() {
+            pairs.extend(inbound::claim_headers(&claim.reference, &claim.sha256, claim.size));
+        }
         let (kind, now) = (inbound::type_of(download), self.clock.now());
         pairs.extend(binary::attributes(id, kind, &self.source, now, content_type));
         let headers = headers(pairs.iter().map(|(name, value)| (*name, value.as_str())));
@@ -101,13 +73,13 @@ impl Sink for TopicSink {
         let delivered = match &self.transactor {
             None => {
                 let publication =
-                    Publication { topic, key: Some(key.as_bytes()), value: Some(&body), headers };
+                    Publication { topic, key: Some(key.as_bytes()), value: Some(body.carried()), headers };
                 let at = self.shared.publisher.publish(publication).await;
                 at.map(|(partition, offset)| Delivered::At { partition, offset })
             }
             Some(transactor) => {
                 let mailbox = message.mailbox.to_string();
-                let marked = Marked { message_id: id.to_owned(), mailbox, key, value: body, headers };
+                let marked = Marked { message_id: id.to_owned(), mailbox, key, body, headers };
                 Arc::clone(transactor).deliver(marked).await
             }
         };

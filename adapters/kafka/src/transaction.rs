@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use claim_check::Body;
 use futures_util::FutureExt;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -36,7 +37,7 @@ pub(crate) struct Marked {
     pub(crate) message_id: String,
     pub(crate) mailbox: String,
     pub(crate) key: String,
-    pub(crate) value: Vec<u8>,
+    pub(crate) body: Body,
     pub(crate) headers: OwnedHeaders,
 }
 
@@ -128,8 +129,10 @@ impl Transactor {
 
     /// Puts a message and its mark into the transaction.
     fn put(&self, producer: &FutureProducer<Context>, message: Marked) -> KafkaResult<(i32, i64)> {
-        let record =
-            FutureRecord::to(&self.topic).key(&message.key).payload(&message.value).headers(message.headers);
+        let record = FutureRecord::to(&self.topic)
+            .key(&message.key)
+            .payload(message.body.carried())
+            .headers(message.headers);
         let sent = producer.send_result(record).map_err(|(error, _)| error)?;
         // Not empty, which would be a tombstone.
         let marking = FutureRecord::to(&self.seen).key(&message.message_id).payload(&message.mailbox);

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
+use relay_carrier::{ClaimHeaders, Reason, Unfit};
 use relay_core::{OpenPayload, Payload};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,35 @@ pub struct Checked {
     pub payload: Payload,
     /// Its SHA-256, in lower-case hexadecimal.
     pub sha256: String,
+}
+
+/// Why there is no payload to what a message names.
+#[derive(Debug)]
+pub enum Unclaimed {
+    /// The message can never be sent as it is.
+    Unfit(Unfit),
+    /// The store could not be asked. It may be another time, and the message is to be kept.
+    Store(StoreTrouble),
+}
+
+/// The payload that a message for MESH names, checked; as [`ClaimCheck::fetch`], in the words of those who park messages.
+/// Without a claim check nothing may be named.
+///
+/// # Errors
+/// When it cannot be had.
+pub async fn payload(claims: Option<&ClaimCheck>, claim: &ClaimHeaders) -> Result<Payload, Unclaimed> {
+    let fetched = match claims {
+        Some(claims) => claims.fetch(&claim.reference, &claim.sha256, claim.size).await,
+        None => Err(ClaimError::Off),
+    };
+    fetched.map(|checked| checked.payload).map_err(|error| {
+        let reason = match error {
+            ClaimError::Store(trouble) => return Unclaimed::Store(trouble),
+            ClaimError::TooLarge { .. } => Reason::TooLarge,
+            _ => Reason::BadReference,
+        };
+        Unclaimed::Unfit(Unfit { reason, sentence: error.to_string() })
+    })
 }
 
 impl ClaimCheck {

@@ -14,7 +14,9 @@
 //! | objects of a store | `bucket` |
 //! | payloads for MESH | `fetch` |
 //! | payloads from MESH | `put` |
+//! | whether one goes there | `body` |
 
+mod body;
 mod bucket;
 mod config;
 mod error;
@@ -26,9 +28,10 @@ mod put;
 
 use std::sync::Arc;
 
+pub use body::Body;
 pub use config::Config;
 pub use error::{ClaimError, OpenError, PutError, StoreTrouble};
-pub use fetch::Checked;
+pub use fetch::{Checked, Unclaimed, payload};
 pub use put::Claim;
 
 use bucket::Bucket;

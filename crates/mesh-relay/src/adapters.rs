@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amqp::BrokerError;
+use claim_check::ClaimCheck;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
 use relay_config::{AdapterSection, Faults, SecretRef, Secrets};
 use relay_core::{Chance, Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
@@ -195,4 +196,20 @@ impl AdapterConfig {
             Self::Kafka(topics) => topics.build(name, place),
         }
     }
+}
+
+/// Opens an adapter's payloads by reference. `None` when that cannot be done, with the fault added.
+fn open_claims(
+    config: &mut claim_check::Config,
+    section: &AdapterSection,
+    secrets: &Secrets,
+    faults: &mut Faults,
+) -> Option<ClaimCheck> {
+    if let Err(error) = config.resolve(secrets) {
+        faults.push(section.fault(Some("claim_check.credentials"), error.to_string(), None));
+        return None;
+    }
+    ClaimCheck::open(config)
+        .map_err(|error| faults.push(section.fault(Some("claim_check"), error.to_string(), None)))
+        .ok()
 }

@@ -39,15 +39,20 @@ pub fn given<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>)
         let lower = name.to_ascii_lowercase();
         let extension = extension(&lower);
         let meaning = header::meaning(name);
-        let attribute = matches!(lower.as_str(), ID | CONTENT_TYPE | "content_type" | CORRELATION_ID);
+        let attribute =
+            matches!(lower.as_str(), ID | SOURCE | CONTENT_TYPE | "content_type" | CORRELATION_ID);
         if !attribute && extension.is_none() && meaning == Meaning::Foreign {
             continue;
         }
         let value = std::str::from_utf8(value.unwrap_or_default()).map_err(|_| {
-            Unfit::new(Reason::NotText, "one of the relay's headers or ce_id is no text in UTF-8")
+            Unfit::new(
+                Reason::NotText,
+                "one of the relay's headers, or one of ce_id and ce_source, is no text in UTF-8",
+            )
         })?;
         match (lower.as_str(), extension) {
             (ID, _) => given.message_id = Some(value.to_owned()).filter(|id| !id.is_empty()),
+            (SOURCE, _) => given.source = Some(value.to_owned()).filter(|source| !source.is_empty()),
             (CONTENT_TYPE | "content_type", _) => given.content_type = Some(value.to_owned()),
             (CORRELATION_ID, _) => given.correlation_id = Some(value.to_owned()),
             (_, Some(Meaning::Given(known))) => extensions.push((known, value.to_owned())),

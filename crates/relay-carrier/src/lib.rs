@@ -25,6 +25,6 @@ mod unfit;
 
 pub use claim::ClaimHeaders;
 pub use event::{CloudEvent, Reply};
-pub use submission::{Given, Submission};
+pub use submission::{Given, Submission, digest};
 pub use turns::Turns;
 pub use unfit::{Reason, Unfit};

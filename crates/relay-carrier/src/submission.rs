@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use relay_core::{Envelope, HeaderText, MailboxId, checksum};
+use sha2::{Digest, Sha256};
 
 use crate::claim::ClaimHeaders;
 use crate::header::{self, Meaning};
@@ -12,6 +13,8 @@ use crate::unfit::{Reason, Unfit};
 pub struct Given {
     /// Its id, by which it is known when it comes again.
     pub message_id: Option<String>,
+    /// Among whose ids that one is, where a carrier knows of more than one namespace (CloudEvents' `source`).
+    pub source: Option<String>,
     /// Copied to every event about it.
     pub correlation_id: Option<String>,
     /// Where events about it go as well.
@@ -95,6 +98,51 @@ impl Submission {
             claim: ClaimHeaders::read(|name| headers.get(name))?,
         })
     }
+
+    /// Looks whether a message has its payload in one place: with it, or where it says.
+    ///
+    /// # Errors
+    /// When it has none, or two.
+    pub fn with_body(self, body: &[u8]) -> Result<Self, Unfit> {
+        match (&self.claim, body.is_empty()) {
+            (None, true) => {
+                let sentence = format!(
+                    "it has no body, and MESH takes none without; if its payload lies elsewhere, name it in {}",
+                    header::DATA_REF
+                );
+                Err(Unfit::new(Reason::Empty, sentence))
+            }
+            (Some(_), false) => {
+                let sentence = format!(
+                    "it has a body, and names another one in {}; send one of the two",
+                    header::DATA_REF
+                );
+                Err(Unfit::new(Reason::BadReference, sentence))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// A hash of all that MESH would get, by which another message under the same id is told from this one.
+    pub fn fingerprint(&self, body: &[u8]) -> String {
+        let content = match &self.claim {
+            None => digest([body]),
+            Some(claim) => claim.sha256.clone(),
+        };
+        let headers = self.envelope.headers();
+        let parts = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        digest(std::iter::once(content.as_bytes()).chain(parts))
+    }
+}
+
+/// SHA-256 of several parts, told apart, in hexadecimal.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
 }
 
 fn bad(name: &str, error: &dyn std::fmt::Display) -> Unfit {

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use amqp::{Config, ExchangeSink, QueueSource, Shared, StatusExchange};
-use claim_check::ClaimCheck;
 use keystore::read_authorities;
 use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
@@ -61,15 +60,7 @@ impl Queues {
             }
         }
         if let Some(claims) = &mut self.config.claim_check {
-            match claims.resolve(secrets) {
-                Ok(()) => match ClaimCheck::open(claims) {
-                    Ok(open) => self.secrets.claims = Some(open),
-                    Err(error) => faults.push(section.fault(Some("claim_check"), error.to_string(), None)),
-                },
-                Err(error) => {
-                    faults.push(section.fault(Some("claim_check.credentials"), error.to_string(), None));
-                }
-            }
+            self.secrets.claims = super::open_claims(claims, section, secrets, faults);
         }
         let entries = self.config.identity.clone();
         if let Some(identity) = entries.and_then(|entries| section.identity(entries, faults)) {

@@ -46,6 +46,9 @@ impl Topics {
                 Err(error) => faults.push(section.fault(Some(key), error.to_string(), None)),
             }
         }
+        if let Some(claims) = &mut self.config.claim_check {
+            self.secrets.claims = super::open_claims(claims, section, secrets, faults);
+        }
     }
 
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {

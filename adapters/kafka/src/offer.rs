@@ -1,0 +1,128 @@
+//! A record as something to be sent, or as something that can never be.
+
+use claim_check::{StoreTrouble, Unclaimed};
+use relay_carrier::{Given, Reason, Reply, Submission, Unfit, binary, digest};
+use relay_core::{DeferralCause, Payload, Refused, SourceKey, SourceMessage};
+use thiserror::Error;
+
+use crate::config::Order;
+use crate::desk::Desk;
+use crate::record::Record;
+
+/// What a record is to the engine.
+pub(crate) enum Offer {
+    /// It can be sent.
+    Send(Box<SourceMessage>),
+    /// It can never be sent.
+    Refuse(Box<Refused>),
+}
+
+/// Why a record cannot be read for now.
+#[derive(Debug, Error)]
+pub(crate) enum ReadTrouble {
+    /// The store of its payload is in trouble.
+    #[error(transparent)]
+    Store(#[from] StoreTrouble),
+    /// The journal cannot be asked about it.
+    #[error(transparent)]
+    Journal(#[from] DeferralCause),
+}
+
+/// The key within which a record is to be kept in order.
+pub(crate) fn order_key(record: &Record, order: Order) -> Option<Vec<u8>> {
+    let given = Unfit::guard(|| binary::given(record.headers())).ok();
+    let asked = given.and_then(|given| given.order_key().map(|key| key.as_bytes().to_vec()));
+    match order {
+        Order::None => asked,
+        Order::Key => asked.or_else(|| record.key.clone()),
+    }
+}
+
+impl Desk {
+    /// Reads a record, which has its payload as its value or names it.
+    ///
+    /// # Errors
+    /// When that cannot be told for now.
+    pub(crate) async fn read(&self, record: &Record) -> Result<Offer, ReadTrouble> {
+        let mut given = match Unfit::guard(|| binary::given(record.headers())) {
+            Ok(given) => given,
+            Err(unfit) => return Ok(self.refuse(record, &unfit, None)),
+        };
+        let reply = Some(Reply::of(&given).to_text());
+        let key = self.key(&known_by(record, &given));
+        // Events name it so, and by it MESH can be asked whether it has the message.
+        given.message_id.get_or_insert_with(|| record.place());
+        let value = record.value();
+        let submission = match Unfit::guard(|| self.submission(&given, &value)) {
+            Ok(submission) => submission,
+            Err(unfit) => return Ok(self.refuse(record, &unfit, reply)),
+        };
+        let fingerprint = submission.fingerprint(&value);
+        let payload = match &submission.claim {
+            None => Payload::from_bytes(value),
+            Some(claim) => match claim_check::payload(self.shared.claims.as_ref(), claim).await {
+                Ok(payload) => payload,
+                Err(Unclaimed::Store(trouble)) => return Err(trouble.into()),
+                // Whoever was told that MESH has it may have taken its payload away since.
+                Err(Unclaimed::Unfit(unfit)) if self.relay.knows(&key, &fingerprint).await? => {
+                    return Ok(self.refused(key, &unfit, reply));
+                }
+                Err(Unclaimed::Unfit(unfit)) => return Ok(self.refuse(record, &unfit, reply)),
+            },
+        };
+        Ok(Offer::Send(Box::new(SourceMessage {
+            key,
+            fingerprint: Some(fingerprint),
+            reply,
+            not_after: submission.not_after,
+            // A partition keeps its keys in order itself: a record that another instance took over would never come here
+            // again, and would hold up its key.
+            order_key: None,
+            envelope: submission.envelope,
+            payload,
+            gzip: submission.gzip,
+            allow_chunking: true,
+        })))
+    }
+
+    fn submission(&self, given: &Given, value: &[u8]) -> Result<Submission, Unfit> {
+        let most = self.outbound.body_max.bytes();
+        if value.len() as u64 > most {
+            let sentence =
+                format!("its value is longer than the {most} bytes that outbound.body_max lets through");
+            return Err(Unfit { reason: Reason::TooLarge, sentence });
+        }
+        Submission::read(given, &self.shared.config.mailbox)?.with_body(value)
+    }
+
+    /// How the journal knows what is known by a text.
+    fn key(&self, message: &str) -> SourceKey {
+        SourceKey { adapter: self.shared.name.to_string(), message: message.to_owned() }
+    }
+
+    /// One that can never be sent is known by its place alone: it must neither be taken for another one of its id, nor be in
+    /// the way of a corrected one.
+    fn refuse(&self, record: &Record, unfit: &Unfit, reply: Option<String>) -> Offer {
+        self.refused(self.key(&placed(record)), unfit, reply)
+    }
+
+    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
+        let mailbox = self.shared.config.mailbox.clone();
+        Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply }))
+    }
+}
+
+/// What makes a record known when it comes again: its id, which is its producer's own, and without one where it stands.
+fn known_by(record: &Record, given: &Given) -> String {
+    match (&given.message_id, &given.source) {
+        (Some(id), None) => format!("{}/id/{id}", record.topic),
+        // As CloudEvents has it, the same id of another source is another event. Hashed, since either may hold a slash.
+        (Some(id), Some(source)) => format!("{}/id of {}/{id}", record.topic, digest([source.as_bytes()])),
+        (None, _) => placed(record),
+    }
+}
+
+/// Where a record stands, and when it came there: in a topic that was made anew it is another one.
+fn placed(record: &Record) -> String {
+    format!("{}@{}", record.place(), record.timestamp)
+}
