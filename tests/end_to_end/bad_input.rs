@@ -260,7 +260,9 @@ fn the_example_configurations_pass() {
         ("config/keystore-and-proxy.toml", 1),
         ("config/several-instances.toml", 1),
         ("config/amqp.toml", 1),
+        ("config/kafka.toml", 1),
         ("docker/laboratory/amqp.toml", 2),
+        ("docker/laboratory/kafka.toml", 2),
     ];
     for (name, adapters) in configurations {
         let site = Site::new("http://127.0.0.1:9", "");
@@ -276,6 +278,9 @@ fn the_example_configurations_pass() {
         site.write("database.pem", authority.pem());
         site.write("broker.url", "amqps://engine:secret@localhost:5671/mesh");
         site.write("broker-roots.pem", authority.pem());
+        site.write("shared.key", "TestKey");
+        site.write("kafka-roots.pem", authority.pem());
+        site.write("kafka.pass", "password");
         let output = std::process::Command::new(crate::process::binary())
             .args(["check", "--config"])
             .arg(site.path("relay.toml"))

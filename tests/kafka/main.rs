@@ -4,12 +4,14 @@
 
 mod broker;
 mod carrying;
+mod claims;
 mod instances;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+mod readme;
 mod scene;
 mod security;
 mod transactions;
