@@ -17,7 +17,7 @@ async fn bad_records_are_parked_with_a_reason_and_the_others_go() {
     let and = |more: (&'static str, &'static [u8])| vec![TO_BOB[0], TO_BOB[1], more];
     let cases: Vec<Case<'_>> = vec![
         ("tombstone", TO_BOB.to_vec(), None, "empty", "tombstone"),
-        ("empty", TO_BOB.to_vec(), Some(b""), "empty", "empty"),
+        ("empty", TO_BOB.to_vec(), Some(b""), "empty", "no body"),
         ("no-headers", vec![], Some(b"x"), "missing-header", "mesh_to"),
         ("no-recipient", vec![TO_BOB[1]], Some(b"x"), "missing-header", "mesh_to"),
         ("no-workflow", vec![TO_BOB[0]], Some(b"x"), "missing-header", "mesh_workflow_id"),

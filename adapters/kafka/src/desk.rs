@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::message::Header;
-use relay_carrier::{Reason, header, parked};
+use relay_carrier::parked;
 use relay_core::metric::KAFKA_RECORDS;
-use relay_core::{Clock, Deferral, Ended, Outcome, RelayHandle, Shutdown};
+use relay_core::{Clock, Deferral, DeferralCause, Ended, JournalError, Outcome, RelayHandle, Shutdown};
 
 use crate::Shared;
 use crate::config::Outbound;
 use crate::gate::Gate;
 use crate::offer::Offer;
-use crate::publisher::{Publication, PublishError};
+use crate::parked::{Extent, copy as parked_copy};
 use crate::record::Record;
 
-/// Pause between two tries to park a record that no broker takes.
-const PARK_RETRY: Duration = Duration::from_secs(2);
+/// Pause after no broker took a record that is to be parked; doubles from there.
+const PARK_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause after that.
+const PARK_RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long a record that is being parked may take when its partition goes elsewhere, or the relay stops.
+const PARK_FINISH: Duration = Duration::from_secs(20);
 /// Pause after a payload could not be had because its store is in trouble; doubles from there.
 const CLAIM_RETRY_FIRST: Duration = Duration::from_secs(2);
 /// Longest pause after that.
@@ -49,7 +52,7 @@ impl Desk {
             if self.stop.is_requested() {
                 return false;
             }
-            if deferral.is_mailbox_wide() {
+            if is_for_all(&deferral) {
                 self.gate.shut(&deferral);
             } else {
                 tracing::debug!(adapter = %self.shared.name, %deferral, "a record is held for another try");
@@ -75,9 +78,11 @@ impl Desk {
             };
             let adapter = &self.shared.name;
             tracing::warn!(%adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
+            record.waits();
             if !self.wait(pause).await {
                 return None;
             }
+            record.is_at_work();
             pause = (pause * 2).min(CLAIM_RETRY_MAX);
         }
     }
@@ -101,23 +106,17 @@ impl Desk {
     /// Lets go of a record whose end is in the journal. `false`: it could not be parked before a stop.
     async fn settle(&self, record: &Record, ended: Ended) -> bool {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
-        let reason = parked::reason(ended.outcome());
-        match ended.outcome() {
-            Outcome::Accepted(id) => {
-                KAFKA_RECORDS.count("accepted");
-                tracing::info!(%relay_id, %adapter, message_id = %id, "record of the topic accepted by MESH");
+        if let Outcome::Accepted(id) = ended.outcome() {
+            KAFKA_RECORDS.count("accepted");
+            tracing::info!(%relay_id, %adapter, message_id = %id, "record of the topic accepted by MESH");
+        } else {
+            if !self.park(record, &ended).await {
+                return false;
             }
-            outcome => {
-                let (state, partition, offset) = (outcome.name(), record.partition, record.offset);
-                tracing::warn!(%relay_id, %adapter, state, %reason, partition, offset, "record of the topic parked");
-                while let Err(error) = self.park(record, &ended, reason).await {
-                    tracing::error!(%relay_id, %adapter, %error, "a record cannot be parked; its partition waits for it");
-                    if !self.wait(PARK_RETRY).await {
-                        return false;
-                    }
-                }
-                KAFKA_RECORDS.count(reason.as_str());
-            }
+            let (state, reason) = (ended.outcome().name(), parked::reason(ended.outcome()));
+            KAFKA_RECORDS.count(reason.as_str());
+            let (partition, offset) = (record.partition, record.offset);
+            tracing::warn!(%relay_id, %adapter, state, %reason, partition, offset, "record of the topic parked");
         }
         // Its end is known under its key for good, whether the group's offset moves or not.
         if let Err(error) = self.relay.settled(&ended).await {
@@ -127,36 +126,53 @@ impl Desk {
         true
     }
 
-    /// Publishes a record as a dead letter: whole, or without its value where that is more than the topic takes.
-    async fn park(&self, record: &Record, ended: &Ended, reason: Reason) -> Result<(), PublishError> {
-        let description = parked::description(ended.outcome());
-        let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
-        let (at, relay_id) = (self.clock.now().to_string(), ended.relay_id().to_string());
-        let why = [
-            (header::PARKED_REASON, reason.as_str()),
-            (header::PARKED_DESCRIPTION, &description),
-            (header::PARKED_SOURCE, &record.topic),
-            (header::PARKED_PARTITION, &partition),
-            (header::PARKED_OFFSET, &offset),
-            (header::PARKED_AT, &at),
-            (header::RELAY_ID, &relay_id),
-        ];
-        let headers = || {
-            why.iter().fold(record.headers_again(), |headers, (key, value)| {
-                headers.insert(Header { key, value: Some(*value) })
-            })
-        };
-        let (topic, key) = (self.shared.config.parked.as_str(), record.key.as_deref());
-        let whole = Publication { topic, key, value: record.value.as_deref(), headers: headers() };
-        match self.shared.publisher.publish(whole).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_too_large => {
-                let length = record.value.as_ref().map_or(0, bytes::Bytes::len).to_string();
-                let header = Header { key: header::PARKED_WITHOUT, value: Some(length.as_str()) };
-                let without = Publication { topic, key, value: None, headers: headers().insert(header) };
-                self.shared.publisher.publish(without).await.map(|_| ())
+    /// Publishes a record as a dead letter, or as much of it as the topic takes. `false`: a stop came before that was done.
+    async fn park(&self, record: &Record, ended: &Ended) -> bool {
+        let topic = self.shared.config.parked.as_str();
+        let mut extent = Extent::first(record);
+        let mut repeats = ended.was_known();
+        let mut pause = PARK_RETRY_FIRST;
+        loop {
+            let copy = parked_copy(topic, record, ended, self.clock.now(), extent, repeats);
+            let published = tokio::select! {
+                published = self.shared.publisher.publish(copy) => published,
+                // Whoever takes the partition over publishes it, and says that it may be there.
+                () = self.stopped_for(PARK_FINISH) => return false,
+            };
+            let error = match published {
+                Ok(_) => return true,
+                Err(error) => error,
+            };
+            if error.is_too_large && extent != Extent::Reason {
+                extent = extent.next();
+                continue;
             }
-            Err(error) => Err(error),
+            // The try before may have arrived.
+            repeats = true;
+            let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
+            tracing::error!(%relay_id, %adapter, %error, "a record cannot be parked; its partition waits for it");
+            if !self.wait(pause).await {
+                return false;
+            }
+            pause = (pause * 2).min(PARK_RETRY_MAX);
         }
     }
+
+    /// Returns when a stop was asked for that long ago.
+    async fn stopped_for(&self, grace: Duration) {
+        let mut stop = self.stop.clone();
+        stop.requested().await;
+        tokio::time::sleep(grace).await;
+    }
+}
+
+/// Whether a deferral concerns every record, so that none is worth trying for a while. What is one message's or one
+/// partition's own, such as a lease that went elsewhere, holds no other up.
+fn is_for_all(deferral: &Deferral) -> bool {
+    use DeferralCause::{Journal, Stopping};
+    let is_own = matches!(
+        &deferral.cause,
+        Stopping | Journal(JournalError::Fenced { .. } | JournalError::Conflict { .. })
+    );
+    deferral.is_mailbox_wide() && !is_own
 }

@@ -9,18 +9,20 @@ use std::time::{Duration, Instant};
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use relay_core::metric::KAFKA_RECORDS;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Shared;
-use crate::client::{Context, Purpose, advice, made};
+use crate::client::{Context, advice, made};
 use crate::config::Outbound;
 use crate::partition::Stint;
 use crate::record::Record;
+use crate::settings::Purpose;
 use crate::watermark::Watermark;
 
 /// How long a poll waits while nothing is in work: how late a request to this thread may be heard.
@@ -36,6 +38,10 @@ const FINISH_WITHIN: Duration = Duration::from_secs(60);
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// ... and once so many records have ended.
 const COMMIT_RECORDS: u32 = 500;
+/// Pause before a partition is read again whose work broke off, so that what breaks it each time does not keep the machine.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// How long a broker may take to say where the group is.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long going back within a partition may take.
 const SEEK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -43,8 +49,12 @@ const SEEK_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) enum Command {
     /// A record's end is in the journal.
     Ended { partition: i32, epoch: u64, offset: i64 },
-    /// A record is out of work, ended or not.
+    /// Whether a record is being worked on, or waits.
+    AtWork(bool),
+    /// A record is gone from memory, ended or not.
     Room { bytes: u64 },
+    /// The work on a partition can begin: nobody else is at work on it any more.
+    Began(Stint),
     /// Nothing of a partition is in work any more.
     Left(Stint),
     /// A partition is to be read again from its first record that has not ended.
@@ -65,8 +75,10 @@ pub(crate) enum Told {
     Revoked(Stint),
     /// Something is wrong, which may pass.
     Failed(String),
-    /// The consumer is closed; because of an error, or on request.
-    Closed(Option<String>),
+    /// The consumer is about to be closed; because of an error, or on request.
+    Closing(Option<String>),
+    /// It is closed.
+    Closed,
 }
 
 /// Starts the thread. It ends on [`Command::Stop`], or when nobody listens.
@@ -88,17 +100,19 @@ pub(crate) fn join(
             told: told.clone(),
             hold: Mutex::default(),
         };
-        let why = match shared.settings(&Purpose::Consume(&outbound)).create_with_context(context) {
+        match shared.settings.of(&Purpose::Consume(&outbound)).create_with_context(context) {
             Ok(consumer) => {
                 let consumer: BaseConsumer<Member> = consumer;
                 let why = run(&consumer);
+                let _ = told.send(Told::Closing(why));
                 // Leaves the group. May take long; whoever waits has a bound for that.
                 drop(consumer);
-                why
             }
-            Err(error) => Some(made(&error).to_string()),
-        };
-        let _ = told.send(Told::Closed(why));
+            Err(error) => {
+                let _ = told.send(Told::Closing(Some(made(&error).to_string())));
+            }
+        }
+        let _ = told.send(Told::Closed);
     };
     std::thread::Builder::new().name(name).spawn(member).map(|_| ())
 }
@@ -121,7 +135,10 @@ struct Hold {
     epochs: u64,
     /// Records in work, of all partitions, and those given back that have not ended yet.
     in_work: u32,
+    /// Of all that were taken and are in memory.
     bytes: u64,
+    /// Partitions of which it is not known yet where the group is.
+    new: Vec<i32>,
     is_full: bool,
     is_paused: bool,
     is_stopping: bool,
@@ -139,9 +156,11 @@ struct Part {
     /// when it comes again.
     is_paused: Option<bool>,
     is_wide: bool,
+    /// Nobody else is at work on it. Until then nothing is taken: what waits here would keep other partitions waiting.
+    has_begun: bool,
     has_left: bool,
-    /// To be read again from where the watermark is.
-    is_again: bool,
+    /// To be read again from where the watermark is, then.
+    again_at: Option<Instant>,
 }
 
 impl Part {
@@ -152,8 +171,9 @@ impl Part {
             committed: None,
             is_paused: None,
             is_wide: false,
+            has_begun: false,
             has_left: false,
-            is_again: false,
+            again_at: None,
         }
     }
 
@@ -176,6 +196,7 @@ fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
         return Some(advice(&error));
     }
     let mut committed_at = Instant::now();
+    let mut why = None;
     loop {
         while let Ok(command) = member.heard().try_recv() {
             member.hold().apply(command);
@@ -183,6 +204,7 @@ fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
         if member.hold().is_stopping || member.told.is_closed() {
             break;
         }
+        member.look_up(consumer);
         member.go_back(consumer);
         member.adjust(consumer);
         if member.hold().ended >= COMMIT_RECORDS || committed_at.elapsed() >= COMMIT_EVERY {
@@ -195,13 +217,50 @@ fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
             Some(Ok(message)) => member.take(&message),
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Some(advice(&error)),
             Some(Err(error)) => {
-                let _ = member.told.send(Told::Failed(advice(&error)));
+                let after = After::of(&error);
+                if after == After::GoOn {
+                    let _ = member.told.send(Told::Failed(advice(&error)));
+                    continue;
+                }
+                if after == After::Forget {
+                    member.forget();
+                }
+                why = Some(advice(&error));
+                break;
             }
         }
     }
     let parts: Vec<i32> = member.hold().parts.keys().copied().collect();
     member.give_back(consumer, &parts, FINISH_WITHIN);
-    None
+    why
+}
+
+/// What to do after an error.
+#[derive(PartialEq, Eq)]
+enum After {
+    /// The library tries again by itself.
+    GoOn,
+    /// A partition may stand still for ever, whatever is mended: join the group again.
+    Join,
+    /// The same, and where the group was means nothing any more: the topic is gone, and one made anew begins at 0.
+    Forget,
+}
+
+impl After {
+    fn of(error: &KafkaError) -> Self {
+        use RDKafkaErrorCode as Code;
+        match error.rdkafka_error_code() {
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => Self::Forget,
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::BadMessage
+                | Code::NotImplemented
+                | Code::BadCompression,
+            ) => Self::Join,
+            _ => Self::GoOn,
+        }
+    }
 }
 
 impl Member {
@@ -223,6 +282,7 @@ impl Member {
         hold.epochs += 1;
         let epoch = hold.epochs;
         hold.parts.insert(partition, Part::new(epoch));
+        hold.new.push(partition);
         let _ = self.told.send(Told::Assigned(Stint { partition, epoch }));
     }
 
@@ -232,7 +292,7 @@ impl Member {
             let mut hold = self.hold();
             // A partition that was given back meanwhile.
             let Some(part) = hold.parts.get_mut(&partition) else { return };
-            if part.is_again {
+            if part.again_at.is_some() {
                 // It comes again, from further back.
                 return;
             }
@@ -275,7 +335,7 @@ impl Member {
             for (partition, part) in &mut hold.parts {
                 let gap = part.watermark.gap() as u64;
                 part.is_wide = is_full(part.is_wide, gap, self.outbound.gap.into());
-                let is_paused = is_closed || part.is_wide;
+                let is_paused = is_closed || part.is_wide || !part.has_begun;
                 if part.is_paused != Some(is_paused) {
                     part.is_paused = Some(is_paused);
                     if is_paused { &mut pause } else { &mut resume }.push((*partition, Offset::Invalid));
@@ -289,9 +349,53 @@ impl Member {
             let list = self.list(parts);
             let done = if is_pause { consumer.pause(&list) } else { consumer.resume(&list) };
             if let Err(error) = done {
-                let adapter = &self.adapter;
-                tracing::warn!(%adapter, is_pause, "partitions could not be paused or resumed: {}", advice(&error));
+                // Tried again in the next round.
+                let mut hold = self.hold();
+                for part in list.elements().iter().map(TopicPartitionListElem::partition) {
+                    if let Some(part) = hold.parts.get_mut(&part) {
+                        part.is_paused = None;
+                    }
+                }
+                let what = format!("partitions could not be paused or resumed: {}", advice(&error));
+                let _ = self.told.send(Told::Failed(what));
             }
+        }
+    }
+
+    /// Asks where the group is in partitions that are new here, and says where it is nowhere: they are read from their
+    /// beginning, be it the first time or because the broker forgot.
+    fn look_up(&self, consumer: &BaseConsumer<Self>) {
+        let new = std::mem::take(&mut self.hold().new);
+        if new.is_empty() {
+            return;
+        }
+        let list = self.list(new.into_iter().map(|partition| (partition, Offset::Invalid)));
+        // What cannot be answered is not needed: the library asks for itself as well.
+        let Ok(found) = consumer.committed_offsets(list, ANSWER_WITHIN) else { return };
+        let (mut known, mut parts) = (Vec::new(), Vec::new());
+        for element in found.elements() {
+            match element.offset() {
+                Offset::Offset(offset) => known.push((element.partition(), offset)),
+                _ => parts.push(element.partition()),
+            }
+        }
+        let mut hold = self.hold();
+        for (partition, offset) in known {
+            if let Some(part) = hold.parts.get_mut(&partition) {
+                part.committed.get_or_insert(offset);
+            }
+        }
+        if !parts.is_empty() {
+            let (adapter, group) = (&self.adapter, &self.outbound.group);
+            tracing::info!(%adapter, %group, ?parts, "the group has no offset in these partitions, which are read from \
+                their beginning");
+        }
+    }
+
+    /// Moves no offset any more.
+    fn forget(&self) {
+        for part in self.hold().parts.values_mut() {
+            part.committed = Some(i64::MAX);
         }
     }
 
@@ -299,7 +403,8 @@ impl Member {
     fn go_back(&self, consumer: &BaseConsumer<Self>) {
         let again: Vec<(i32, u64, Option<i64>)> = {
             let hold = self.hold();
-            let again = hold.parts.iter().filter(|(_, part)| part.is_again);
+            let now = Instant::now();
+            let again = hold.parts.iter().filter(|(_, part)| part.again_at.is_some_and(|at| at <= now));
             again.map(|(partition, part)| (*partition, part.epoch, part.watermark.position())).collect()
         };
         for (partition, epoch, position) in again {
@@ -343,7 +448,8 @@ impl Member {
     fn not_committed(&self, error: &KafkaError) {
         let adapter = &self.adapter;
         tracing::warn!(%adapter, "the group's offsets were not moved: {}", advice(error));
-        for part in self.hold().parts.values_mut().filter(|part| part.committed.is_some()) {
+        let mut hold = self.hold();
+        for part in hold.parts.values_mut().filter(|part| part.committed.is_some_and(|at| at != i64::MAX)) {
             part.committed = Some(i64::MIN);
         }
     }
@@ -404,9 +510,13 @@ impl Hold {
                     part.watermark.end(offset);
                 }
             }
-            Command::Room { bytes } => {
-                self.in_work = self.in_work.saturating_sub(1);
-                self.bytes = self.bytes.saturating_sub(bytes);
+            Command::AtWork(true) => self.in_work += 1,
+            Command::AtWork(false) => self.in_work = self.in_work.saturating_sub(1),
+            Command::Room { bytes } => self.bytes = self.bytes.saturating_sub(bytes),
+            Command::Began(stint) => {
+                if let Some(part) = self.part(stint) {
+                    part.has_begun = true;
+                }
             }
             Command::Left(stint) => {
                 if let Some(part) = self.part(stint) {
@@ -415,7 +525,7 @@ impl Hold {
             }
             Command::Again(stint) => {
                 if let Some(part) = self.part(stint) {
-                    part.is_again = true;
+                    part.again_at = Some(Instant::now() + AGAIN_AFTER);
                 }
             }
             Command::Paused(is_paused) => self.is_paused = is_paused,
@@ -447,10 +557,7 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let parts = |list: &TopicPartitionList| -> Vec<i32> {
-            list.elements()
-                .iter()
-                .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
-                .collect()
+            list.elements().iter().map(TopicPartitionListElem::partition).collect()
         };
         match rebalance {
             Rebalance::Assign(list) => {

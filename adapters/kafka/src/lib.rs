@@ -8,28 +8,32 @@
 //! | subject | where |
 //! |---|---|
 //! | what an `[[adapter]]` of kind `kafka` may say | [`config`] |
-//! | settings of the client library, and what it says | `client`, `token` |
+//! | settings of the client library, what it says, and its end | `settings`, `token`, `client`, `aside` |
 //! | topics: checked, or made on request | `topics` |
 //! | publishing, reported | `publisher` |
 //! | a topic to MESH | [`source`] |
 //! | the consumer, on a thread of its own | `group` |
 //! | how far a partition is done | `watermark` |
 //! | a partition's records in their order | `partition` |
-//! | one record | `record`, `offer`, `desk` |
+//! | one record | `record`, `offer`, `desk`, `parked` |
 //! | whether MESH takes messages | `gate` |
-//! | MESH to a topic | [`sink`], `transaction` |
+//! | MESH to a topic | [`sink`], `transaction`, `marks` |
 //! | events | [`events`] |
 
+mod aside;
 mod client;
 pub mod config;
 mod desk;
 pub mod events;
 mod gate;
 mod group;
+mod marks;
 mod offer;
+mod parked;
 mod partition;
 mod publisher;
 mod record;
+mod settings;
 pub mod sink;
 pub mod source;
 mod token;
@@ -37,9 +41,10 @@ mod topics;
 mod transaction;
 mod watermark;
 
-pub use client::{BrokerError, Secrets, check};
+pub use client::BrokerError;
 pub use config::Config;
 pub use events::StatusTopic;
+pub use settings::{Secrets, check};
 pub use sink::TopicSink;
 pub use source::TopicSource;
 
@@ -53,7 +58,7 @@ use rdkafka::consumer::BaseConsumer;
 pub struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) config: Arc<Config>,
-    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) settings: settings::Settings,
     pub(crate) context: client::Context,
     pub(crate) publisher: Arc<publisher::Publisher>,
     pub(crate) claims: Option<ClaimCheck>,
@@ -66,10 +71,18 @@ impl Shared {
     /// When the library does not take the settings, or cannot read a certificate.
     pub fn new(name: &str, config: Config, secrets: Secrets) -> Result<Self, BrokerError> {
         let name: Arc<str> = name.into();
+        if config.tls.is_none() && !config.is_local() {
+            tracing::warn!(adapter = %name, "every message goes to the brokers in clear text; set `tls`");
+        }
         let context = client::Context::new(&name, &config);
-        let publisher = Arc::new(publisher::Publisher::new(&name, &config, &secrets, &context)?);
-        let claims = secrets.claims.clone();
-        Ok(Self { name, config: Arc::new(config), secrets: Arc::new(secrets), context, publisher, claims })
+        let (config, claims) = (Arc::new(config), secrets.claims.clone());
+        let settings = settings::Settings {
+            adapter: Arc::clone(&name),
+            config: Arc::clone(&config),
+            secrets: Arc::new(secrets),
+        };
+        let publisher = Arc::new(publisher::Publisher::new(settings.clone(), context.clone())?);
+        Ok(Self { name, config, settings, context, publisher, claims })
     }
 
     /// A consumer outside of any group, for questions and for reading a topic, by these settings.
@@ -84,9 +97,5 @@ impl Shared {
         // The library asks for a token in a poll, and questions wait for that without polling.
         let _ = client.poll(std::time::Duration::ZERO);
         Ok(client)
-    }
-
-    pub(crate) fn settings(&self, purpose: &client::Purpose<'_>) -> rdkafka::ClientConfig {
-        client::settings(&self.name, &self.config, &self.secrets, purpose)
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum ReadTrouble {
 
 /// The key within which a record is to be kept in order.
 pub(crate) fn order_key(record: &Record, order: Order) -> Option<Vec<u8>> {
-    let given = Unfit::guard(|| binary::given(record.headers())).ok();
+    let given = given(record).ok();
     let asked = given.and_then(|given| given.order_key().map(|key| key.as_bytes().to_vec()));
     match order {
         Order::None => asked,
@@ -44,16 +44,16 @@ impl Desk {
     /// # Errors
     /// When that cannot be told for now.
     pub(crate) async fn read(&self, record: &Record) -> Result<Offer, ReadTrouble> {
-        let mut given = match Unfit::guard(|| binary::given(record.headers())) {
-            Ok(given) => given,
-            Err(unfit) => return Ok(self.refuse(record, &unfit, None)),
+        let (mut given, unfit) = match given(record) {
+            Ok(given) => (given, Ok(())),
+            Err(unfit) => (Given::default(), Err(unfit)),
         };
-        let reply = Some(Reply::of(&given).to_text());
         let key = self.key(&known_by(record, &given));
         // Events name it so, and by it MESH can be asked whether it has the message.
         given.message_id.get_or_insert_with(|| record.place());
+        let reply = Some(Reply::of(&given).to_text());
         let value = record.value();
-        let submission = match Unfit::guard(|| self.submission(&given, &value)) {
+        let submission = match unfit.and_then(|()| Unfit::guard(|| self.submission(&given, record))) {
             Ok(submission) => submission,
             Err(unfit) => return Ok(self.refuse(record, &unfit, reply)),
         };
@@ -85,14 +85,19 @@ impl Desk {
         })))
     }
 
-    fn submission(&self, given: &Given, value: &[u8]) -> Result<Submission, Unfit> {
-        let most = self.outbound.body_max.bytes();
+    fn submission(&self, given: &Given, record: &Record) -> Result<Submission, Unfit> {
+        let (value, most) = (record.value(), self.outbound.body_max.bytes());
         if value.len() as u64 > most {
             let sentence =
                 format!("its value is longer than the {most} bytes that outbound.body_max lets through");
             return Err(Unfit { reason: Reason::TooLarge, sentence });
         }
-        Submission::read(given, &self.shared.config.mailbox)?.with_body(value)
+        let submission = Submission::read(given, &self.shared.config.mailbox)?;
+        if record.value.is_none() && submission.claim.is_none() {
+            let sentence = "it has no value: a tombstone says nothing to MESH".to_owned();
+            return Err(Unfit { reason: Reason::Empty, sentence });
+        }
+        submission.with_body(&value)
     }
 
     /// How the journal knows what is known by a text.
@@ -110,6 +115,16 @@ impl Desk {
         let mailbox = self.shared.config.mailbox.clone();
         Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply }))
     }
+}
+
+/// What a record says of itself.
+fn given(record: &Record) -> Result<Given, Unfit> {
+    let Some(headers) = &record.headers else {
+        let sentence = "the name of a header is no text in UTF-8".to_owned();
+        return Err(Unfit { reason: Reason::NotText, sentence });
+    };
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    Unfit::guard(|| binary::given(headers))
 }
 
 /// What makes a record known when it comes again: its id, which is its producer's own, and without one where it stands.

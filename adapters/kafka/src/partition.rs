@@ -46,6 +46,7 @@ pub(crate) async fn work(
                 let Some(record) = record else { break };
                 let lane = order_key(&record, desk.outbound.order);
                 if let Some(waiting) = lane.as_ref().and_then(|lane| lanes.get_mut(lane)) {
+                    record.waits();
                     waiting.push_back(record);
                 } else {
                     if let Some(lane) = &lane {
@@ -73,6 +74,7 @@ pub(crate) async fn work(
 }
 
 fn start(tasks: &mut JoinSet<Done>, desk: &Desk, lane: Option<Vec<u8>>, record: Record) {
+    record.is_at_work();
     let desk = desk.clone();
     tasks.spawn(async move {
         let has_ended = desk.carry(&record).await;

@@ -1,21 +1,30 @@
 //! Publishing: idempotent, by all replicas in sync, and done only when the broker has reported it
 //! (`queue-bridging.md` 3.5).
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
-use crate::client::{BrokerError, Context, Purpose, Secrets, advice, made, settings};
-use crate::config::Config;
+use crate::aside::drop_aside;
+use crate::client::{BrokerError, Context, advice, made};
+use crate::settings::{Purpose, Settings};
 
 /// How long a record may wait for room among those that have not left yet.
 const ROOM_WITHIN: Duration = Duration::from_secs(10);
+/// Pause between two looks for room: the library tells nobody that there is some.
+const ROOM_LOOK: Duration = Duration::from_millis(50);
 /// How long records under way may take to leave when the relay stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take until the topics were looked at first. Nothing is published before.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long brokers may take to say that a topic is there.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A record to be published.
 pub(crate) struct Publication<'a> {
@@ -39,66 +48,194 @@ pub(crate) struct PublishError {
 impl PublishError {
     pub(crate) fn new(topic: &str, error: &KafkaError) -> Self {
         let is_too_large = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge);
-        Self { topic: topic.to_owned(), what: advice(error), is_too_large }
+        Self { is_too_large, ..Self::because(topic, &advice(error)) }
+    }
+
+    pub(crate) fn because(topic: &str, what: &str) -> Self {
+        Self { topic: topic.to_owned(), what: what.to_owned(), is_too_large: false }
+    }
+
+    pub(crate) fn stopping(topic: &str) -> Self {
+        Self::because(topic, "the relay is stopping")
     }
 }
 
 /// Publishes for one adapter.
 pub(crate) struct Publisher {
-    producer: FutureProducer<Context>,
+    settings: Settings,
+    context: Context,
+    /// `None`: given up, and made again when it is needed next.
+    producer: Mutex<Option<FutureProducer<Context>>>,
+    /// Whether all topics were found to be there, once.
+    ready: watch::Sender<bool>,
     /// Whether the relay is stopping, and nobody waits for reports any more.
     closed: watch::Sender<bool>,
 }
 
+/// Held while a report is waited for. Dropped before it came, nobody would know of the record any more: what the library still
+/// has of it must not arrive later than what another instance publishes in its place.
+struct Waiting<'a> {
+    publisher: &'a Publisher,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.publisher.renew();
+        }
+    }
+}
+
 impl Publisher {
-    pub(crate) fn new(
-        adapter: &str,
-        config: &Config,
-        secrets: &Secrets,
-        context: &Context,
-    ) -> Result<Self, BrokerError> {
-        let settings = settings(adapter, config, secrets, &Purpose::Produce);
-        let producer = settings.create_with_context(context.clone()).map_err(|error| made(&error))?;
-        Ok(Self { producer, closed: watch::channel(false).0 })
+    /// Nothing is waited for: the library connects when it needs to.
+    pub(crate) fn new(settings: Settings, context: Context) -> Result<Self, BrokerError> {
+        let publisher = Self {
+            settings,
+            context,
+            producer: Mutex::default(),
+            ready: watch::Sender::new(false),
+            closed: watch::Sender::new(false),
+        };
+        let producer = publisher.make().map_err(|error| made(&error))?;
+        *publisher.producer() = Some(producer);
+        Ok(publisher)
+    }
+
+    fn make(&self) -> Result<FutureProducer<Context>, KafkaError> {
+        self.settings.of(&Purpose::Produce).create_with_context(self.context.clone())
+    }
+
+    fn producer(&self) -> MutexGuard<'_, Option<FutureProducer<Context>>> {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes, and returns partition and offset once the broker has the record for good. The library tries again until
     /// its `message.timeout.ms` is over, without doubling it.
     pub(crate) async fn publish(&self, publication: Publication<'_>) -> Result<(i32, i64), PublishError> {
         let topic = publication.topic;
+        self.ready(topic).await?;
+        let mut closed = self.closed.subscribe();
+        let mut waiting = Waiting { publisher: self, is_over: false };
+        let published = tokio::select! {
+            published = self.reported(publication) => published,
+            _ = closed.wait_for(|closed| *closed) => Err(PublishError::stopping(topic)),
+        };
+        waiting.is_over = true;
+        published
+    }
+
+    async fn reported(&self, publication: Publication<'_>) -> Result<(i32, i64), PublishError> {
+        let topic = publication.topic;
+        let until = Instant::now() + ROOM_WITHIN;
+        let sent = loop {
+            match self.send(&publication) {
+                Err(error)
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                        && Instant::now() < until =>
+                {
+                    sleep(ROOM_LOOK).await;
+                }
+                sent => break sent,
+            }
+        };
+        let error = match sent {
+            Ok(report) => match report.await {
+                Ok(Ok(delivery)) => return Ok((delivery.partition, delivery.offset)),
+                Ok(Err((error, _))) => error,
+                Err(_) => KafkaError::Canceled,
+            },
+            Err(error) => error,
+        };
+        self.look_for_its_end();
+        Err(PublishError::new(topic, &error))
+    }
+
+    fn send(&self, publication: &Publication<'_>) -> Result<DeliveryFuture, KafkaError> {
         let record = FutureRecord {
-            topic,
+            topic: publication.topic,
             partition: None,
             payload: publication.value,
             key: publication.key,
             timestamp: None,
-            headers: Some(publication.headers),
+            headers: Some(publication.headers.clone()),
         };
-        let mut closed = self.closed.subscribe();
-        tokio::select! {
-            sent = self.producer.send(record, ROOM_WITHIN) => match sent {
-                Ok(delivery) => Ok((delivery.partition, delivery.offset)),
-                Err((error, _)) => Err(PublishError::new(topic, &error)),
-            },
-            _ = closed.wait_for(|closed| *closed) => Err(PublishError {
-                topic: topic.to_owned(),
-                what: "the relay is stopping".to_owned(),
-                is_too_large: false,
-            }),
+        let mut place = self.producer();
+        let producer = match &mut *place {
+            Some(producer) => producer,
+            none => none.insert(self.make()?),
+        };
+        producer.send_result(record).map_err(|(error, _)| error)
+    }
+
+    /// A producer that met what it cannot get over, such as a right that it had not, publishes nothing any more, whatever
+    /// is mended: another one takes its place.
+    fn look_for_its_end(&self) {
+        let end = self.producer().as_ref().and_then(|producer| producer.client().fatal_error());
+        if let Some((code, what)) = end {
+            let (adapter, advice) = (&self.settings.adapter, advice(&KafkaError::Global(code)));
+            tracing::warn!(%adapter, what, "Kafka: the producer gave up and is made anew: {advice}");
+            self.renew();
         }
+    }
+
+    /// Gives the producer up, with all that it has not published; whoever waits for a report hears that there is none.
+    pub(crate) fn renew(&self) {
+        if let Some(producer) = self.producer().take() {
+            drop_aside(producer);
+        }
+    }
+
+    /// All topics are there.
+    pub(crate) fn set_ready(&self) {
+        self.ready.send_replace(true);
+    }
+
+    /// Waits until the topics were looked at, for a while.
+    pub(crate) async fn ready(&self, topic: &str) -> Result<(), PublishError> {
+        let (mut ready, mut closed) = (self.ready.subscribe(), self.closed.subscribe());
+        tokio::select! {
+            _ = ready.wait_for(|ready| *ready) => Ok(()),
+            _ = closed.wait_for(|closed| *closed) => Err(PublishError::stopping(topic)),
+            () = sleep(READY_WITHIN) => {
+                let what = "whether the adapter's topics are there could not be seen yet; the log says why";
+                Err(PublishError::because(topic, what))
+            }
+        }
+    }
+
+    /// Whether a topic can be found.
+    pub(crate) async fn finds(self: &Arc<Self>, topic: &str) -> Result<(), PublishError> {
+        let (this, name) = (Arc::clone(self), topic.to_owned());
+        let looking = tokio::task::spawn_blocking(move || {
+            let producer = this.producer().clone();
+            let Some(producer) = producer else { return Ok(()) };
+            let metadata = producer.client().fetch_metadata(Some(&name), ANSWER_WITHIN)?;
+            let error = metadata.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
+            error.map_or(Ok(()), |error| Err(KafkaError::MetadataFetch(error.into())))
+        });
+        let looked = looking.await.unwrap_or(Err(KafkaError::Canceled));
+        looked.map_err(|error| PublishError::new(topic, &error))
     }
 
     /// Lets what is under way leave, for a while; whoever waits for a report then hears that there is none.
     pub(crate) async fn close(&self) {
-        let producer = self.producer.clone();
-        // What it could not do is published again by the next start.
-        let _ = tokio::task::spawn_blocking(move || producer.flush(FLUSH_WITHIN)).await;
+        let producer = self.producer().clone();
+        if let Some(producer) = producer {
+            // What it could not do is published again by the next start.
+            let _ = tokio::task::spawn_blocking(move || producer.flush(FLUSH_WITHIN)).await;
+        }
         self.closed.send_replace(true);
     }
 
     /// Waits for reports again.
     pub(crate) fn open(&self) {
         self.closed.send_replace(false);
+    }
+
+    /// Whether nobody is to wait any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
     }
 }
 

@@ -1,6 +1,8 @@
 //! One record of a topic, owned.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
@@ -10,7 +12,10 @@ use relay_core::Ended;
 
 use crate::group::Command;
 
-/// A record that is in work. Holds room among those that may be, until it is dropped.
+/// Headers of a record, by name.
+pub(crate) type Read = Vec<(String, Option<Vec<u8>>)>;
+
+/// A record that was taken. Holds room among those that may be, until it is dropped.
 pub(crate) struct Record {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
@@ -20,7 +25,10 @@ pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     /// `None` is a tombstone.
     pub(crate) value: Option<Bytes>,
-    headers: Vec<(String, Option<Vec<u8>>)>,
+    /// As they were read. `None`: the name of one is no text.
+    pub(crate) headers: Option<Read>,
+    /// As they came, for passing them on.
+    original: OwnedHeaders,
     room: Room,
 }
 
@@ -28,12 +36,23 @@ pub(crate) struct Record {
 struct Room {
     epoch: u64,
     bytes: u64,
+    /// Whether it counts among those in work, beside its bytes.
+    is_at_work: AtomicBool,
     group: Sender<Command>,
+}
+
+impl Room {
+    fn set_at_work(&self, is_at_work: bool) {
+        if self.is_at_work.swap(is_at_work, Ordering::Relaxed) != is_at_work {
+            // Nobody counts any more once the consumer is gone.
+            let _ = self.group.send(Command::AtWork(is_at_work));
+        }
+    }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        // Nobody counts any more once the consumer is gone.
+        self.set_at_work(false);
         let _ = self.group.send(Command::Room { bytes: self.bytes });
     }
 }
@@ -46,12 +65,13 @@ impl Record {
         epoch: u64,
         group: &Sender<Command>,
     ) -> Self {
-        let headers: Vec<(String, Option<Vec<u8>>)> = message.headers().map_or_else(Vec::new, |headers| {
-            let owned = |header: Header<'_, &[u8]>| (header.key.to_owned(), header.value.map(<[u8]>::to_vec));
-            headers.iter().map(owned).collect()
-        });
-        let in_headers: usize =
-            headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        let owned = |header: Header<'_, &[u8]>| (header.key.to_owned(), header.value.map(<[u8]>::to_vec));
+        // The crate panics at a name that is no text; half read, they are thrown away.
+        let read = || message.headers().map_or_else(Read::new, |headers| headers.iter().map(owned).collect());
+        let headers = catch_unwind(AssertUnwindSafe(read)).ok();
+        let length =
+            |(name, value): &(String, Option<Vec<u8>>)| name.len() + value.as_ref().map_or(0, Vec::len);
+        let in_headers: usize = headers.iter().flatten().map(length).sum();
         let bytes = message.payload_len() + message.key_len() + in_headers;
         Self {
             topic: Arc::clone(topic),
@@ -61,23 +81,36 @@ impl Record {
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(Bytes::copy_from_slice),
             headers,
-            room: Room { epoch, bytes: bytes as u64, group: group.clone() },
+            original: message
+                .headers()
+                .map_or_else(OwnedHeaders::new, rdkafka::message::BorrowedHeaders::detach),
+            room: Room {
+                epoch,
+                bytes: bytes as u64,
+                is_at_work: AtomicBool::new(true),
+                group: group.clone(),
+            },
         }
     }
 
-    /// Its size as it counts among what is in work, in bytes.
+    /// Its size as it counts among what was taken, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.room.bytes
+    }
+
+    /// It waits for something, such as its turn, and keeps no other from being worked on.
+    pub(crate) fn waits(&self) {
+        self.room.set_at_work(false);
+    }
+
+    /// It is worked on, and counts among those that are.
+    pub(crate) fn is_at_work(&self) {
+        self.room.set_at_work(true);
     }
 
     /// Where it stands, for people and as its id.
     pub(crate) fn place(&self) -> String {
         format!("{}/{}/{}", self.topic, self.partition, self.offset)
-    }
-
-    /// Its headers, to be read.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 
     /// What it holds; nothing where it is a tombstone.
@@ -87,9 +120,7 @@ impl Record {
 
     /// Its headers as they came, for passing it on.
     pub(crate) fn headers_again(&self) -> OwnedHeaders {
-        self.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
-        })
+        self.original.clone()
     }
 
     /// INV-1, INV-3: its end is in the journal, so the group's offset may move over it.

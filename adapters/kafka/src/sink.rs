@@ -1,6 +1,6 @@
 //! Messages from MESH to a topic.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use claim_check::Body;
@@ -23,6 +23,8 @@ pub struct TopicSink {
     clock: Arc<dyn Clock>,
     transactor: Option<Arc<Transactor>>,
     source: String,
+    /// Why the last delivery failed, if it did and another message would not have gone.
+    trouble: Mutex<Option<String>>,
 }
 
 impl TopicSink {
@@ -30,9 +32,11 @@ impl TopicSink {
     pub fn new(shared: Shared, inbound: config::Inbound, clock: Arc<dyn Clock>) -> Self {
         let source = format!("/mesh-relay/{}", shared.name);
         let transaction = inbound.transaction.clone();
-        let transactor = transaction
-            .map(|transaction| Arc::new(Transactor::new(shared.clone(), &inbound.topic, transaction)));
-        Self { shared, inbound, clock, transactor, source }
+        let transactor = transaction.map(|transaction| {
+            let clock = Arc::clone(&clock);
+            Arc::new(Transactor::new(shared.clone(), &inbound.topic, transaction, clock))
+        });
+        Self { shared, inbound, clock, transactor, source, trouble: Mutex::default() }
     }
 
     fn failed(&self, what: &str, class: FailureClass, owner: Owner) -> DeliveryError {
@@ -42,17 +46,39 @@ impl TopicSink {
     fn not_published(&self, error: &PublishError) -> DeliveryError {
         KAFKA_DELIVERIES.count("failed");
         if error.is_too_large {
+            self.set_trouble(None);
             let what =
                 format!("{error}; raise max.message.bytes of the topic, or receive this message by hand");
             return self.failed(&what, FailureClass::Permanent, Owner::Operator);
         }
+        self.set_trouble(Some(error.to_string()));
         self.failed(&error.to_string(), FailureClass::Transient, Owner::Operator)
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the topics were looked at, and after a failure sees that the topic can be found again: what is fetched
+    /// from MESH while there is no place for it is fetched once more.
+    async fn place(&self) -> Result<(), PublishError> {
+        let (publisher, topic) = (&self.shared.publisher, &self.inbound.topic);
+        publisher.ready(topic).await?;
+        match self.trouble() {
+            None => Ok(()),
+            Some(_) => publisher.finds(topic).await,
+        }
     }
 }
 
 #[async_trait]
 impl Sink for TopicSink {
     async fn deliver(&self, mut message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
+        self.place().await.map_err(|error| self.not_published(&error))?;
         let (claims, most) = (self.shared.claims.as_ref(), self.inbound.body_max.bytes());
         let body = Body::read(claims, &self.shared.name, most, &mut message).await?;
         let download = message.download;
@@ -83,7 +109,9 @@ impl Sink for TopicSink {
                 Arc::clone(transactor).deliver(marked).await
             }
         };
-        match delivered.map_err(|error| self.not_published(&error))? {
+        let delivered = delivered.map_err(|error| self.not_published(&error))?;
+        self.set_trouble(None);
+        match delivered {
             Delivered::At { partition, offset } => {
                 KAFKA_DELIVERIES.count(if repeats { "repeated" } else { "delivered" });
                 Ok(Receipt(format!("kafka:{topic}/{partition}/{offset}")))
@@ -98,6 +126,6 @@ impl Sink for TopicSink {
     async fn recorded(&self, _: &Receipt) {}
 
     async fn check(&self) -> SinkHealth {
-        SinkHealth::Ready
+        self.trouble().map_or(SinkHealth::Ready, SinkHealth::Failing)
     }
 }

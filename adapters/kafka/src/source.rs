@@ -55,7 +55,6 @@ impl TopicSource {
 
     /// Consumes until something ends it. `Ok(None)`: it was asked to; else with what ended it.
     async fn consume(&self, relay: &RelayHandle, shutdown: &Shutdown) -> Result<Option<String>, BrokerError> {
-        topics::prepare(&self.shared).await?;
         let mut shutdown = shutdown.clone();
         let Some(outbound) = &self.outbound else {
             shutdown.requested().await;
@@ -100,6 +99,7 @@ impl TopicSource {
         let mut tasks = JoinSet::new();
         let mut said = String::new();
         let mut closing: Option<Instant> = None;
+        let mut why = None;
         let ended = loop {
             let told = tokio::select! {
                 told = told.recv() => told,
@@ -116,7 +116,7 @@ impl TopicSource {
                     }
                 } => {
                     tracing::warn!(%adapter, "the consumer did not close in time; its thread is left behind");
-                    break None;
+                    break why;
                 }
             };
             match told {
@@ -127,6 +127,8 @@ impl TopicSource {
                     tasks.spawn(self.partition(stint, desk.clone(), taken, commands.clone(), asked));
                 }
                 Some(Told::Record(stint, record)) => {
+                    said.clear();
+                    desk.shared.context.well();
                     let worker = workers.get(&stint.partition).filter(|worker| worker.epoch == stint.epoch);
                     if let Some(worker) = worker {
                         // One whose work broke off is read again.
@@ -146,7 +148,11 @@ impl TopicSource {
                         said = what;
                     }
                 }
-                Some(Told::Closed(why)) => break why,
+                Some(Told::Closing(what)) => {
+                    why = what;
+                    closing.get_or_insert(Instant::now() + CLOSE_WITHIN);
+                }
+                Some(Told::Closed) => break why,
                 None => break Some("the consumer's thread broke off".to_owned()),
             }
         };
@@ -177,6 +183,7 @@ impl TopicSource {
                 let records = records.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let desk = Desk { relay, stop: stop.clone(), ..desk.clone() };
                 let commands = commands.clone();
+                let _ = commands.send(Command::Began(stint));
                 async move {
                     match records {
                         Some(records) => partition::work(stint, desk, records, commands, stop).await,
@@ -210,14 +217,25 @@ impl Source for TopicSource {
         let mut failures: u32 = 0;
         let mut told = String::new();
         while !shutdown.is_requested() {
-            // Joining a group to take nothing would keep its partitions from members that could.
-            let (what, wait) = match relay.reachable(mailbox).await {
-                Err(deferral) => (deferral.to_string(), deferral.after),
-                Ok(()) => match self.consume(&relay, &shutdown).await {
-                    Ok(None) => break,
-                    Ok(Some(what)) => (what, self.back_off(&mut failures)),
-                    Err(error) => (error.to_string(), self.back_off(&mut failures)),
+            let began = Instant::now();
+            let done = match topics::prepare(&self.shared).await {
+                Ok(()) => match relay.reachable(mailbox).await {
+                    // Joining a group to take nothing would keep its partitions from members that could.
+                    Err(deferral) => Err((deferral.to_string(), Some(deferral.after))),
+                    Ok(()) => {
+                        self.consume(&relay, &shutdown).await.map_err(|error| (error.to_string(), None))
+                    }
                 },
+                Err(error) => Err((error.to_string(), None)),
+            };
+            if began.elapsed() > RETRY_MAX {
+                failures = 0;
+                told.clear();
+            }
+            let (what, wait) = match done {
+                Ok(None) => break,
+                Ok(Some(what)) => (what, self.back_off(&mut failures)),
+                Err((what, wait)) => (what, wait.unwrap_or_else(|| self.back_off(&mut failures))),
             };
             if told != what {
                 tracing::error!(%adapter, "{what}; records stay in the topic");

@@ -7,12 +7,17 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::Shared;
-use crate::client::{BrokerError, Purpose, advice, made};
+use crate::aside::{Aside, drop_aside};
+use crate::client::{BrokerError, advice, made};
+use crate::settings::Purpose;
 
 /// How long a broker may take to say what topics there are.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long the marks of a transactional inbound topic are kept that is made here: longer than MESH keeps messages.
 const SEEN_KEPT_MS: &str = "3024000000";
+/// How long last states are kept in a topic that is made here: as long as the journal keeps what has ended, unless told
+/// otherwise.
+const LATEST_KEPT_MS: &str = "7776000000";
 
 /// Looks whether all topics are there, and makes what is missing where that is wanted.
 ///
@@ -20,14 +25,12 @@ const SEEN_KEPT_MS: &str = "3024000000";
 /// What is missing, all of it.
 pub(crate) async fn prepare(shared: &Shared) -> Result<(), BrokerError> {
     let absent = look(shared).await?;
-    if absent.is_empty() {
-        return Ok(());
-    }
     let can_be_made = absent.iter().all(|(_, error)| is_unknown(error));
-    if shared.config.declare && can_be_made {
+    if absent.is_empty() || (shared.config.declare && can_be_made) {
         for (name, _) in &absent {
             make(shared, name).await?;
         }
+        shared.publisher.set_ready();
         return Ok(());
     }
     let mut missing: Vec<String> =
@@ -50,7 +53,8 @@ async fn look(shared: &Shared) -> Result<Vec<(String, KafkaError)>, BrokerError>
     let shared = shared.clone();
     let looking = tokio::task::spawn_blocking(move || {
         // A consumer, since the question of a producer has brokers make the topic.
-        let client = shared.looker(&shared.settings(&Purpose::Look)).map_err(|error| made(&error))?;
+        let client =
+            Aside::new(shared.looker(&shared.settings.of(&Purpose::Look)).map_err(|error| made(&error))?);
         let unreachable = |error: &KafkaError| BrokerError::Unreachable {
             brokers: shared.config.brokers.clone(),
             what: advice(error),
@@ -72,7 +76,8 @@ async fn look(shared: &Shared) -> Result<Vec<(String, KafkaError)>, BrokerError>
 
 async fn make(shared: &Shared, name: &str) -> Result<(), BrokerError> {
     let client: AdminClient<_> = shared
-        .settings(&Purpose::Look)
+        .settings
+        .of(&Purpose::Look)
         .create_with_context(shared.context.clone())
         .map_err(|error| made(&error))?;
     let config = &shared.config;
@@ -81,15 +86,14 @@ async fn make(shared: &Shared, name: &str) -> Result<(), BrokerError> {
     // The broker's own numbers of partitions and replicas.
     let mut topic = NewTopic::new(name, -1, TopicReplication::Fixed(-1));
     if latest == Some(name) {
-        topic = topic.set("cleanup.policy", "compact");
+        topic = topic.set("cleanup.policy", "compact,delete").set("retention.ms", LATEST_KEPT_MS);
     }
     if transaction.is_some_and(|transaction| transaction.seen == name) {
         topic = topic.set("cleanup.policy", "compact,delete").set("retention.ms", SEEN_KEPT_MS);
     }
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
     let made = client.create_topics([&topic], &options).await;
-    // The last of its clones joins a thread.
-    let _ = tokio::task::spawn_blocking(move || drop(client)).await;
+    drop_aside(client);
     let failed = |what: String| BrokerError::Topology { missing: vec![format!("topic {name}: {what}")] };
     match made.map_err(|error| failed(advice(&error)))?.into_iter().next() {
         // Another adapter may have been quicker.

@@ -1,36 +1,32 @@
 //! Delivery exactly once for readers of what is committed: each message and its mark are one transaction, a successor stops
 //! its predecessor by the transactional id, and reads the marks before it delivers (`queue-bridging.md` 3.5).
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claim_check::Body;
 use futures_util::FutureExt;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
-use rdkafka::{Message, Offset, TopicPartitionList};
-use sha2::{Digest, Sha256};
+use relay_core::Clock;
 
 use crate::Shared;
-use crate::client::{Context, Purpose};
+use crate::aside::Aside;
+use crate::client::{Context, made};
 use crate::config::Transaction;
+use crate::marks::{self, Seen};
 use crate::publisher::PublishError;
+use crate::settings::Purpose;
 
 /// How long the broker may take to stop the predecessor and end what that left open.
 const INIT_WITHIN: Duration = Duration::from_secs(60);
-/// How long records of a transaction may take to be reported, and the transaction to be committed or aborted.
+/// How long records of a transaction may take to be reported, and the transaction to be committed.
 const COMMIT_WITHIN: Duration = Duration::from_secs(60);
-/// How long a broker may take to say how far a topic goes.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// How long transactions of others may hide marks: somewhat longer than they may last.
-const OPEN_WITHIN: Duration = Duration::from_secs(75);
-/// How long no mark may come before the reading of them is given up.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Pause between two looks at how far marks can be read.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a transaction may take to be aborted. Otherwise the next producer does it.
+const ABORT_WITHIN: Duration = Duration::from_secs(10);
+/// How long anything of it waits before it looks whether the relay is stopping.
+const SLICE: Duration = Duration::from_secs(2);
 
 /// A message to be delivered, with what its mark says.
 pub(crate) struct Marked {
@@ -60,153 +56,145 @@ pub(crate) struct Transactor {
     topic: String,
     seen: String,
     id: String,
+    clock: Arc<dyn Clock>,
     open: Mutex<Option<Open>>,
 }
 
 /// A producer that has stopped its predecessors, and what they and it delivered.
 struct Open {
-    producer: FutureProducer<Context>,
-    seen: HashSet<Mark>,
+    producer: Aside<FutureProducer<Context>>,
+    seen: Seen,
 }
 
-/// A message id, shortened: the first half of its SHA-256.
-type Mark = [u8; 16];
-
-fn mark(message_id: &[u8]) -> Mark {
-    let digest = Sha256::digest(message_id);
-    let mut mark = Mark::default();
-    mark.copy_from_slice(&digest[..16]);
-    mark
+/// Why a delivery failed, and whether the producer can go on all the same.
+struct Failed {
+    error: PublishError,
+    is_over: bool,
 }
 
 impl Transactor {
-    pub(crate) fn new(shared: Shared, topic: &str, transaction: Transaction) -> Self {
-        let usual = || format!("mesh-relay-{}", shared.config.mailbox);
-        let id = transaction.id.unwrap_or_else(usual);
-        Self { topic: topic.to_owned(), seen: transaction.seen, id, shared, open: Mutex::default() }
+    pub(crate) fn new(shared: Shared, topic: &str, transaction: Transaction, clock: Arc<dyn Clock>) -> Self {
+        let id = transaction.id(&shared.config.mailbox);
+        Self { topic: topic.to_owned(), seen: transaction.seen, id, clock, shared, open: Mutex::default() }
     }
 
-    /// Delivers a message unless that was done before. After any failure the next delivery starts from what the brokers
-    /// know: nobody else can say whether a transaction came about.
+    /// Delivers a message unless that was done before. After a failure that leaves open whether a transaction came about the
+    /// next delivery starts from what the brokers know: nobody else can say.
     pub(crate) async fn deliver(self: Arc<Self>, message: Marked) -> Result<Delivered, PublishError> {
         let topic = self.topic.clone();
         let delivering = tokio::task::spawn_blocking(move || {
             let mut place = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let delivered = self.deliver_with(&mut place, message);
-            if delivered.is_err() {
-                *place = None;
-            }
-            delivered
+            delivered.map_err(|Failed { error, is_over }| {
+                if !is_over {
+                    *place = None;
+                }
+                error
+            })
         });
-        let broken = |_| PublishError::new(&topic, &KafkaError::Canceled);
-        delivering.await.map_err(broken)?
+        delivering.await.map_err(|_| PublishError::new(&topic, &KafkaError::Canceled))?
     }
 
-    fn deliver_with(&self, place: &mut Option<Open>, message: Marked) -> Result<Delivered, PublishError> {
-        let failed = |error: KafkaError| PublishError::new(&self.topic, &error);
+    fn is_stopping(&self) -> bool {
+        self.shared.publisher.is_closed()
+    }
+
+    fn deliver_with(&self, place: &mut Option<Open>, message: Marked) -> Result<Delivered, Failed> {
+        let failed = |error: KafkaError, is_over| Failed {
+            error: match self.is_stopping() {
+                true => PublishError::stopping(&self.topic),
+                false => PublishError::new(&self.topic, &error),
+            },
+            is_over,
+        };
+        // Others may have waited long before this one.
+        if self.is_stopping() {
+            return Err(failed(KafkaError::Canceled, true));
+        }
         let open = match place {
             Some(open) => open,
-            None => place.insert(self.start()?),
+            None => place.insert(self.start().map_err(|error| Failed { error, is_over: false })?),
         };
-        let mark = mark(message.message_id.as_bytes());
-        if open.seen.contains(&mark) {
+        if open.seen.has(message.message_id.as_bytes()) {
             return Ok(Delivered::Before);
         }
-        let producer = &open.producer;
-        producer.begin_transaction().map_err(failed)?;
-        let (partition, offset) = match self.put(producer, message) {
+        let producer = &*open.producer;
+        producer.begin_transaction().map_err(|error| failed(error, false))?;
+        let id = message.message_id.clone();
+        let (partition, offset) = match self.put(producer, &message) {
             Ok(at) => at,
             Err(error) => {
-                // Should this fail as well, the next producer ends it.
-                let _ = producer.abort_transaction(COMMIT_WITHIN);
-                return Err(failed(error));
+                // Once it is aborted, it is known not to have come about.
+                let is_over = producer.abort_transaction(ABORT_WITHIN).is_ok();
+                return Err(failed(error, is_over));
             }
         };
-        commit(producer).map_err(failed)?;
-        open.seen.insert(mark);
+        self.commit(producer).map_err(|error| failed(error, false))?;
+        open.seen.add(id.as_bytes(), self.clock.now().as_millisecond());
         Ok(Delivered::At { partition, offset })
     }
 
     /// Puts a message and its mark into the transaction.
-    fn put(&self, producer: &FutureProducer<Context>, message: Marked) -> KafkaResult<(i32, i64)> {
+    fn put(&self, producer: &FutureProducer<Context>, message: &Marked) -> KafkaResult<(i32, i64)> {
         let record = FutureRecord::to(&self.topic)
             .key(&message.key)
             .payload(message.body.carried())
-            .headers(message.headers);
+            .headers(message.headers.clone());
         let sent = producer.send_result(record).map_err(|(error, _)| error)?;
         // Not empty, which would be a tombstone.
         let marking = FutureRecord::to(&self.seen).key(&message.message_id).payload(&message.mailbox);
         let marked = producer.send_result(marking).map_err(|(error, _)| error)?;
-        producer.flush(COMMIT_WITHIN)?;
-        reported(marked)?;
-        reported(sent)
+        let until = Instant::now() + COMMIT_WITHIN;
+        while let Err(error) = producer.flush(SLICE) {
+            if Instant::now() >= until || self.is_stopping() {
+                return Err(error);
+            }
+        }
+        // The message's own first: when that was refused, the mark was thrown away with it.
+        let at = reported(sent)?;
+        reported(marked).map(|_| at)
     }
 
     /// Stops predecessors, whatever they were at, and learns what was delivered.
     fn start(&self) -> Result<Open, PublishError> {
         let failed = |error: KafkaError| PublishError::new(&self.topic, &error);
-        let settings = self.shared.settings(&Purpose::Transact(&self.id));
-        let producer: FutureProducer<Context> =
-            settings.create_with_context(self.shared.context.clone()).map_err(failed)?;
-        producer.init_transactions(INIT_WITHIN).map_err(failed)?;
-        let seen = self.marks().map_err(|error| PublishError::new(&self.seen, &error))?;
+        let settings = self.shared.settings.of(&Purpose::Transact(&self.id));
+        let producer: FutureProducer<Context> = settings
+            .create_with_context(self.shared.context.clone())
+            .map_err(|error| PublishError::because(&self.topic, &made(&error).to_string()))?;
+        let producer = Aside::new(producer);
+        self.again_within(INIT_WITHIN, |slice| producer.init_transactions(slice)).map_err(failed)?;
+        let now = self.clock.now().as_millisecond();
+        let mailbox = self.shared.config.mailbox.as_str();
+        let seen = marks::read(&self.shared, &self.seen, mailbox, now, &|| self.is_stopping())
+            .map_err(|error| PublishError::new(&self.seen, &error))?;
         let (adapter, marks) = (&self.shared.name, seen.len());
         tracing::info!(%adapter, marks, "delivering in transactions");
         Ok(Open { producer, seen })
     }
 
-    /// Every mark that was committed before now.
-    fn marks(&self) -> KafkaResult<HashSet<Mark>> {
-        let reader = |isolation: &str| -> KafkaResult<BaseConsumer<Context>> {
-            let mut settings = self.shared.settings(&Purpose::Look);
-            settings.set("isolation.level", isolation).set("enable.partition.eof", "true");
-            // Never joined; without one the library reads nothing.
-            settings.set("group.id", "mesh-relay-marks");
-            self.shared.looker(&settings)
-        };
-        let (committed, all) = (reader("read_committed")?, reader("read_uncommitted")?);
-        let metadata = committed.fetch_metadata(Some(&self.seen), ANSWER_WITHIN)?;
-        let mut left: HashMap<i32, ()> = HashMap::new();
-        let mut list = TopicPartitionList::new();
-        for topic in metadata.topics() {
-            if let Some(error) = topic.error() {
-                return Err(KafkaError::MetadataFetch(error.into()));
-            }
-            for partition in topic.partitions() {
-                left.insert(partition.id(), ());
-                list.add_partition_offset(&self.seen, partition.id(), Offset::Beginning)?;
+    /// Commits. What may be tried again is, for a while.
+    fn commit(&self, producer: &FutureProducer<Context>) -> KafkaResult<()> {
+        let done = self.again_within(COMMIT_WITHIN, |slice| producer.commit_transaction(slice));
+        if let Err(KafkaError::Transaction(error)) = &done
+            && error.txn_requires_abort()
+        {
+            // Should this fail as well, the next producer ends it.
+            let _ = producer.abort_transaction(ABORT_WITHIN);
+        }
+        done
+    }
+
+    /// Does what the library says may be done again, until it is done, time is up or the relay is stopping.
+    fn again_within(&self, within: Duration, act: impl Fn(Duration) -> KafkaResult<()>) -> KafkaResult<()> {
+        let until = Instant::now() + within;
+        loop {
+            match act(SLICE) {
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && Instant::now() < until && !self.is_stopping() => {}
+                done => return done,
             }
         }
-        // A mark of ours may stand behind what another mailbox's transaction has not committed yet, and is hidden so long.
-        let until = Instant::now() + OPEN_WITHIN;
-        for partition in left.keys() {
-            let (_, end) = all.fetch_watermarks(&self.seen, *partition, ANSWER_WITHIN)?;
-            while committed.fetch_watermarks(&self.seen, *partition, ANSWER_WITHIN)?.1 < end {
-                if Instant::now() >= until {
-                    return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut));
-                }
-                // It has no partitions yet, so that this is a wait that serves the connection.
-                let _ = committed.poll(LOOK_AGAIN);
-            }
-        }
-        committed.assign(&list)?;
-        let mut marks = HashSet::new();
-        while !left.is_empty() {
-            match committed.poll(SILENCE_MAX) {
-                Some(Ok(message)) => {
-                    // A tombstone takes a mark back: that is for operators.
-                    if let (Some(key), Some(_)) = (message.key(), message.payload()) {
-                        marks.insert(mark(key));
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    left.remove(&partition);
-                }
-                Some(Err(error)) => return Err(error),
-                None => return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)),
-            }
-        }
-        Ok(marks)
     }
 }
 
@@ -216,20 +204,5 @@ fn reported(sent: DeliveryFuture) -> KafkaResult<(i32, i64)> {
         Some(Ok(Ok(delivery))) => Ok((delivery.partition, delivery.offset)),
         Some(Ok(Err((error, _)))) => Err(error),
         Some(Err(_)) | None => Err(KafkaError::Canceled),
-    }
-}
-
-/// Commits. What may be tried again is, for a while.
-fn commit(producer: &FutureProducer<Context>) -> KafkaResult<()> {
-    let until = Instant::now() + COMMIT_WITHIN;
-    loop {
-        match producer.commit_transaction(until.saturating_duration_since(Instant::now())) {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < until => {}
-            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                let _ = producer.abort_transaction(COMMIT_WITHIN);
-                return Err(KafkaError::Transaction(error));
-            }
-            done => return done,
-        }
     }
 }

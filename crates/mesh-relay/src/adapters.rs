@@ -159,8 +159,20 @@ impl AdapterConfig {
                 };
                 names.iter().map(|name| ("outbound.queue", format!("queue {name} of {broker}"))).collect()
             }
-            // A group shares a topic out, and its name is part of nobody's key.
-            Self::Kafka(_) => Vec::new(),
+            // The same here; and of two that write under one transactional id each stops the other.
+            Self::Kafka(topics) => {
+                let kafka::Config { brokers, outbound, inbound, mailbox, .. } = &topics.config;
+                let group = outbound.as_ref().map(|outbound| {
+                    let (topic, group) = (&outbound.topic, &outbound.group);
+                    ("outbound.group", format!("topic {topic} of {brokers} for the group {group}"))
+                });
+                let transaction = inbound.as_ref().and_then(|inbound| inbound.transaction.as_ref());
+                let id = transaction.map(|transaction| {
+                    let id = transaction.id(mailbox);
+                    ("inbound.transaction", format!("transactional id {id} of {brokers}"))
+                });
+                group.into_iter().chain(id).collect()
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! Settling and acknowledging take a proof that no one else can make:
 //!
 //! ```compile_fail,E0451
-//! let ended = relay_core::Ended { relay_id: todo!(), outcome: relay_core::Outcome::Expired };
+//! let ended = relay_core::Ended { relay_id: todo!(), outcome: relay_core::Outcome::Expired, was_known: false };
 //! ```
 //!
 //! ```compile_fail,E0451
@@ -32,6 +32,7 @@ use crate::state::{InboundState, OutboundState};
 pub struct Ended {
     relay_id: RelayId,
     outcome: Outcome,
+    was_known: bool,
 }
 
 impl Ended {
@@ -45,9 +46,15 @@ impl Ended {
         &self.outcome
     }
 
+    /// Whether it had ended before it was offered this time, so that whoever let go of it then may have done what is done
+    /// once more now.
+    pub fn was_known(&self) -> bool {
+        self.was_known
+    }
+
     /// From a record that was read from the journal or committed to it.
-    fn of(record: &OutboundRecord) -> Option<Self> {
-        Some(Self { relay_id: record.relay_id, outcome: Outcome::of(&record.state)? })
+    fn of(record: &OutboundRecord, was_known: bool) -> Option<Self> {
+        Some(Self { relay_id: record.relay_id, outcome: Outcome::of(&record.state)?, was_known })
     }
 }
 
@@ -70,15 +77,25 @@ impl DeliveryRecorded {
 }
 
 /// An outbound record whose state is in the journal. Only a [`Ledger`] changes it.
-pub(crate) struct Outbound(OutboundRecord);
+pub(crate) struct Outbound {
+    record: OutboundRecord,
+    /// Whether it had ended when it was read.
+    had_ended: bool,
+}
 
 impl Outbound {
+    /// As it was read.
+    fn known(record: OutboundRecord) -> Self {
+        let had_ended = Outcome::of(&record.state).is_some();
+        Self { record, had_ended }
+    }
+
     pub(crate) fn record(&self) -> &OutboundRecord {
-        &self.0
+        &self.record
     }
 
     pub(crate) fn ended(&self) -> Option<Ended> {
-        Ended::of(&self.0)
+        Ended::of(&self.record, self.had_ended)
     }
 }
 
@@ -112,15 +129,18 @@ impl Ledger {
     }
 
     pub(crate) async fn begin_outbound(&self, new: NewOutbound) -> Result<Outbound, JournalError> {
-        Ok(Outbound(self.journal.begin_outbound(new, self.fence.as_ref()).await?.into_record()))
+        Ok(match self.journal.begin_outbound(new, self.fence.as_ref()).await? {
+            Begin::New(record) => Outbound { record, had_ended: false },
+            Begin::Known(record) => Outbound::known(record),
+        })
     }
 
     pub(crate) async fn unsettled(&self, adapter: &str) -> Result<Vec<Outbound>, JournalError> {
-        Ok(self.journal.unsettled(adapter).await?.into_iter().map(Outbound).collect())
+        Ok(self.journal.unsettled(adapter).await?.into_iter().map(Outbound::known).collect())
     }
 
     pub(crate) async fn find(&self, key: &SourceKey) -> Result<Option<Outbound>, JournalError> {
-        Ok(self.journal.find_outbound(key).await?.map(Outbound))
+        Ok(self.journal.find_outbound(key).await?.map(Outbound::known))
     }
 
     pub(crate) async fn advance(
@@ -130,12 +150,12 @@ impl Ledger {
         note: Option<String>,
         at: Timestamp,
     ) -> Result<(), JournalError> {
-        if outbound.0.state == state {
+        if outbound.record.state == state {
             return Ok(());
         }
-        self.commit(&outbound.0, state.clone(), note, at).await?;
-        outbound.0.state = state;
-        outbound.0.version += 1;
+        self.commit(&outbound.record, state.clone(), note, at).await?;
+        outbound.record.state = state;
+        outbound.record.version += 1;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use mesh_api::MailboxId;
 
 use crate::clock::{Chance, Clock, RelayId};
-use crate::engine::{Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
+use crate::engine::{Busy, Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
 use crate::journal::{Journal, JournalError, KeyReuse, MailboxTimes, NewOutbound, OutboundDetails};
 use crate::lease::{PartLeases, Tenure};
 use crate::ledger::{Ended, Ledger, Outbound};
@@ -171,7 +171,7 @@ impl RelayHandle {
         let Some(lane) = engine.lanes.get(mailbox) else {
             return Err(own_fault(DeferralCause::UnknownMailbox(mailbox.clone())));
         };
-        let _busy = engine.hold(&message.key).await;
+        let _busy = self.hold(&message.key).await?;
         if self.stop.is_requested() {
             return Err(own_fault(DeferralCause::Stopping));
         }
@@ -224,6 +224,16 @@ impl RelayHandle {
         }
     }
 
+    /// Waits for others that are at work on the same message, unless a stop comes first.
+    async fn hold(&self, key: &SourceKey) -> Result<Busy<'_>, Deferral> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            busy = self.engine.hold(key) => Ok(busy),
+            () = stop.requested() => Err(own_fault(DeferralCause::Stopping)),
+        }
+    }
+
     /// Waits for everything that holds a message back, then sends it.
     async fn carry(
         &self,
@@ -261,7 +271,7 @@ impl RelayHandle {
     /// When the journal could not record it; the source keeps it.
     pub async fn refuse(&self, refused: Refused) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
-        let _busy = engine.hold(&refused.key).await;
+        let _busy = self.hold(&refused.key).await?;
         let state = OutboundState::Rejected(refused.rejection.clone());
         let new = self.new_outbound(refused.key.clone(), refused.mailbox, state);
         let new = NewOutbound { reply: refused.reply, ..new };

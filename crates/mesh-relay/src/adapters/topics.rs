@@ -21,13 +21,7 @@ impl Topics {
     pub(super) fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         let mut config: Config = section.read(faults)?;
         config.found_from(folder);
-        let found = config.faults();
-        if found.is_empty()
-            && let Err(error) = kafka::check(&config)
-        {
-            faults.push(section.fault(Some("client"), error.to_string(), None));
-        }
-        for (key, message) in found {
+        for (key, message) in config.faults() {
             faults.push(section.fault(Some(key), message, None));
         }
         Some(Self { config, secrets: kafka::Secrets::default() })
@@ -48,6 +42,12 @@ impl Topics {
         }
         if let Some(claims) = &mut self.config.claim_check {
             self.secrets.claims = super::open_claims(claims, section, secrets, faults);
+        }
+        // What can only be seen now that all of it is there; with other faults it would repeat them.
+        if faults.is_empty()
+            && let Err(error) = kafka::check(&section.name, &self.config, &self.secrets)
+        {
+            faults.push(section.fault(Some("client"), error.to_string(), None));
         }
     }
 
