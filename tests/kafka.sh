@@ -2,8 +2,9 @@
 # An Apache Kafka of the tests' own, broker and controller in one process. `start` (or nothing) fetches what is missing,
 # starts it in an empty folder and prints where it is; `halt` kills it as a power cut would, so that `start` goes on with
 # the same data at the same place; `stop` ends it and removes its data; `extra FILE`, before the first start, adds the
-# properties of a file and what else that says. It listens on loopback only, on free ports. Debian has no package of it: the jars are those of Maven Central. All else that there is to say goes to
-# the standard error.
+# properties of a file and what else that says. MESH_RELAY_TEST_KAFKA_JOINS names the folder of another one whose cluster it
+# is to belong to. It listens on loopback only, on free ports. Debian has no package of it: the jars are those of Maven
+# Central. All else that there is to say goes to the standard error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -72,9 +73,16 @@ make() {
   [ -d "$jars" ] || fetch
   echo "==> making a Kafka in $place" >&2
   mkdir -p "$place"
-  local client controller
+  local client controller roles node founding
   client=$(free_port)
-  controller=$(free_port)
+  if [ -n "${MESH_RELAY_TEST_KAFKA_JOINS:-}" ]; then
+    roles=broker node=2 founding=--no-initial-controllers
+    controller=$(cat "$MESH_RELAY_TEST_KAFKA_JOINS/controller")
+  else
+    roles=broker,controller node=1 founding=--standalone
+    controller=$(free_port)
+  fi
+  echo "$controller" >"$place/controller"
   cat >"$place/log4j2.properties" <<'EOF'
 rootLogger.level = WARN
 rootLogger.appenderRef.out.ref = out
@@ -89,11 +97,11 @@ EOF
   local more=""
   [ ! -f "$place/extra.listener" ] || more=",$(cat "$place/extra.listener")"
   cat >"$place/server.properties" <<EOF
-process.roles=broker,controller
-node.id=1
+process.roles=$roles
+node.id=$node
 controller.quorum.bootstrap.servers=127.0.0.1:$controller
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$client,CONTROLLER://127.0.0.1:$controller$more
+listeners=PLAINTEXT://127.0.0.1:$client$([ $node != 1 ] || echo ",CONTROLLER://127.0.0.1:$controller")$more
 advertised.listeners=PLAINTEXT://127.0.0.1:$client$more
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$place/data
@@ -121,7 +129,7 @@ EOF
   [ ! -f "$place/extra.properties" ] || cat "$place/extra.properties" >>"$place/server.properties"
   local scram=()
   [ ! -f "$place/extra.scram" ] || scram=(--add-scram "$(cat "$place/extra.scram")")
-  (java_program kafka.tools.StorageTool format --standalone --cluster-id AAAAAAAAAAAAAAAAAAAAAA \
+  (java_program kafka.tools.StorageTool format $founding --cluster-id AAAAAAAAAAAAAAAAAAAAAA \
     "${scram[@]}" --config "$place/server.properties") >"$place/format" 2>&1 || {
     tail -n 20 "$place/format" >&2
     return 1

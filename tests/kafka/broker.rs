@@ -75,6 +75,15 @@ impl Kafka {
         Self::at(&address)
     }
 
+    /// What has these settings beside the usual.
+    pub fn producer(&self, more: &[(&str, &str)]) -> FutureProducer {
+        let mut settings = settings(&self.address);
+        for (key, value) in more {
+            settings.set(*key, *value);
+        }
+        settings.create().expect("a producer")
+    }
+
     pub fn at(address: &str) -> Self {
         let mut settings = settings(address);
         settings.set("message.max.bytes", "10000000").set("partitioner", "murmur2_random");
@@ -89,6 +98,16 @@ impl Kafka {
             .fold(NewTopic::new(name, partitions, TopicReplication::Fixed(1)), |topic, (key, value)| {
                 topic.set(key, value)
             });
+        let options = AdminOptions::new().operation_timeout(Some(ANSWER));
+        let made = admin.create_topics([&topic], &options).await.expect("an answer");
+        made.into_iter().next().expect("one").expect("a topic");
+    }
+
+    /// Makes a topic whose one partition is where it is said: the first is its leader.
+    pub async fn topic_on(&self, name: &str, brokers: &[i32]) {
+        let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().expect("a client");
+        let assignment = [brokers];
+        let topic = NewTopic::new(name, 1, TopicReplication::Variable(&assignment));
         let options = AdminOptions::new().operation_timeout(Some(ANSWER));
         let made = admin.create_topics([&topic], &options).await.expect("an answer");
         made.into_iter().next().expect("one").expect("a topic");
@@ -152,6 +171,23 @@ impl Kafka {
         Reader { topic: topic.to_owned(), consumer }
     }
 
+    /// Whether a topic is there.
+    pub fn has(&self, topic: &str) -> bool {
+        let consumer: BaseConsumer = settings(&self.address).create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+        metadata.topics().iter().all(|found| found.error().is_none() && !found.partitions().is_empty())
+    }
+
+    /// How far a topic goes: the offsets behind the last records of its partitions, added up.
+    pub fn end(&self, topic: &str) -> i64 {
+        let consumer: BaseConsumer =
+            settings(&self.address).set("group.id", "a test").create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+        let partitions = metadata.topics()[0].partitions().iter();
+        let end = |partition: i32| consumer.fetch_watermarks(topic, partition, ANSWER).expect("an answer").1;
+        partitions.map(|partition| end(partition.id())).sum()
+    }
+
     /// How many records of a topic are behind a group's offsets.
     pub fn done(&self, group: &str, topic: &str) -> i64 {
         let consumer: BaseConsumer =
@@ -209,18 +245,26 @@ impl Reader {
 /// A broker of one test's own, which it may stop. Removed when dropped.
 pub struct OwnBroker {
     place: tempfile::TempDir,
+    /// The folder of another one whose cluster it belongs to.
+    joins: Option<PathBuf>,
 }
 
 impl OwnBroker {
     pub fn new() -> Self {
-        Self { place: tempfile::tempdir().expect("a folder") }
+        Self { place: tempfile::tempdir().expect("a folder"), joins: None }
+    }
+
+    /// A second one in the cluster of another, which must have been started once.
+    pub fn beside(other: &Self) -> Self {
+        Self { place: tempfile::tempdir().expect("a folder"), joins: Some(other.path("broker")) }
     }
 
     fn script(&self, action: &[&str]) -> String {
         let script: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka.sh");
         let done = Command::new(script)
             .args(action)
-            .env("MESH_RELAY_TEST_KAFKA_PLACE", self.place.path().join("broker"))
+            .env("MESH_RELAY_TEST_KAFKA_PLACE", self.path("broker"))
+            .envs(self.joins.as_ref().map(|joins| ("MESH_RELAY_TEST_KAFKA_JOINS", joins)))
             .output()
             .expect("the script");
         assert!(done.status.success(), "{action:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -244,6 +288,13 @@ impl OwnBroker {
     /// `kill -9`.
     pub fn halt(&self) {
         self.script(&["halt"]);
+    }
+
+    /// Has it hang: it keeps its connections and answers nothing. Or go on.
+    pub fn hang(&self, hangs: bool) {
+        let id = std::fs::read_to_string(self.path("broker/pid")).expect("it runs");
+        let signal = if hangs { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, id.trim()]).status().expect("kill").success());
     }
 }
 

@@ -5,7 +5,10 @@
 mod broker;
 mod carrying;
 mod claims;
+mod gone;
+mod hostile;
 mod instances;
+mod leaders;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]
@@ -14,4 +17,5 @@ mod process;
 mod readme;
 mod scene;
 mod security;
+mod stopping;
 mod transactions;

@@ -9,7 +9,7 @@ use crate::broker::{Kafka, OwnBroker};
 use crate::scene::{Says, Scene};
 
 /// A broker with a further listener, and the file with its properties.
-fn broker(protocol: &str, properties: &str) -> (OwnBroker, String) {
+pub fn broker(protocol: &str, properties: &str) -> (OwnBroker, String) {
     let own = OwnBroker::new();
     let file = own.path("extra");
     let text = format!(
@@ -114,28 +114,6 @@ async fn logins_by_password_and_by_token() {
     assert!(relay.stop().await.0.success());
 }
 
-#[tokio::test]
-async fn what_a_login_may_not_do_is_named() {
-    let properties = "sasl.enabled.mechanisms=PLAIN\n\
-        listener.name.sasl_plaintext.plain.sasl.jaas.config=\
-        org.apache.kafka.common.security.plain.PlainLoginModule required user_relay=\"secret-of-the-test\";\n\
-        authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-        super.users=User:ANONYMOUS";
-    let (own, address) = broker("SASL_PLAINTEXT", properties);
-    let scene = Scene::on(Kafka::at(&own.start()), 1).await;
-    scene.site.write("kafka.pass", "secret-of-the-test\n");
-    let plain = "login = { mechanism = \"PLAIN\", user = \"relay\", password = { file = \"kafka.pass\" } }";
-    scene.configure_with(&Says { kafka: plain, brokers: &address, ..scene.says() });
-    let relay = scene.site.run().await;
-    let named = [scene.name("outbound"), scene.name("inbound"), scene.name("parked")];
-    eventually("each topic is named", || {
-        let log = relay.log();
-        named.iter().all(|name| log.contains(name.as_str())) && log.contains("may not use a topic")
-    })
-    .await;
-    assert!(relay.stop().await.0.success());
-}
-
 #[test]
 fn faults_of_a_configuration_are_found_before_anything_runs() {
     let site = crate::process::Site::new("http://127.0.0.1:1", "");
@@ -143,6 +121,8 @@ fn faults_of_a_configuration_are_found_before_anything_runs() {
         [journal]\npath = \"journal.db\"\n\
         [[mailbox]]\nid = \"X26ABC1\"\npassword = { file = \"mailbox.pass\" }\n\
         [[adapter]]\nname = \"a\"\nkind = \"kafka\"\nmailbox = \"X26ABC1\"\nbrokers = \"b:9092\"\n";
+    let twice = "outbound = { topic = \"a\" }\n[[adapter]]\nname = \"b\"\nkind = \"kafka\"\nmailbox = \"X26ABC1\"\n\
+        brokers = \"b:9092\"\noutbound = { topic = \"a\" }\nparked = \"c\"\n";
     let cases = [
         ("outbound = { topic = \"a b\" }\n", "outbound.topic must be"),
         ("outbound = { topic = \"a\", gap = 0 }\n", "outbound.gap must be 1 at least"),
@@ -152,6 +132,14 @@ fn faults_of_a_configuration_are_found_before_anything_runs() {
         ("outbound = { topic = \"a\" }\nlogin = { mechanism = \"plain\" }\n", "SCRAM-SHA-512"),
         ("outbound = { topic = \"a\" }\ntls = { cert = \"c.pem\" }\n", "go together"),
         ("", "nothing would be done"),
+        // What only the library can see, when it makes its clients.
+        ("outbound = { topic = \"a\" }\ntls = { roots = \"none.pem\" }\n", "ssl.ca.location"),
+        ("outbound = { topic = \"a\" }\nclient = { \"retries\" = \"0\" }\n", "retries"),
+        (twice, "topic a of b:9092 for the group mesh-relay"),
+        (
+            "outbound = { topic = \"a\" }\nlogin = { mechanism = \"PLAIN\", user = \"u\", password = { env = \"PATH\" } }\n",
+            "in clear text",
+        ),
     ];
     for (more, says) in cases {
         site.write("relay.toml", format!("{text}{more}"));

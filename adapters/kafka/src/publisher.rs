@@ -22,7 +22,7 @@ const ROOM_LOOK: Duration = Duration::from_millis(50);
 /// How long records under way may take to leave when the relay stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take until the topics were looked at first. Nothing is published before.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How long brokers may take to say that a topic is there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 

@@ -59,6 +59,8 @@ impl Settings {
         settings.set("client.id", format!("mesh-relay-{}", self.adapter));
         settings.set("socket.keepalive.enable", "true");
         settings.set("reconnect.backoff.max.ms", "10000");
+        // A broker that answers nothing for so long is as good as away; a stop waits for no more than one answer.
+        settings.set("socket.timeout.ms", "15000");
         match purpose {
             Purpose::Look => {
                 settings.set("enable.auto.commit", "false");

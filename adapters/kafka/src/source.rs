@@ -27,9 +27,11 @@ use crate::topics;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause after Kafka could not be used.
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// How long the consumer may take to close once its partitions are given back. Known to hang without a coordinator; its
-/// thread is left behind then (`queue-bridging.md` 3.8).
-const CLOSE_WITHIN: Duration = Duration::from_secs(70);
+/// How long what is in work may take to end when the relay stops.
+const END_WITHIN: Duration = Duration::from_secs(70);
+/// How long the consumer may take to move the group's offsets and to close then. Both are known to hang without a
+/// coordinator; its thread is left behind then (`queue-bridging.md` 3.8).
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// One topic.
 pub struct TopicSource {
@@ -103,10 +105,16 @@ impl TopicSource {
         let ended = loop {
             let told = tokio::select! {
                 told = told.recv() => told,
-                _ = tasks.join_next(), if !tasks.is_empty() => continue,
+                _ = tasks.join_next(), if !tasks.is_empty() => {
+                    if tasks.is_empty() && closing.is_some() {
+                        closing = Some(Instant::now() + CLOSE_WITHIN);
+                    }
+                    continue;
+                }
                 () = shutdown.requested(), if closing.is_none() => {
                     let _ = commands.send(Command::Stop);
-                    closing = Some(Instant::now() + CLOSE_WITHIN);
+                    let within = if tasks.is_empty() { CLOSE_WITHIN } else { END_WITHIN };
+                    closing = Some(Instant::now() + within);
                     continue;
                 }
                 () = async {
@@ -150,7 +158,7 @@ impl TopicSource {
                 }
                 Some(Told::Closing(what)) => {
                     why = what;
-                    closing.get_or_insert(Instant::now() + CLOSE_WITHIN);
+                    closing = Some(Instant::now() + CLOSE_WITHIN);
                 }
                 Some(Told::Closed) => break why,
                 None => break Some("the consumer's thread broke off".to_owned()),

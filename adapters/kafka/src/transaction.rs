@@ -125,7 +125,7 @@ impl Transactor {
             Ok(at) => at,
             Err(error) => {
                 // Once it is aborted, it is known not to have come about.
-                let is_over = producer.abort_transaction(ABORT_WITHIN).is_ok();
+                let is_over = !self.is_stopping() && producer.abort_transaction(ABORT_WITHIN).is_ok();
                 return Err(failed(error, is_over));
             }
         };
@@ -178,6 +178,7 @@ impl Transactor {
         let done = self.again_within(COMMIT_WITHIN, |slice| producer.commit_transaction(slice));
         if let Err(KafkaError::Transaction(error)) = &done
             && error.txn_requires_abort()
+            && !self.is_stopping()
         {
             // Should this fail as well, the next producer ends it.
             let _ = producer.abort_transaction(ABORT_WITHIN);
