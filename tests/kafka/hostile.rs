@@ -126,8 +126,8 @@ async fn a_record_without_an_id_is_found_again_by_its_events() {
         let event = events.iter().map(crate::broker::Taken::json).find(of).expect("an event");
         event["data"]["submission_id"].as_str().unwrap_or_default().to_owned()
     };
-    assert_eq!(named("accepted"), format!("{topic}/{partition}/{offset}"));
-    assert_eq!(named("rejected"), format!("{topic}/{partition}/{bad}"));
+    assert_eq!(named("accepted"), format!("{topic}:{partition}:{offset}"));
+    assert_eq!(named("rejected"), format!("{topic}:{partition}:{bad}"));
     assert!(relay.stop().await.0.success());
 }
 

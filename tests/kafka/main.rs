@@ -5,6 +5,7 @@
 mod broker;
 mod carrying;
 mod claims;
+mod doubt;
 mod gone;
 mod hostile;
 mod instances;

@@ -61,7 +61,7 @@ async fn the_programs_work_as_they_are_printed() {
     let inbound = kafka.reader("mesh.inbound");
     inbound.take(1).await;
     let printed = run(consumer, &kafka.address).await;
-    assert!(printed.trim().ends_with("X26ABC1 order-7 7"), "{printed}");
+    assert!(printed.trim().ends_with("b'X26ABC1' b'order-7' 7"), "{printed}");
     let events = kafka.reader("mesh.status").take(3).await;
     let states: Vec<String> = events
         .iter()

@@ -114,6 +114,39 @@ async fn logins_by_password_and_by_token() {
     assert!(relay.stop().await.0.success());
 }
 
+#[tokio::test]
+async fn a_certificate_is_replaced_while_the_relay_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new("tests");
+    let (own, address) = broker("SSL", &tls(folder.path(), &authority, "required"));
+    let scene = Scene::on(Kafka::at(&own.start()), 1).await;
+    let show = |authority: &Authority| {
+        let client = authority.client("relay");
+        scene.site.write("client.key", &client.key);
+        scene.site.write("client.pem", &client.certificate);
+    };
+    scene.site.write("roots.pem", authority.pem());
+    let security =
+        "tls = { roots = \"roots.pem\", cert = \"client.pem\", key = \"client.key\", look = \"200ms\" }";
+    scene.configure_with(&Says { kafka: security, brokers: &address, ..scene.says() });
+    // One that the broker does not trust, then one that it does: only who reads the files again gets in.
+    show(&Authority::new("others"));
+    let relay = scene.site.run().await;
+    eventually("it is told", || relay.log().contains("TLS failed")).await;
+    show(&authority);
+    scene.put("A", b"payload").await;
+    scene.done(1).await;
+    scene.kafka.reader(&scene.name("inbound")).take(1).await;
+    // And another one while all is well.
+    show(&authority);
+    eventually("it is told", || relay.log().contains("all connections are made anew")).await;
+    scene.put("B", b"payload").await;
+    scene.done(2).await;
+    let came = scene.kafka.reader(&scene.name("inbound")).take(2).await;
+    assert!(came.iter().all(|record| record.header("mesh_redelivery").is_empty()));
+    assert!(relay.stop().await.0.success());
+}
+
 #[test]
 fn faults_of_a_configuration_are_found_before_anything_runs() {
     let site = crate::process::Site::new("http://127.0.0.1:1", "");

@@ -1,5 +1,6 @@
 //! What the client library says, in words.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,9 @@ use crate::token;
 
 /// After so long the same thing is said again.
 const TELL_AGAIN: Duration = Duration::from_secs(600);
+
+/// Different things that are remembered as said.
+const TOLD_MAX: usize = 32;
 
 /// Why Kafka cannot be used. Names brokers and topics, never a login.
 #[derive(Debug, Clone, Error)]
@@ -106,12 +110,12 @@ pub(crate) fn advice(error: &KafkaError) -> String {
     }
 }
 
-/// What the library says goes to the log, each thing once until it says another, all is well again, or much time passed.
+/// What the library says goes to the log, each thing once until all is well again, or much time passed.
 #[derive(Clone)]
 pub(crate) struct Context {
     adapter: Arc<str>,
     token: Option<Arc<std::path::Path>>,
-    told: Arc<Mutex<Option<(String, Instant)>>>,
+    told: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 impl Context {
@@ -122,16 +126,19 @@ impl Context {
 
     fn is_new(&self, what: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = told.as_ref().is_none_or(|(known, at)| known != what || at.elapsed() > TELL_AGAIN);
+        let is_new = told.get(what).is_none_or(|at| at.elapsed() > TELL_AGAIN);
         if is_new {
-            *told = Some((what.to_owned(), Instant::now()));
+            if told.len() >= TOLD_MAX {
+                told.clear();
+            }
+            told.insert(what.to_owned(), Instant::now());
         }
         is_new
     }
 
     /// What is said next is new.
     pub(crate) fn well(&self) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -169,7 +176,14 @@ impl ClientContext for Context {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        let (adapter, what) = (&self.adapter, advice(&error));
+        let adapter = &self.adapter;
+        // With TLS 1.3 a broker says so after the handshake, and the library takes that for a lost connection.
+        let what = if reason.contains("SSL alert") {
+            "TLS failed: the broker wants a client certificate and takes none or not ours; see `tls`"
+                .to_owned()
+        } else {
+            advice(&error)
+        };
         if self.is_new(&what) {
             tracing::warn!(%adapter, reason, "Kafka: {what}");
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use relay_config::{SecretRef, Size};
+use relay_config::{Interval, SecretRef, Size};
 use relay_core::MailboxId;
 use serde::Deserialize;
 
@@ -38,16 +39,25 @@ pub struct Config {
 }
 
 /// Encryption.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Tls {
     /// PEM file of the authorities to trust. Absent: those of the system.
     pub roots: Option<PathBuf>,
-    /// PEM file of the relay's own certificate, with those above it.
+    /// PEM file of the relay's own certificate, with those above it. Once it changes, and its key with it, every connection is
+    /// made anew.
     pub cert: Option<PathBuf>,
     /// PEM file of its key.
     pub key: Option<PathBuf>,
     /// What opens the key.
     pub key_password: Option<SecretRef>,
+    /// Pause between two looks whether the certificate changed.
+    #[serde(default = "look_default")]
+    pub look: Interval,
+}
+
+/// Short beside the days that a change of certificates has time for.
+fn look_default() -> Interval {
+    Interval::of(Duration::from_secs(60))
 }
 
 /// Ways to log in.
@@ -419,6 +429,9 @@ impl Config {
             }
         }
         if let Some(tls) = &self.tls {
+            if tls.look.get().is_zero() {
+                faults.push(("tls.look", "tls.look must be longer than nothing".to_owned()));
+            }
             if tls.cert.is_some() != tls.key.is_some() {
                 faults.push(("tls", "`cert` and `key` go together: give both or neither".to_owned()));
             }

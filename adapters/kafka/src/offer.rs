@@ -50,7 +50,7 @@ impl Desk {
         };
         let key = self.key(&known_by(record, &given));
         // Events name it so, and by it MESH can be asked whether it has the message.
-        given.message_id.get_or_insert_with(|| record.place());
+        given.message_id.get_or_insert_with(|| record.own_id());
         let reply = Some(Reply::of(&given).to_text());
         let value = record.value();
         let submission = match unfit.and_then(|()| Unfit::guard(|| self.submission(&given, record))) {
@@ -139,5 +139,6 @@ fn known_by(record: &Record, given: &Given) -> String {
 
 /// Where a record stands, and when it came there: in a topic that was made anew it is another one.
 fn placed(record: &Record) -> String {
-    format!("{}@{}", record.place(), record.timestamp)
+    let Record { topic, partition, offset, timestamp, .. } = record;
+    format!("{topic}/{partition}/{offset}@{timestamp}")
 }

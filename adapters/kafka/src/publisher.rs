@@ -65,11 +65,17 @@ pub(crate) struct Publisher {
     settings: Settings,
     context: Context,
     /// `None`: given up, and made again when it is needed next.
-    producer: Mutex<Option<FutureProducer<Context>>>,
+    producer: Mutex<Option<Made>>,
     /// Whether all topics were found to be there, once.
     ready: watch::Sender<bool>,
     /// Whether the relay is stopping, and nobody waits for reports any more.
     closed: watch::Sender<bool>,
+}
+
+/// A producer, and how often the certificate had been replaced when it was made.
+struct Made {
+    producer: FutureProducer<Context>,
+    replaced: u64,
 }
 
 /// Held while a report is waited for. Dropped before it came, nobody would know of the record any more: what the library still
@@ -102,11 +108,13 @@ impl Publisher {
         Ok(publisher)
     }
 
-    fn make(&self) -> Result<FutureProducer<Context>, KafkaError> {
-        self.settings.of(&Purpose::Produce).create_with_context(self.context.clone())
+    fn make(&self) -> Result<Made, KafkaError> {
+        let replaced = self.settings.replaced();
+        let producer = self.settings.of(&Purpose::Produce).create_with_context(self.context.clone())?;
+        Ok(Made { producer, replaced })
     }
 
-    fn producer(&self) -> MutexGuard<'_, Option<FutureProducer<Context>>> {
+    fn producer(&self) -> MutexGuard<'_, Option<Made>> {
         self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -161,17 +169,21 @@ impl Publisher {
             headers: Some(publication.headers.clone()),
         };
         let mut place = self.producer();
-        let producer = match &mut *place {
-            Some(producer) => producer,
+        let now = self.settings.replaced();
+        if let Some(old) = place.take_if(|made| made.replaced != now) {
+            finish_aside(old.producer);
+        }
+        let made = match &mut *place {
+            Some(made) => made,
             none => none.insert(self.make()?),
         };
-        producer.send_result(record).map_err(|(error, _)| error)
+        made.producer.send_result(record).map_err(|(error, _)| error)
     }
 
     /// A producer that met what it cannot get over, such as a right that it had not, publishes nothing any more, whatever
     /// is mended: another one takes its place.
     fn look_for_its_end(&self) {
-        let end = self.producer().as_ref().and_then(|producer| producer.client().fatal_error());
+        let end = self.producer().as_ref().and_then(|made| made.producer.client().fatal_error());
         if let Some((code, what)) = end {
             let (adapter, advice) = (&self.settings.adapter, advice(&KafkaError::Global(code)));
             tracing::warn!(%adapter, what, "Kafka: the producer gave up and is made anew: {advice}");
@@ -181,8 +193,8 @@ impl Publisher {
 
     /// Gives the producer up, with all that it has not published; whoever waits for a report hears that there is none.
     pub(crate) fn renew(&self) {
-        if let Some(producer) = self.producer().take() {
-            drop_aside(producer);
+        if let Some(made) = self.producer().take() {
+            drop_aside(made.producer);
         }
     }
 
@@ -208,7 +220,7 @@ impl Publisher {
     pub(crate) async fn finds(self: &Arc<Self>, topic: &str) -> Result<(), PublishError> {
         let (this, name) = (Arc::clone(self), topic.to_owned());
         let looking = tokio::task::spawn_blocking(move || {
-            let producer = this.producer().clone();
+            let producer = this.producer().as_ref().map(|made| made.producer.clone());
             let Some(producer) = producer else { return Ok(()) };
             let metadata = producer.client().fetch_metadata(Some(&name), ANSWER_WITHIN)?;
             let error = metadata.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
@@ -220,7 +232,7 @@ impl Publisher {
 
     /// Lets what is under way leave, for a while; whoever waits for a report then hears that there is none.
     pub(crate) async fn close(&self) {
-        let producer = self.producer().clone();
+        let producer = self.producer().as_ref().map(|made| made.producer.clone());
         if let Some(producer) = producer {
             // What it could not do is published again by the next start.
             let _ = tokio::task::spawn_blocking(move || producer.flush(FLUSH_WITHIN)).await;
@@ -237,6 +249,15 @@ impl Publisher {
     pub(crate) fn is_closed(&self) -> bool {
         *self.closed.borrow()
     }
+}
+
+/// Lets a producer whose place another takes publish what it has.
+fn finish_aside(producer: FutureProducer<Context>) {
+    let finish = move || {
+        // What it could not do is tried again by whoever hears of it.
+        let _ = producer.flush(FLUSH_WITHIN);
+    };
+    let _ = std::thread::Builder::new().name("kafka replaced".to_owned()).spawn(finish);
 }
 
 /// Headers of texts.

@@ -108,9 +108,10 @@ impl Record {
         self.room.set_at_work(true);
     }
 
-    /// Where it stands, for people and as its id.
-    pub(crate) fn place(&self) -> String {
-        format!("{}/{}/{}", self.topic, self.partition, self.offset)
+    /// Its id where it has none of its own: where it stands. Without a slash, since it becomes the local id: MESH is asked
+    /// by that in the path of a URL, where an escaped slash is taken for one that parts the path, and nothing is found.
+    pub(crate) fn own_id(&self) -> String {
+        format!("{}:{}:{}", self.topic, self.partition, self.offset)
     }
 
     /// What it holds; nothing where it is a tombstone.

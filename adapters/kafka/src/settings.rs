@@ -7,6 +7,7 @@ use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel}
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::FutureProducer;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
 
 use crate::aside::drop_aside;
 use crate::client::{BrokerError, Context, made};
@@ -26,6 +27,8 @@ pub struct Secrets {
     pub key_password: Option<SecretString>,
     /// Payloads by reference, opened.
     pub claims: Option<ClaimCheck>,
+    /// Changes whenever the files of the certificate do.
+    pub replaced: Option<watch::Receiver<u64>>,
 }
 
 /// What a client is for.
@@ -49,6 +52,22 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// How often the certificate was replaced. The library reads it once for each client.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.secrets.replaced.as_ref().map_or(0, |replaced| *replaced.borrow())
+    }
+
+    /// Waits until the certificate is replaced once more than it was `then`.
+    pub(crate) async fn replaced_since(&self, then: u64) {
+        if let Some(mut replaced) = self.secrets.replaced.clone()
+            && replaced.wait_for(|now| *now != then).await.is_ok()
+        {
+            return;
+        }
+        // Nobody looks, or nobody looks any more.
+        std::future::pending().await
+    }
+
     /// The settings of a client.
     pub(crate) fn of(&self, purpose: &Purpose<'_>) -> ClientConfig {
         let config = &self.config;

@@ -55,11 +55,21 @@ impl TopicSource {
         Self { shared, outbound: outbound.map(Arc::new), clock, places: Mutex::default() }
     }
 
-    /// Consumes until something ends it. `Ok(None)`: it was asked to; else with what ended it.
-    async fn consume(&self, relay: &RelayHandle, shutdown: &Shutdown) -> Result<Option<String>, BrokerError> {
+    /// Consumes until something ends it. `Ok(None)`: it was asked to, or is to begin anew; else with what ended it.
+    /// `replaced`: how often the certificate had been.
+    async fn consume(
+        &self,
+        relay: &RelayHandle,
+        shutdown: &Shutdown,
+        replaced: u64,
+    ) -> Result<Option<String>, BrokerError> {
         let mut shutdown = shutdown.clone();
+        let settings = &self.shared.settings;
         let Some(outbound) = &self.outbound else {
-            shutdown.requested().await;
+            tokio::select! {
+                () = shutdown.requested() => {}
+                () = settings.replaced_since(replaced) => {}
+            }
             return Ok(None);
         };
         let (commands, heard) = channel();
@@ -80,7 +90,7 @@ impl TopicSource {
         let mailbox = &self.shared.config.mailbox;
         let keeping = gate.keep(&self.shared.name, relay, mailbox, &commands, stop);
         let hearing = async {
-            let ended = self.hear(&desk, &commands, &mut told, &mut shutdown).await;
+            let ended = self.hear(&desk, &commands, &mut told, &mut shutdown, replaced).await;
             trigger.request();
             ended
         };
@@ -95,8 +105,9 @@ impl TopicSource {
         commands: &Sender<Command>,
         told: &mut UnboundedReceiver<Told>,
         shutdown: &mut Shutdown,
+        replaced: u64,
     ) -> Option<String> {
-        let adapter = &self.shared.name;
+        let (adapter, settings) = (&self.shared.name, &self.shared.settings);
         let mut workers: HashMap<i32, Worker> = HashMap::new();
         let mut tasks = JoinSet::new();
         let mut said = String::new();
@@ -109,6 +120,12 @@ impl TopicSource {
                     if tasks.is_empty() && closing.is_some() {
                         closing = Some(Instant::now() + CLOSE_WITHIN);
                     }
+                    continue;
+                }
+                () = settings.replaced_since(replaced), if closing.is_none() => {
+                    tracing::info!(%adapter, "the certificate was replaced; all connections are made anew");
+                    let _ = commands.send(Command::Stop);
+                    closing = Some(Instant::now() + END_WITHIN);
                     continue;
                 }
                 () = shutdown.requested(), if closing.is_none() => {
@@ -226,13 +243,15 @@ impl Source for TopicSource {
         let mut told = String::new();
         while !shutdown.is_requested() {
             let began = Instant::now();
+            let replaced = self.shared.settings.replaced();
             let done = match topics::prepare(&self.shared).await {
                 Ok(()) => match relay.reachable(mailbox).await {
                     // Joining a group to take nothing would keep its partitions from members that could.
                     Err(deferral) => Err((deferral.to_string(), Some(deferral.after))),
-                    Ok(()) => {
-                        self.consume(&relay, &shutdown).await.map_err(|error| (error.to_string(), None))
-                    }
+                    Ok(()) => self
+                        .consume(&relay, &shutdown, replaced)
+                        .await
+                        .map_err(|error| (error.to_string(), None)),
                 },
                 Err(error) => Err((error.to_string(), None)),
             };
@@ -241,7 +260,8 @@ impl Source for TopicSource {
                 told.clear();
             }
             let (what, wait) = match done {
-                Ok(None) => break,
+                // A stop was asked for, or the certificate is another one.
+                Ok(None) => continue,
                 Ok(Some(what)) => (what, self.back_off(&mut failures)),
                 Err((what, wait)) => (what, wait.unwrap_or_else(|| self.back_off(&mut failures))),
             };
@@ -251,6 +271,7 @@ impl Source for TopicSource {
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                () = self.shared.settings.replaced_since(replaced) => {}
                 () = shutdown.requested() => {}
             }
         }

@@ -63,6 +63,8 @@ pub(crate) struct Transactor {
 /// A producer that has stopped its predecessors, and what they and it delivered.
 struct Open {
     producer: Aside<FutureProducer<Context>>,
+    /// How often the certificate had been replaced when it was made.
+    replaced: u64,
     seen: Seen,
 }
 
@@ -111,6 +113,10 @@ impl Transactor {
         if self.is_stopping() {
             return Err(failed(KafkaError::Canceled, true));
         }
+        let replaced = self.shared.settings.replaced();
+        if place.as_ref().is_some_and(|open| open.replaced != replaced) {
+            *place = None;
+        }
         let open = match place {
             Some(open) => open,
             None => place.insert(self.start().map_err(|error| Failed { error, is_over: false })?),
@@ -158,6 +164,7 @@ impl Transactor {
     /// Stops predecessors, whatever they were at, and learns what was delivered.
     fn start(&self) -> Result<Open, PublishError> {
         let failed = |error: KafkaError| PublishError::new(&self.topic, &error);
+        let replaced = self.shared.settings.replaced();
         let settings = self.shared.settings.of(&Purpose::Transact(&self.id));
         let producer: FutureProducer<Context> = settings
             .create_with_context(self.shared.context.clone())
@@ -170,7 +177,7 @@ impl Transactor {
             .map_err(|error| PublishError::new(&self.seen, &error))?;
         let (adapter, marks) = (&self.shared.name, seen.len());
         tracing::info!(%adapter, marks, "delivering in transactions");
-        Ok(Open { producer, seen })
+        Ok(Open { producer, replaced, seen })
     }
 
     /// Commits. What may be tried again is, for a while.

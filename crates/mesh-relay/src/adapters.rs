@@ -11,12 +11,13 @@ use std::time::Duration;
 use amqp::BrokerError;
 use claim_check::ClaimCheck;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
-use relay_config::{AdapterSection, Faults, SecretRef, Secrets};
+use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{Chance, Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
-use crate::identity::IdentityWatch;
+use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::settings::Note;
+use crate::system;
 
 pub use queues::Queues;
 pub use topics::Topics;
@@ -124,7 +125,7 @@ impl AdapterConfig {
         match self {
             Self::DtsFolder(_) => {}
             Self::Amqp(queues) => queues.resolve(section, secrets, notes, faults),
-            Self::Kafka(topics) => topics.resolve(section, secrets, faults),
+            Self::Kafka(topics) => topics.resolve(section, secrets, notes, faults),
         }
     }
 
@@ -224,4 +225,31 @@ fn open_claims(
     ClaimCheck::open(config)
         .map_err(|error| faults.push(section.fault(Some("claim_check"), error.to_string(), None)))
         .ok()
+}
+
+/// Reads an adapter's certificate, to be followed from then on. `None` when it cannot be shown, with the fault at `key`.
+fn watch_identity(
+    identity: &Identity,
+    section: &AdapterSection,
+    key: &'static str,
+    secrets: &Secrets,
+    notes: &mut Vec<Note>,
+    faults: &mut Faults,
+) -> Option<IdentityWatch> {
+    let whose = Whose::Adapter(section.name.clone());
+    match IdentityWatch::start(identity::files(identity, secrets), whose, system::now()) {
+        Ok((watch, findings)) => {
+            notes.extend(findings.into_iter().map(|finding| {
+                let fault = section.fault(Some(key), finding.sentence, Some(finding.advice.to_owned()));
+                Note { severity: finding.severity, fault }
+            }));
+            return Some(watch);
+        }
+        Err(IdentityError::Unfit(finding)) => {
+            let hint = Some(finding.advice.to_owned());
+            faults.push(section.fault(Some(key), finding.sentence, hint));
+        }
+        Err(IdentityError::Load(error)) => faults.push(section.fault(Some(key), error.to_string(), None)),
+    }
+    None
 }

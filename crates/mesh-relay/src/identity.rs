@@ -14,6 +14,7 @@ use relay_core::Shutdown;
 use relay_core::metric::{CERTIFICATE_EXPIRY, CLIENT_IDENTITY};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::system;
 
@@ -108,6 +109,8 @@ pub struct IdentityWatch {
     files: IdentityFiles,
     whose: Whose,
     shown: Arc<SwappableIdentity>,
+    /// Counts how often it was replaced.
+    replaced: watch::Sender<u64>,
     material: KeyMaterial,
     /// What the files were when the identity in use was read.
     stamp: Stamp,
@@ -132,12 +135,18 @@ impl IdentityWatch {
         let shown = Arc::new(SwappableIdentity::new(Some(key)));
         let told = findings.iter().map(|finding| finding.kind).collect();
         measure(&whose, &material);
-        Ok((Self { files, whose, shown, material, stamp, told, refused: None }, findings))
+        let replaced = watch::Sender::new(0);
+        Ok((Self { files, whose, shown, replaced, material, stamp, told, refused: None }, findings))
     }
 
     /// What a client shows; it changes with the files as long as [`Self::run`] runs.
     pub fn shown(&self) -> Arc<SwappableIdentity> {
         Arc::clone(&self.shown)
+    }
+
+    /// For a client that reads the files itself: changes whenever they were found to be new, and fit.
+    pub fn replaced(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
     }
 
     /// Looks at the files every so often until the relay stops.
@@ -183,6 +192,7 @@ impl IdentityWatch {
         (self.material, self.stamp) = (loaded.material, loaded.stamp);
         self.told.clear();
         self.refused = None;
+        self.replaced.send_modify(|times| *times += 1);
         let purpose = self.whose.purpose();
         tracing::info!(
             "the client certificate for {purpose} was replaced: {} in place of {before}",

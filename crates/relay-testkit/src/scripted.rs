@@ -66,6 +66,7 @@ pub struct Arrived {
 #[derive(Default)]
 struct Inner {
     unreachable: bool,
+    unaskable: bool,
     on_begin: Option<Box<dyn Fn() + Send + Sync>>,
     faults: VecDeque<Fault>,
     made: Vec<Made>,
@@ -106,6 +107,11 @@ impl ScriptedMesh {
     /// Lets handshakes fail, or go well again.
     pub fn set_reachable(&self, reachable: bool) {
         self.inner().unreachable = !reachable;
+    }
+
+    /// Lets questions about a local id fail, or go well again.
+    pub fn set_askable(&self, askable: bool) {
+        self.inner().unaskable = !askable;
     }
 
     /// The calls so far.
@@ -231,6 +237,9 @@ impl MeshMailbox for ScriptedMesh {
             return Err(error(&fault));
         }
         let inner = self.inner();
+        if inner.unaskable {
+            return Err(error(&Fault::ProbeFails));
+        }
         let found = inner.by_local_id.get(local_id.as_str()).map_or(&[][..], Vec::as_slice);
         Ok(match *found {
             [] => Found::Nothing,

@@ -9,7 +9,7 @@ use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, Sharing};
-use crate::identity::{self, IdentityError, IdentityWatch, Whose};
+use crate::identity::IdentityWatch;
 use crate::settings::Note;
 use crate::system;
 
@@ -64,25 +64,8 @@ impl Queues {
         }
         let entries = self.config.identity.clone();
         if let Some(identity) = entries.and_then(|entries| section.identity(entries, faults)) {
-            let whose = Whose::Adapter(section.name.clone());
-            match IdentityWatch::start(identity::files(&identity, secrets), whose, system::now()) {
-                Ok((watch, findings)) => {
-                    notes.extend(findings.iter().map(|finding| {
-                        let hint = Some(finding.advice.to_owned());
-                        let fault = section.fault(Some("identity"), finding.sentence.clone(), hint);
-                        Note { severity: finding.severity, fault }
-                    }));
-                    self.secrets.identity = Some(watch.shown());
-                    self.identity = Some(watch);
-                }
-                Err(IdentityError::Unfit(finding)) => {
-                    let hint = Some(finding.advice.to_owned());
-                    faults.push(section.fault(Some("identity"), finding.sentence, hint));
-                }
-                Err(IdentityError::Load(error)) => {
-                    faults.push(section.fault(Some("identity"), error.to_string(), None));
-                }
-            }
+            self.identity = super::watch_identity(&identity, section, "identity", secrets, notes, faults);
+            self.secrets.identity = self.identity.as_ref().map(IdentityWatch::shown);
         }
         // What can only be seen now that all of it is there; with other faults it would repeat them.
         if faults.is_empty()

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kafka::config::Tls;
 use kafka::{Config, Shared, StatusTopic, TopicSink, TopicSource};
-use relay_config::{AdapterSection, Faults, Secrets};
+use relay_config::{AdapterSection, Faults, Identity, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, Sharing};
+use crate::identity::IdentityWatch;
+use crate::settings::Note;
 
-/// A section and, once it was resolved, its secrets.
+/// A section and, once it was resolved, what it refers to.
 pub struct Topics {
     /// What the section says.
     pub(crate) config: Config,
     secrets: kafka::Secrets,
+    identity: Option<IdentityWatch>,
 }
 
 impl Topics {
@@ -24,11 +28,17 @@ impl Topics {
         for (key, message) in config.faults() {
             faults.push(section.fault(Some(key), message, None));
         }
-        Some(Self { config, secrets: kafka::Secrets::default() })
+        Some(Self { config, secrets: kafka::Secrets::default(), identity: None })
     }
 
     /// Reads the passwords.
-    pub(super) fn resolve(&mut self, section: &AdapterSection, secrets: &Secrets, faults: &mut Faults) {
+    pub(super) fn resolve(
+        &mut self,
+        section: &AdapterSection,
+        secrets: &Secrets,
+        notes: &mut Vec<Note>,
+        faults: &mut Faults,
+    ) {
         let password = self.config.login.as_ref().and_then(|login| login.password.as_ref());
         let key_password = self.config.tls.as_ref().and_then(|tls| tls.key_password.as_ref());
         for (key, reference, place) in [
@@ -43,6 +53,12 @@ impl Topics {
         if let Some(claims) = &mut self.config.claim_check {
             self.secrets.claims = super::open_claims(claims, section, secrets, faults);
         }
+        if let Some(Tls { cert: Some(cert), key: Some(key), key_password, .. }) = &self.config.tls {
+            let (cert, key) = (cert.clone(), key.clone());
+            let identity = Identity::Pem { cert, key, password: key_password.clone() };
+            self.identity = super::watch_identity(&identity, section, "tls.cert", secrets, notes, faults);
+            self.secrets.replaced = self.identity.as_ref().map(IdentityWatch::replaced);
+        }
         // What can only be seen now that all of it is there; with other faults it would repeat them.
         if faults.is_empty()
             && let Err(error) = kafka::check(&section.name, &self.config, &self.secrets)
@@ -54,15 +70,17 @@ impl Topics {
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
         let (inbound, outbound) = (self.config.inbound.clone(), self.config.outbound.clone());
         let status = self.config.status.clone();
+        let look = self.config.tls.as_ref().map(|tls| tls.look.get()).unwrap_or_default();
         let shared = Shared::new(name, self.config, self.secrets)?;
         let sink = inbound.map(|inbound| {
             Arc::new(TopicSink::new(shared.clone(), inbound, Arc::clone(place.clock))) as Arc<dyn Sink>
         });
         let events =
             status.map(|status| Arc::new(StatusTopic::new(shared.clone(), status)) as Arc<dyn EventSink>);
+        let identity = self.identity.map(|watch| (watch, look));
         // A topic keeps what was read, and may be read again from anywhere.
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let source = Box::new(TopicSource::new(shared, outbound, Arc::clone(place.clock)));
-        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Parts, identity: None })
+        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Parts, identity })
     }
 }
