@@ -1,15 +1,17 @@
 //! Delivery exactly once for readers of what is committed: each message and its mark are one transaction, a successor stops
 //! its predecessor by the transactional id, and reads the marks before it delivers (`queue-bridging.md` 3.5).
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claim_check::Body;
-use futures_util::FutureExt;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use relay_core::Clock;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::Shared;
 use crate::aside::Aside;
@@ -150,15 +152,26 @@ impl Transactor {
         // Not empty, which would be a tombstone.
         let marking = FutureRecord::to(&self.seen).key(&message.message_id).payload(&message.mailbox);
         let marked = producer.send_result(marking).map_err(|(error, _)| error)?;
-        let until = Instant::now() + COMMIT_WITHIN;
-        while let Err(error) = producer.flush(SLICE) {
-            if Instant::now() >= until || self.is_stopping() {
-                return Err(error);
-            }
-        }
+        // The library's `flush` would look for reports every 100 ms only, since another thread takes them.
+        let (sent, marked) = Handle::current().block_on(self.reports(sent, marked))?;
         // The message's own first: when that was refused, the mark was thrown away with it.
         let at = reported(sent)?;
         reported(marked).map(|_| at)
+    }
+
+    /// Waits for the reports of both records.
+    async fn reports(&self, sent: DeliveryFuture, marked: DeliveryFuture) -> KafkaResult<(Report, Report)> {
+        let until = Instant::now() + COMMIT_WITHIN;
+        let mut both = pin!(async { tokio::join!(sent, marked) });
+        loop {
+            match timeout(SLICE, &mut both).await {
+                Ok(reports) => return Ok(reports),
+                Err(_) if Instant::now() >= until || self.is_stopping() => {
+                    return Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut));
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     /// Stops predecessors, whatever they were at, and learns what was delivered.
@@ -206,11 +219,14 @@ impl Transactor {
     }
 }
 
-/// Where a record is, once the producer was flushed.
-fn reported(sent: DeliveryFuture) -> KafkaResult<(i32, i64)> {
-    match sent.now_or_never() {
-        Some(Ok(Ok(delivery))) => Ok((delivery.partition, delivery.offset)),
-        Some(Ok(Err((error, _)))) => Err(error),
-        Some(Err(_)) | None => Err(KafkaError::Canceled),
+/// What was said of a record.
+type Report = <DeliveryFuture as Future>::Output;
+
+/// Where a record is, by its report.
+fn reported(report: Report) -> KafkaResult<(i32, i64)> {
+    match report {
+        Ok(Ok(delivery)) => Ok((delivery.partition, delivery.offset)),
+        Ok(Err((error, _))) => Err(error),
+        Err(_) => Err(KafkaError::Canceled),
     }
 }
