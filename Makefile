@@ -40,6 +40,10 @@ bench: tools
 	trap './tests/rabbitmq.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_BENCH_RABBITMQ && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin queue-load
+	@echo "==> the same between Kafka and MESH; some ten minutes"
+	trap './tests/kafka.sh stop' EXIT; \
+	  MESH_RELAY_BENCH_KAFKA=$$(./tests/kafka.sh) && export MESH_RELAY_BENCH_KAFKA && \
+	  cargo run --locked --release --quiet --package mesh-relay-benches --bin queue-load
 
 # What the build needs besides Rust.
 tools:

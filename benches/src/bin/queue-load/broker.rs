@@ -1,284 +1,219 @@
-//! RabbitMQ: all that this measurement knows of it, and the relay's adapter for it.
+//! Brokers: what this measurement asks of one, and which there are. Each has a file of its own, with all that is known of
+//! it and of the relay's adapter for it; a further one is that file, its [`Facts`] and an arm in each `match` here.
+
+mod kafka;
+mod rabbitmq;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
-};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind, Queue};
-use mesh_relay_benches::load::{ALICE, BOB};
+use async_trait::async_trait;
+use bytes::Bytes;
 use mesh_relay_benches::report;
-use tokio::sync::Mutex;
+use serde::{Deserialize, Serialize};
 
-use crate::message;
-
-/// Names the broker.
-const URL: &str = "MESH_RELAY_BENCH_RABBITMQ";
-/// Names the folder in which `tests/rabbitmq.sh` keeps it; without it, the one that the script takes.
-const PLACE: &str = "MESH_RELAY_TEST_RABBITMQ_PLACE";
-
-/// As this one is called in what is said.
-pub(crate) const NAME: &str = "RabbitMQ";
-/// Channels that a publisher of the relay has, with one unconfirmed message on each.
+/// Messages that a bare publisher has unconfirmed at a time: as many as channels of the relay's for RabbitMQ.
 pub(crate) const PUBLISHERS: usize = 8;
 
 /// Messages under way while a queue is filled.
 const FILLING: usize = 256;
-/// How long a broker may take to see that a consumer's process has ended.
-const GONE_WITHIN: Duration = Duration::from_secs(30);
-/// Persistent.
-const DELIVERY_MODE: u8 = 2;
 
 /// What the relay is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// Queue to MESH, and nobody is told.
     Out,
-    /// Queue to MESH, with each change told to the exchange [`told_name`].
+    /// Queue to MESH, with each change told to the broker.
     OutTold,
-    /// MESH to the exchange of the queue's name.
+    /// MESH to the queue.
     In,
+    /// MESH to the queue, each message in a transaction with the mark that it was delivered.
+    InTransactions,
 }
 
-/// A connection of this program's to the broker.
-pub(crate) struct Broker {
-    url: String,
-    connection: Connection,
-    channel: Channel,
+/// Whose broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    RabbitMq,
+    Kafka,
 }
 
-impl Broker {
-    /// Where the environment says that it is.
-    pub(crate) fn url() -> String {
-        std::env::var(URL).unwrap_or_else(|_| panic!("{URL} names no broker; run `make bench`"))
+/// What is to be known of a kind of broker before one is connected to.
+pub(crate) struct Facts {
+    /// As it is called in what is said.
+    pub(crate) name: &'static str,
+    /// Name of the file with its figures.
+    pub(crate) file: &'static str,
+    /// As it calls what keeps messages.
+    pub(crate) queue: &'static str,
+    /// As it calls letting go of a message.
+    pub(crate) ack: &'static str,
+    /// How it keeps messages.
+    pub(crate) keeping: &'static str,
+    /// Whether the relay can deliver to it in transactions.
+    pub(crate) has_transactions: bool,
+    /// Which share of the pump beside it the relay should have from the queue to MESH.
+    pub(crate) aim_out: f64,
+    /// Environment variable that names the broker.
+    pub(crate) variable: &'static str,
+    /// Environment variable that names the folder in which its script keeps it.
+    place: &'static str,
+    /// Without that variable, the folder's name in the build folder.
+    folder: &'static str,
+    /// What the name of its process begins with.
+    process: &'static str,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::RabbitMq, Self::Kafka];
+
+    pub(crate) fn facts(self) -> &'static Facts {
+        match self {
+            Self::RabbitMq => &rabbitmq::FACTS,
+            Self::Kafka => &kafka::FACTS,
+        }
+    }
+
+    /// Where the environment says that it is, if it does.
+    pub(crate) fn address(self) -> Option<String> {
+        std::env::var(self.facts().variable).ok()
+    }
+
+    /// Whether the relay can do this with it.
+    pub(crate) fn goes(self, way: Way) -> bool {
+        way != Way::InTransactions || self.facts().has_transactions
     }
 
     /// The broker's process.
-    pub(crate) fn process() -> u32 {
+    pub(crate) fn process(self) -> u32 {
+        let Facts { place: variable, folder, process, .. } = *self.facts();
         let place =
-            std::env::var_os(PLACE).map_or_else(|| report::build_folder().join("rabbitmq"), PathBuf::from);
+            std::env::var_os(variable).map_or_else(|| report::build_folder().join(folder), PathBuf::from);
         let path = place.join("pid");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| {
             panic!(
-                "{}: {error}; start the broker with tests/rabbitmq.sh, or name its folder in {PLACE}",
+                "{}: {error}; start the broker with tests/{folder}.sh, or name its folder in {variable}",
                 path.display()
             )
         });
         let id = text.trim().parse().expect("a process id");
         let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
-        assert!(name.starts_with("beam"), "process {id} is '{}', and no broker", name.trim());
+        assert!(name.starts_with(process), "process {id} is '{}', and no broker", name.trim());
         id
     }
+}
 
-    /// Connects.
-    pub(crate) async fn connect(url: &str) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("a broker");
-        let channel = connection.create_channel().await.expect("a channel");
-        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-        Self { url: url.to_owned(), connection, channel }
-    }
+/// A queue of a repetition's own, on a broker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Spot {
+    pub(crate) kind: Kind,
+    /// Where the broker is.
+    pub(crate) address: String,
+    pub(crate) queue: String,
+}
 
-    /// Makes what a repetition needs: its queue, one for events and one for what is parked, each with an exchange of its
-    /// name.
-    pub(crate) async fn make_all(&self, queue: &str) {
-        for name in [queue, &told_name(queue), &parked_name(queue)] {
-            self.make(name).await;
+impl Spot {
+    /// Connects, for what is done around a repetition.
+    pub(crate) async fn connect(&self) -> Box<dyn Broker> {
+        match self.kind {
+            Kind::RabbitMq => Box::new(rabbitmq::Rabbit::connect(self).await),
+            Kind::Kafka => Box::new(kafka::Kafka::connect(self)),
         }
     }
+
+    /// A bare consumer, with so many messages unacknowledged at most where the broker has such a bound.
+    pub(crate) async fn intake(&self, most: usize) -> Arc<dyn Intake> {
+        match self.kind {
+            Kind::RabbitMq => Arc::new(rabbitmq::Intake::open(self, most).await),
+            Kind::Kafka => Arc::new(kafka::Intake::open(self)),
+        }
+    }
+
+    /// A bare publisher.
+    pub(crate) async fn outlet(&self) -> Arc<dyn Outlet> {
+        match self.kind {
+            Kind::RabbitMq => Arc::new(rabbitmq::Outlet::open(self).await),
+            Kind::Kafka => Arc::new(kafka::Outlet::open(self)),
+        }
+    }
+
+    /// What the queue for events is called.
+    fn told(&self) -> String {
+        format!("{}.told", self.queue)
+    }
+
+    /// What the queue for what can never be sent is called.
+    fn parked(&self) -> String {
+        format!("{}.parked", self.queue)
+    }
+}
+
+/// The relay's configuration of its adapter, as TOML, and the files that it names with what they hold.
+pub(crate) struct Adapter {
+    pub(crate) text: String,
+    pub(crate) files: Vec<(&'static str, String)>,
+}
+
+/// What is done on a broker around a repetition, and asked of it.
+#[async_trait]
+pub(crate) trait Broker: Send + Sync {
+    /// Makes what a repetition needs: its queue, one for events, one for what is parked, and what else the relay wants.
+    async fn make_all(&self);
 
     /// Removes what was made.
-    pub(crate) async fn remove_all(&self, queue: &str) {
-        for name in [queue, &told_name(queue), &parked_name(queue)] {
-            self.remove(name).await;
-        }
-    }
+    async fn remove_all(&self);
 
-    /// Makes a quorum queue, and an exchange of its name that leads to it.
-    async fn make(&self, name: &str) {
-        self.declare(name, false).await;
-        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let made =
-            self.channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default());
-        made.await.expect("an exchange");
-        let options = QueueBindOptions::default();
-        let bound =
-            self.channel.queue_bind(name.into(), name.into(), "#".into(), options, FieldTable::default());
-        bound.await.expect("a queue bound");
-    }
+    /// Puts so many messages for MESH into the queue, numbered from 0 on, each confirmed.
+    async fn fill(&self, count: usize);
 
-    /// Removes a queue and its exchange.
-    async fn remove(&self, name: &str) {
-        let channel = &self.channel;
-        channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.expect("a queue deleted");
-        channel
-            .exchange_delete(name.into(), ExchangeDeleteOptions::default())
-            .await
-            .expect("an exchange deleted");
-    }
+    /// How many events were told.
+    async fn told(&self) -> usize;
 
-    /// Puts so many messages for MESH into a queue, numbered from 0 on, each confirmed.
-    pub(crate) async fn fill(&self, queue: &str, count: usize) {
-        let put = |number| async move { publish(&self.channel, "", queue, number).await };
-        stream::iter(0..count).map(put).buffer_unordered(FILLING).collect::<()>().await;
-    }
+    /// How many messages were parked.
+    async fn parked(&self) -> usize;
 
-    /// How many messages are in a queue and with no consumer.
-    pub(crate) async fn waiting(&self, queue: &str) -> usize {
-        self.declare(queue, true).await.message_count() as usize
-    }
+    /// Whether the broker has heard that so many messages of the queue are let go of, where it hears of that at leisure.
+    async fn has_heard(&self, count: usize) -> bool;
 
-    /// How many messages are in a queue and with no consumer, once it has none.
-    pub(crate) async fn left(&self, queue: &str) -> usize {
-        let began = Instant::now();
-        loop {
-            let declared = self.declare(queue, true).await;
-            if declared.consumer_count() == 0 {
-                return declared.message_count() as usize;
-            }
-            assert!(
-                began.elapsed() < GONE_WITHIN,
-                "{queue} has a consumer although whoever it was has ended"
-            );
-        }
-    }
+    /// The numbers of the messages that are left in the queue, once it has no consumer: those that nobody let go of.
+    async fn take_all(&self) -> Vec<usize>;
 
-    /// Takes so many messages out of a queue and gives their numbers.
-    pub(crate) async fn take(&self, queue: &str, count: usize) -> Vec<usize> {
-        let channel = self.connection.create_channel().await.expect("a channel");
-        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let taking = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-        let messages = taking.await.expect("a consumer").take(count);
-        let numbers = messages.map_ok(|delivery| message::number(&delivery.data));
-        let numbers = numbers.try_collect().await.expect("messages");
-        channel.close(200, "done".into()).await.expect("a channel closed");
-        numbers
-    }
-
-    async fn declare(&self, name: &str, passive: bool) -> Queue {
-        let options = QueueDeclareOptions { durable: true, passive, ..QueueDeclareOptions::default() };
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        self.channel.queue_declare(name.into(), options, arguments).await.expect("a queue")
-    }
-
-    /// The relay's configuration of its adapter, as TOML, and the files that it names with what they hold.
-    pub(crate) fn adapter(
-        &self,
-        way: Way,
-        queue: &str,
-        in_flight: usize,
-    ) -> (String, [(&'static str, String); 1]) {
-        let told = told_name(queue);
-        let (mailbox, what) = match way {
-            Way::Out => (ALICE, format!("outbound = {{ queue = \"{queue}\", prefetch = {in_flight} }}\n")),
-            Way::OutTold => {
-                let outbound = format!("outbound = {{ queue = \"{queue}\", prefetch = {in_flight} }}\n");
-                (ALICE, format!("{outbound}status = {{ exchange = \"{told}\" }}\n"))
-            }
-            Way::In => (BOB, format!("inbound = {{ exchange = \"{queue}\", queue = \"{queue}\" }}\n")),
-        };
-        let text = format!(
-            "[[adapter]]\nname = \"bench\"\nkind = \"amqp\"\nmailbox = \"{mailbox}\"\nurl = {{ file = \"broker.url\" }}\n\
-             parked = \"{parked}\"\n{what}",
-            parked = parked_name(queue),
-        );
-        (text, [("broker.url", self.url.clone())])
-    }
+    /// How the relay's adapter is configured.
+    fn adapter(&self, way: Way, in_flight: usize) -> Adapter;
 }
 
-/// The exchange and queue for what is told of the messages of a queue.
-pub(crate) fn told_name(queue: &str) -> String {
-    format!("{queue}.told")
+/// Which message, as a broker tells those of a consumer apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// 0 where there is only one.
+    partition: i32,
+    number: u64,
 }
 
-/// The exchange and queue for what can never be sent.
-pub(crate) fn parked_name(queue: &str) -> String {
-    format!("{queue}.parked")
+/// A message that a bare consumer took.
+pub(crate) struct Taken {
+    pub(crate) body: Bytes,
+    pub(crate) place: Place,
 }
 
 /// A bare consumer.
-pub(crate) struct Intake {
-    connection: Connection,
-    consumer: Mutex<Consumer>,
-}
-
-impl Intake {
-    /// Consumes a queue, with so many messages unacknowledged at most.
-    pub(crate) async fn open(url: &str, queue: &str, prefetch: usize) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("a broker");
-        let channel = connection.create_channel().await.expect("a channel");
-        let prefetch = u16::try_from(prefetch).expect("a prefetch");
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await.expect("a prefetch");
-        let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await;
-        Self { connection, consumer: Mutex::new(consumer.expect("a consumer")) }
-    }
-
+#[async_trait]
+pub(crate) trait Intake: Send + Sync {
     /// The next message.
-    pub(crate) async fn next(&self) -> Delivery {
-        self.consumer.lock().await.next().await.expect("a consumer that goes on").expect("a message")
-    }
+    async fn next(&self) -> Taken;
 
     /// Lets go of a message.
-    pub(crate) async fn ack(delivery: &Delivery) {
-        assert!(delivery.ack(BasicAckOptions::default()).await.expect("acknowledged"));
-    }
+    async fn ack(&self, place: Place);
 
     /// Ends once the broker has heard all that was said to it.
-    pub(crate) async fn close(self) {
-        self.connection.close(200, "done".into()).await.expect("a connection closed");
-    }
+    async fn close(&self);
 }
 
-/// A bare publisher: a few channels of one connection, each with one unconfirmed message at most.
-pub(crate) struct Outlet {
-    /// Kept open for the channels.
-    _connection: Connection,
-    channels: Vec<Mutex<Channel>>,
-    turn: AtomicUsize,
-}
-
-impl Outlet {
-    /// Connects.
-    pub(crate) async fn open(url: &str) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("a broker");
-        let mut channels = Vec::new();
-        for _ in 0..PUBLISHERS {
-            let channel = connection.create_channel().await.expect("a channel");
-            channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-            channels.push(Mutex::new(channel));
-        }
-        Self { _connection: connection, channels, turn: AtomicUsize::new(0) }
-    }
-
-    /// Publishes a message to an exchange, and returns once the broker has it for good.
-    pub(crate) async fn publish(&self, exchange: &str, number: usize) {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let channel = self.channels[turn % PUBLISHERS].lock().await;
-        publish(&channel, exchange, "bench", number).await;
-    }
-}
-
-/// Publishes a persistent message, with what the relay needs to know of it, and returns once it is confirmed.
-async fn publish(channel: &Channel, exchange: &str, routing_key: &str, number: usize) {
-    let mut headers = FieldTable::default();
-    for (name, value) in [("mesh_to", BOB), ("mesh_workflow_id", "TEST_WORKFLOW")] {
-        headers.insert(name.into(), AMQPValue::LongString(value.into()));
-    }
-    let properties = BasicProperties::default()
-        .with_delivery_mode(DELIVERY_MODE)
-        .with_message_id(format!("bench-{number}").into())
-        .with_headers(headers);
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let body = message::body(number);
-    let sent = channel.basic_publish(exchange.into(), routing_key.into(), options, &body, properties).await;
-    let confirmed = sent.expect("published").await.expect("an answer");
-    assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "a queue took the message");
+/// A bare publisher.
+#[async_trait]
+pub(crate) trait Outlet: Send + Sync {
+    /// Publishes a message, and returns once the broker has it for good.
+    async fn publish(&self, number: usize);
 }

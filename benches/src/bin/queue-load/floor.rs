@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lapin::message::Delivery;
 use mesh_relay_benches::load::Connection;
 use mesh_relay_benches::servers::Maker;
 use mesh_relay_benches::usage::{self, CpuTime};
@@ -17,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::broker::{Intake, Outlet, PUBLISHERS};
+use crate::broker::{PUBLISHERS, Spot};
 use crate::message;
 use crate::run::{DOWNLOADS, RUN_WAIT, Ran};
 
@@ -25,9 +24,9 @@ use crate::run::{DOWNLOADS, RUN_WAIT, Ran};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Floor {
-    /// Consume, post, ack: all that queue to MESH does outside.
+    /// Consume, post, ack or commit: all that queue to MESH does outside.
     Pump,
-    /// Consume and ack.
+    /// Consume and ack or commit.
     Consume,
     /// Post.
     Post,
@@ -43,8 +42,7 @@ pub(crate) enum Floor {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) floor: Floor,
-    pub(crate) broker: String,
-    pub(crate) queue: String,
+    pub(crate) spot: Spot,
     pub(crate) server: SocketAddr,
     pub(crate) count: usize,
     pub(crate) in_flight: usize,
@@ -96,37 +94,37 @@ impl Order {
     }
 
     async fn pump(&self) -> Duration {
-        let intake = Arc::new(Intake::open(&self.broker, &self.queue, self.in_flight).await);
+        let intake = self.spot.intake(self.in_flight).await;
         let lanes = self.connections(self.in_flight).await;
         let taken = Arc::clone(&intake);
         let stretch = self.run(lanes, move |mut connection, _| {
             let intake = Arc::clone(&taken);
             async move {
-                let mut delivery: Delivery = intake.next().await;
-                connection.send_body(std::mem::take(&mut delivery.data).into()).await;
-                Intake::ack(&delivery).await;
+                let taken = intake.next().await;
+                connection.send_body(taken.body).await;
+                intake.ack(taken.place).await;
                 connection
             }
         });
         let stretch = stretch.await;
-        Arc::into_inner(intake).expect("no lane goes on").close().await;
+        intake.close().await;
         stretch
     }
 
     async fn consume(&self) -> Duration {
-        let intake = Arc::new(Intake::open(&self.broker, &self.queue, self.in_flight).await);
+        let intake = self.spot.intake(self.in_flight).await;
         let numbers = Arc::new(Mutex::new(Vec::with_capacity(self.count)));
         let (taken, seen) = (Arc::clone(&intake), Arc::clone(&numbers));
         let stretch = self.run(vec![()], move |(), _| {
             let (intake, numbers) = (Arc::clone(&taken), Arc::clone(&seen));
             async move {
-                let delivery = intake.next().await;
-                numbers.lock().await.push(message::number(&delivery.data));
-                Intake::ack(&delivery).await;
+                let taken = intake.next().await;
+                numbers.lock().await.push(message::number(&taken.body));
+                intake.ack(taken.place).await;
             }
         });
         let stretch = stretch.await;
-        Arc::into_inner(intake).expect("no lane goes on").close().await;
+        intake.close().await;
         message::check("consumed", std::mem::take(&mut *numbers.lock().await), self.count);
         stretch
     }
@@ -140,22 +138,20 @@ impl Order {
         self.run(lanes, post).await
     }
 
-    /// Empties the inbox; with `publish`, into the exchange.
+    /// Empties the inbox; with `publish`, into the queue.
     async fn drain(&self, publish: bool) -> Duration {
-        let outlet = Arc::new(if publish { Some(Outlet::open(&self.broker).await) } else { None });
-        let exchange: Arc<str> = self.queue.as_str().into();
+        let outlet = if publish { Some(self.spot.outlet().await) } else { None };
         let mut lanes = self.connections(DOWNLOADS).await;
         let ids = Arc::new(lanes[0].list_all().await);
         let numbers = Arc::new(Mutex::new(Vec::with_capacity(self.count)));
         let seen = Arc::clone(&numbers);
         let stretch = self.run(lanes, move |mut connection, place| {
-            let (outlet, ids, numbers) = (Arc::clone(&outlet), Arc::clone(&ids), Arc::clone(&seen));
-            let exchange = Arc::clone(&exchange);
+            let (outlet, ids, numbers) = (outlet.clone(), Arc::clone(&ids), Arc::clone(&seen));
             async move {
                 let body = connection.download_body(&ids[place]).await;
                 let number = message::number(&body);
-                if let Some(outlet) = &*outlet {
-                    outlet.publish(&exchange, number).await;
+                if let Some(outlet) = &outlet {
+                    outlet.publish(number).await;
                 }
                 connection.acknowledge(&ids[place]).await;
                 numbers.lock().await.push(number);
@@ -168,12 +164,11 @@ impl Order {
     }
 
     async fn publish(&self) -> Duration {
-        let outlet = Arc::new(Outlet::open(&self.broker).await);
-        let exchange: Arc<str> = self.queue.as_str().into();
+        let outlet = self.spot.outlet().await;
         let lanes = vec![(); PUBLISHERS];
         let publish = move |(), number| {
-            let (outlet, exchange) = (Arc::clone(&outlet), Arc::clone(&exchange));
-            async move { outlet.publish(&exchange, number).await }
+            let outlet = Arc::clone(&outlet);
+            async move { outlet.publish(number).await }
         };
         self.run(lanes, publish).await
     }

@@ -5,6 +5,9 @@ use bytes::Bytes;
 /// How many bytes a message has.
 pub(crate) const MESSAGE_BYTES: usize = 4096;
 
+/// What the messages are about.
+pub(crate) const WORKFLOW: &str = "TEST_WORKFLOW";
+
 /// Digits of the number that it begins with.
 const DIGITS: usize = 12;
 
@@ -30,8 +33,5 @@ pub(crate) fn number(body: &[u8]) -> usize {
 pub(crate) fn check(what: &str, mut numbers: Vec<usize>, count: usize) {
     numbers.sort_unstable();
     let arrived = numbers.len();
-    assert!(
-        numbers.into_iter().eq(0..count),
-        "{what}: {arrived} messages arrived, not {count} different ones"
-    );
+    assert!(numbers.into_iter().eq(0..count), "{what}: {arrived} messages, not {count} different ones");
 }

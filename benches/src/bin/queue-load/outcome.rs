@@ -6,7 +6,7 @@ use mesh_relay_benches::{now, usage};
 use serde::Serialize;
 
 use crate::Bounds;
-use crate::broker::{self, PUBLISHERS, Way};
+use crate::broker::{Facts, Kind, PUBLISHERS, Way};
 use crate::floor::Floor;
 use crate::message::MESSAGE_BYTES;
 use crate::run::{DOWNLOADS, Measured, Row};
@@ -14,19 +14,28 @@ use crate::run::{DOWNLOADS, Measured, Row};
 /// From which share of the machine's processor time on others falsify what is measured.
 const DISTURBED: f64 = 0.12;
 
+/// How much of the pace of receiving the way from MESH should have.
+const AIM_IN: f64 = 0.5;
+
 /// What is compared, and how much of the pace beside it the first should have: shares of the work without a journal out,
 /// and of receiving in.
-const COMPARED: [(Row, Row, Option<f64>); 4] = [
-    (Row::Relay(Way::Out), Row::Floor(Floor::Pump), Some(0.7)),
-    (Row::Relay(Way::OutTold), Row::Floor(Floor::Pump), None),
-    (Row::Relay(Way::In), Row::Floor(Floor::Receive), Some(0.5)),
-    (Row::Relay(Way::In), Row::Floor(Floor::Drain), Some(0.5)),
-];
+fn compared(kind: Kind) -> [(Row, Row, Option<f64>); 7] {
+    let Facts { aim_out, .. } = *kind.facts();
+    [
+        (Row::Relay(Way::Out), Row::Floor(Floor::Pump), Some(aim_out)),
+        (Row::Relay(Way::OutTold), Row::Floor(Floor::Pump), None),
+        (Row::Relay(Way::In), Row::Floor(Floor::Receive), Some(AIM_IN)),
+        (Row::Relay(Way::In), Row::Floor(Floor::Drain), Some(AIM_IN)),
+        (Row::Relay(Way::InTransactions), Row::Floor(Floor::Receive), None),
+        (Row::Relay(Way::InTransactions), Row::Floor(Floor::Drain), None),
+        (Row::Relay(Way::InTransactions), Row::Relay(Way::In), None),
+    ]
+}
 
 /// A row's figures.
 #[derive(Serialize)]
 struct Figures {
-    row: &'static str,
+    row: String,
     messages_a_second: Spread,
     /// Of the relay, or of the bare program.
     cpu_microseconds_a_message: Spread,
@@ -38,10 +47,10 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(row: Row, measured: &[Measured]) -> Self {
+    fn of(row: String, measured: &[Measured]) -> Self {
         let spread = |figure: &dyn Fn(&Measured) -> f64| Spread::of(measured.iter().map(figure));
         Self {
-            row: row.name(),
+            row,
             messages_a_second: spread(&|measured| measured.messages_a_second),
             cpu_microseconds_a_message: spread(&|measured| measured.cpu_micros[0]),
             broker_cpu_microseconds_a_message: spread(&|measured| measured.cpu_micros[1]),
@@ -79,8 +88,8 @@ impl std::fmt::Display for Ratio {
 /// The relay beside a bare program.
 #[derive(Serialize)]
 struct Comparison {
-    row: &'static str,
-    beside: &'static str,
+    row: String,
+    beside: String,
     /// Messages a second, as a share of those beside it.
     rate: Ratio,
     /// Messages for each second of processor time of their own, as a share of those beside it.
@@ -89,7 +98,11 @@ struct Comparison {
 
 impl Comparison {
     /// Each repetition is compared with its own neighbour. `None`: not both were measured.
-    fn of(rows: &[(Row, Vec<Measured>)], row: Row, beside: Row, aim: Option<f64>) -> Option<Self> {
+    fn of(
+        kind: Kind,
+        rows: &[(Row, Vec<Measured>)],
+        (row, beside, aim): (Row, Row, Option<f64>),
+    ) -> Option<Self> {
         let find = |wanted: Row| rows.iter().find(|(row, _)| *row == wanted).map(|(_, measured)| measured);
         let (relay, bare) = (find(row)?, find(beside)?);
         let spread = |ratio: &dyn Fn(&Measured, &Measured) -> f64| {
@@ -98,7 +111,7 @@ impl Comparison {
         let rate = spread(&|relay, bare| relay.messages_a_second / bare.messages_a_second);
         let cpu = spread(&|relay, bare| bare.cpu_micros[0] / relay.cpu_micros[0]);
         let (rate, cpu) = (Ratio::of(rate, aim), Ratio::of(cpu, aim));
-        Some(Self { row: row.name(), beside: beside.name(), rate, cpu })
+        Some(Self { row: row.name(kind), beside: beside.name(kind), rate, cpu })
     }
 }
 
@@ -108,6 +121,8 @@ pub(crate) struct Outcome {
     at: Timestamp,
     machine: String,
     broker: &'static str,
+    #[serde(skip)]
+    kind: Kind,
     repetitions: usize,
     messages_a_repetition: usize,
     message_bytes: usize,
@@ -121,13 +136,15 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Of all rows that were measured, just now.
-    pub(crate) fn new(bounds: Bounds, rows: &[(Row, Vec<Measured>)]) -> Self {
-        let compared = COMPARED.into_iter();
-        let figures: Vec<Figures> = rows.iter().map(|(row, measured)| Figures::of(*row, measured)).collect();
+    pub(crate) fn new(kind: Kind, bounds: Bounds, rows: &[(Row, Vec<Measured>)]) -> Self {
+        let compared = compared(kind).into_iter();
+        let figures: Vec<Figures> =
+            rows.iter().map(|(row, measured)| Figures::of(row.name(kind), measured)).collect();
         Self {
             at: now(),
             machine: usage::machine(),
-            broker: broker::NAME,
+            broker: kind.facts().name,
+            kind,
             repetitions: bounds.repetitions,
             messages_a_repetition: bounds.count,
             message_bytes: MESSAGE_BYTES,
@@ -135,20 +152,19 @@ impl Outcome {
             in_flight_in: DOWNLOADS,
             disturbed: figures.iter().any(|figures| figures.foreign_cpu.max > DISTURBED),
             rows: figures,
-            comparisons: compared
-                .filter_map(|(row, beside, aim)| Comparison::of(rows, row, beside, aim))
-                .collect(),
+            comparisons: compared.filter_map(|compared| Comparison::of(kind, rows, compared)).collect(),
         }
     }
 
     /// Prints the table and keeps the figures.
     pub(crate) fn tell(&self) {
-        let Self { machine, broker, repetitions, messages_a_repetition, in_flight_out, in_flight_in, .. } =
+        let Self { machine, kind, repetitions, messages_a_repetition, in_flight_out, in_flight_in, .. } =
             self;
+        let Facts { keeping, file, .. } = kind.facts();
         println!("{machine}");
         println!(
-            "{messages_a_repetition} persistent messages of {MESSAGE_BYTES} bytes, quorum queues of {broker}; median \
-             (least..most) of {repetitions} repetitions.\n\
+            "{messages_a_repetition} messages of {MESSAGE_BYTES} bytes, {keeping}; median (least..most) of \
+             {repetitions} repetitions.\n\
              At a time: {in_flight_out} to MESH, {in_flight_in} from MESH, {PUBLISHERS} unconfirmed publishes. The \
              relay's journal is on disk, with every commit synced.\n\
              Relay, broker, server and bare program share the cores. CPU is microseconds a message, of the relay or \
@@ -166,7 +182,7 @@ impl Outcome {
                 DISTURBED * 100.0
             );
         }
-        println!("kept in {}", report::keep("queue-load", self).display());
+        println!("kept in {}", report::keep(file, self).display());
     }
 
     fn table(&self) -> Vec<Vec<String>> {
@@ -177,7 +193,7 @@ impl Outcome {
             let Spread { median, min, max } = figures.foreign_cpu;
             let percent = Spread { median: median * 100.0, min: min * 100.0, max: max * 100.0 };
             vec![
-                figures.row.to_owned(),
+                figures.row.clone(),
                 figures.messages_a_second.to_string(),
                 figures.cpu_microseconds_a_message.to_string(),
                 figures.broker_cpu_microseconds_a_message.to_string(),

@@ -8,7 +8,7 @@ use mesh_relay_benches::servers::{Maker, Server};
 use mesh_relay_benches::usage::{self, CpuTime};
 use tokio::time::Instant;
 
-use crate::broker::{self, Broker, Way};
+use crate::broker::{Broker, Facts, Kind, Spot, Way};
 use crate::floor::{Floor, Order};
 use crate::site::Site;
 use crate::{Bounds, message, rest};
@@ -16,7 +16,7 @@ use crate::{Bounds, message, rest};
 /// Messages of one mailbox that the relay downloads at a time.
 pub(crate) const DOWNLOADS: usize = 4;
 /// Longest time until all messages are carried.
-pub(crate) const RUN_WAIT: Duration = Duration::from_secs(300);
+pub(crate) const RUN_WAIT: Duration = Duration::from_secs(600);
 
 /// Connections that fill an inbox.
 const FILLING: usize = 16;
@@ -51,30 +51,41 @@ pub(crate) struct Measured {
 
 impl Row {
     /// In the order in which they are measured: each floor beside its scenario.
-    pub(crate) const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Relay(Way::Out),
         Self::Floor(Floor::Pump),
         Self::Floor(Floor::Consume),
         Self::Floor(Floor::Post),
         Self::Relay(Way::OutTold),
         Self::Relay(Way::In),
+        Self::Relay(Way::InTransactions),
         Self::Floor(Floor::Drain),
         Self::Floor(Floor::Receive),
         Self::Floor(Floor::Publish),
     ];
 
+    /// Those that a kind of broker has.
+    pub(crate) fn of(kind: Kind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |row| match row {
+            Self::Relay(way) => kind.goes(*way),
+            Self::Floor(_) => true,
+        })
+    }
+
     /// As the table has it.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(self, kind: Kind) -> String {
+        let Facts { queue, ack, .. } = kind.facts();
         match self {
-            Self::Relay(Way::Out) => "relay: queue -> MESH",
-            Self::Relay(Way::OutTold) => "relay: queue -> MESH, events told",
-            Self::Relay(Way::In) => "relay: MESH -> queue",
-            Self::Floor(Floor::Pump) => "bare consume, post, ack",
-            Self::Floor(Floor::Consume) => "bare consume, ack",
-            Self::Floor(Floor::Post) => "bare post",
-            Self::Floor(Floor::Drain) => "bare get, publish, acknowledge",
-            Self::Floor(Floor::Receive) => "bare get, acknowledge",
-            Self::Floor(Floor::Publish) => "bare publish",
+            Self::Relay(Way::Out) => format!("relay: {queue} -> MESH"),
+            Self::Relay(Way::OutTold) => format!("relay: {queue} -> MESH, events told"),
+            Self::Relay(Way::In) => format!("relay: MESH -> {queue}"),
+            Self::Relay(Way::InTransactions) => format!("relay: MESH -> {queue} in transactions"),
+            Self::Floor(Floor::Pump) => format!("bare consume, post, {ack}"),
+            Self::Floor(Floor::Consume) => format!("bare consume, {ack}"),
+            Self::Floor(Floor::Post) => "bare post".to_owned(),
+            Self::Floor(Floor::Drain) => "bare get, publish, acknowledge".to_owned(),
+            Self::Floor(Floor::Receive) => "bare get, acknowledge".to_owned(),
+            Self::Floor(Floor::Publish) => "bare publish".to_owned(),
         }
     }
 
@@ -83,11 +94,17 @@ impl Row {
     }
 
     fn empties_inbox(self) -> bool {
-        matches!(self, Self::Relay(Way::In) | Self::Floor(Floor::Drain | Floor::Receive))
+        matches!(
+            self,
+            Self::Relay(Way::In | Way::InTransactions) | Self::Floor(Floor::Drain | Floor::Receive)
+        )
     }
 
     fn fills_queue(self) -> bool {
-        matches!(self, Self::Relay(Way::In) | Self::Floor(Floor::Drain | Floor::Publish))
+        matches!(
+            self,
+            Self::Relay(Way::In | Way::InTransactions) | Self::Floor(Floor::Drain | Floor::Publish)
+        )
     }
 
     fn fills_inbox(self) -> bool {
@@ -95,56 +112,53 @@ impl Row {
     }
 
     /// Measures it once, on a fresh server and a queue of its own.
-    pub(crate) async fn measure(self, bounds: &Bounds, queue: &str) -> Measured {
+    pub(crate) async fn measure(self, bounds: &Bounds, spot: &Spot) -> Measured {
         let Bounds { count, in_flight, .. } = *bounds;
-        let url = Broker::url();
-        let (broker, server) = (Broker::connect(&url).await, Server::start(Maker::Ours).await);
-        broker.make_all(queue).await;
+        let (broker, server) = (spot.connect().await, Server::start(Maker::Ours).await);
+        broker.make_all().await;
         if self.empties_queue() {
-            broker.fill(queue, count).await;
+            broker.fill(count).await;
         }
         if self.empties_inbox() {
             fill_inbox(&server, count).await;
         }
-        let others = [Broker::process(), server.process()];
+        let others = [spot.kind.process(), server.process()];
         rest::until(&others).await;
         let before = Counts::of(others);
         let ran = match self {
             Self::Relay(way) => {
-                let site = Site { broker: &broker, queue, server: &server, in_flight, count };
+                let site = Site { broker: &*broker, server: &server, in_flight, count };
                 site.carry(way, &others).await
             }
             Self::Floor(floor) => {
-                let (broker, queue, server) = (url.clone(), queue.to_owned(), server.address);
-                Order { floor, broker, queue, server, count, in_flight }.carry_out().await
+                let (spot, server) = (spot.clone(), server.address);
+                Order { floor, spot, server, count, in_flight }.carry_out().await
             }
         };
         rest::until(&others).await;
         let measured = before.measured(others, count, &ran);
-        self.check(&broker, queue, &server, count).await;
-        broker.remove_all(queue).await;
+        self.check(&self.name(spot.kind), &*broker, &server, count).await;
+        broker.remove_all().await;
         server.stop().await;
         measured
     }
 
     /// Ends the program unless every message is where it should be, once, and nowhere else.
-    async fn check(self, broker: &Broker, queue: &str, server: &Server, count: usize) {
+    async fn check(self, name: &str, broker: &dyn Broker, server: &Server, count: usize) {
         let mut connection = Connection::open(server).await;
         let in_queue = if self.fills_queue() { count } else { 0 };
         let in_inbox = if self.fills_inbox() { count } else { 0 };
-        let left = broker.left(queue).await;
-        assert!(left == in_queue, "{}: {left} messages in the queue, not {in_queue}", self.name());
-        message::check(self.name(), broker.take(queue, left).await, in_queue);
+        message::check(&format!("{name}, in the queue"), broker.take_all().await, in_queue);
         let mut numbers = Vec::with_capacity(in_inbox);
         for id in connection.list_all().await {
             numbers.push(message::number(&connection.download_body(&id).await));
         }
-        message::check(self.name(), numbers, in_inbox);
-        let told = broker.left(&broker::told_name(queue)).await;
+        message::check(&format!("{name}, in the inbox"), numbers, in_inbox);
+        let told = broker.told().await;
         let enough = if self == Self::Relay(Way::OutTold) { told >= count } else { told == 0 };
-        let parked = broker.left(&broker::parked_name(queue)).await;
-        assert!(parked == 0, "{}: {parked} messages were parked", self.name());
-        assert!(enough, "{}: {told} events were told of {count} messages", self.name());
+        let parked = broker.parked().await;
+        assert!(parked == 0, "{name}: {parked} messages were parked");
+        assert!(enough, "{name}: {told} events were told of {count} messages");
     }
 }
 

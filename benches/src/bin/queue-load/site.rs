@@ -12,7 +12,7 @@ use tokio::process::Child;
 use tokio::time::interval;
 
 use crate::asked::Asked;
-use crate::broker::{Broker, Way, told_name};
+use crate::broker::{Adapter, Broker, Way};
 use crate::rest;
 use crate::run::{RUN_WAIT, Ran};
 
@@ -25,8 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Where the relay does its work.
 pub(crate) struct Site<'a> {
-    pub(crate) broker: &'a Broker,
-    pub(crate) queue: &'a str,
+    pub(crate) broker: &'a dyn Broker,
     pub(crate) server: &'a Server,
     pub(crate) in_flight: usize,
     pub(crate) count: usize,
@@ -43,7 +42,7 @@ impl Site<'_> {
         let id = relay.id().expect("the relay runs");
         let (call, left) = match way {
             Way::Out | Way::OutTold => ("send", self.count),
-            Way::In => ("acknowledge", 0),
+            Way::In | Way::InTransactions => ("acknowledge", 0),
         };
         let began = Instant::now();
         let patience = |relay: &mut Child| {
@@ -64,7 +63,11 @@ impl Site<'_> {
             patience(&mut relay);
         }
         let last = asked.last(&mut eyes, call).await;
-        while way == Way::OutTold && self.broker.waiting(&told_name(self.queue)).await < self.count {
+        while way == Way::OutTold && self.broker.told().await < self.count {
+            looks.tick().await;
+            patience(&mut relay);
+        }
+        while left > 0 && !self.broker.has_heard(self.count).await {
             looks.tick().await;
             patience(&mut relay);
         }
@@ -81,8 +84,11 @@ impl Site<'_> {
     }
 
     fn configure(&self, folder: PathBuf, way: Way) -> PathBuf {
-        let mailbox = if way == Way::In { BOB } else { ALICE };
-        let (adapter, files) = self.broker.adapter(way, self.queue, self.in_flight);
+        let mailbox = match way {
+            Way::Out | Way::OutTold => ALICE,
+            Way::In | Way::InTransactions => BOB,
+        };
+        let Adapter { text: adapter, files } = self.broker.adapter(way, self.in_flight);
         let text = format!(
             "[mesh]\nenvironment = {{ url = \"{}\" }}\nshared_key = {{ file = \"key\" }}\n[journal]\npath = \"journal.db\"\n\
              [send]\nin_flight = {}\n\
