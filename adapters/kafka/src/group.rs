@@ -29,6 +29,8 @@ use crate::watermark::Watermark;
 const POLL_IDLE: Duration = Duration::from_millis(50);
 /// How long a poll waits while something is in work and room may come at any time.
 const POLL_BUSY: Duration = Duration::from_millis(5);
+/// How long there may be no room until partitions are paused and polling goes on, which the group needs.
+const FULL_MAX: Duration = Duration::from_secs(5);
 /// How long what is in work may take to end when its partition goes to another member; well below the time that members
 /// have to answer (`max.poll.interval.ms`).
 const REVOKE_WITHIN: Duration = Duration::from_secs(30);
@@ -137,9 +139,10 @@ struct Hold {
     in_work: u32,
     /// Of all that were taken and are in memory.
     bytes: u64,
+    /// Since when there has been no room.
+    full_since: Option<Instant>,
     /// Partitions of which it is not known yet where the group is.
     new: Vec<i32>,
-    is_full: bool,
     is_paused: bool,
     is_stopping: bool,
     /// Ended since the group's offsets were moved last.
@@ -185,9 +188,10 @@ impl Part {
     }
 }
 
-/// Full at the bound, and until half of that is free again: each pause costs the library what it has fetched ahead.
-fn is_full(was: bool, value: u64, most: u64) -> bool {
-    value >= most || (was && value > most / 2)
+/// Wide at the bound, and until half of that is free again: each pause costs the library what it has fetched ahead, and up
+/// to a second.
+fn is_wide(was: bool, gap: u64, most: u64) -> bool {
+    gap >= most || (was && gap > most / 2)
 }
 
 fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
@@ -210,6 +214,9 @@ fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
         if member.hold().ended >= COMMIT_RECORDS || committed_at.elapsed() >= COMMIT_EVERY {
             committed_at = Instant::now();
             member.commit(consumer, None, CommitMode::Async);
+        }
+        if member.waits_for_room() {
+            continue;
         }
         let wait = if member.hold().in_work > 0 { POLL_BUSY } else { POLL_IDLE };
         match consumer.poll(wait) {
@@ -323,18 +330,38 @@ impl Member {
         let _ = self.told.send(Told::Record(Stint { partition, epoch }, record));
     }
 
+    /// Waits for room instead of polling, where there is none, for a moment at a time. Not for long: somebody who does not poll
+    /// hears of nothing. `false`: there is room, or all partitions are paused and can be polled.
+    fn waits_for_room(&self) -> bool {
+        {
+            let mut hold = self.hold();
+            let most = (self.outbound.in_work, self.outbound.in_work_bytes.bytes());
+            if hold.in_work < most.0 && hold.bytes < most.1 {
+                hold.full_since = None;
+                return false;
+            }
+            let since = *hold.full_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= FULL_MAX {
+                return false;
+            }
+        }
+        if let Ok(command) = self.heard().recv_timeout(POLL_IDLE) {
+            self.hold().apply(command);
+        }
+        true
+    }
+
     /// Pauses partitions for which there is no room, and resumes those for which there is.
     fn adjust(&self, consumer: &BaseConsumer<Self>) {
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         {
             let mut hold = self.hold();
-            let most = self.outbound.in_work_bytes.bytes().max(1);
-            hold.is_full = is_full(hold.is_full, hold.in_work.into(), self.outbound.in_work.into())
-                || is_full(hold.is_full, hold.bytes, most);
-            let is_closed = hold.is_full || hold.is_paused;
+            // Told to the library only where it lasts.
+            let is_stuck = hold.full_since.is_some_and(|since| since.elapsed() >= FULL_MAX);
+            let is_closed = is_stuck || hold.is_paused;
             for (partition, part) in &mut hold.parts {
                 let gap = part.watermark.gap() as u64;
-                part.is_wide = is_full(part.is_wide, gap, self.outbound.gap.into());
+                part.is_wide = is_wide(part.is_wide, gap, self.outbound.gap.into());
                 let is_paused = is_closed || part.is_wide || !part.has_begun;
                 if part.is_paused != Some(is_paused) {
                     part.is_paused = Some(is_paused);
