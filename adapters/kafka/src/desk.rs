@@ -149,7 +149,7 @@ impl Desk {
             return Err(unfit(Reason::TooLarge, &sentence));
         }
         // Events name it so, and by it MESH can be asked whether it has the message.
-        given.message_id.get_or_insert_with(|| record.place());
+        given.message_id.get_or_insert_with(|| record.own_id());
         let submission = Submission::read(&given, &self.shared.config.mailbox)?;
         if submission.claim.is_some() {
             let sentence =

@@ -70,16 +70,17 @@ impl Record {
         self.room.bytes
     }
 
-    /// Where it stands, for people and as its id.
-    pub(crate) fn place(&self) -> String {
-        format!("{}/{}/{}", self.topic, self.partition, self.offset)
+    /// Its id where it has none of its own: where it stands. Without a slash, since it becomes the local id: MESH is asked
+    /// by that in the path of a URL, where an escaped slash is taken for one that parts the path, and nothing is found.
+    pub(crate) fn own_id(&self) -> String {
+        format!("{}:{}:{}", self.topic, self.partition, self.offset)
     }
 
     /// What makes it known when it comes again: its id, and without one where it stands.
     pub(crate) fn known_by(&self, id: Option<&str>) -> String {
         match id {
             Some(id) => format!("{}/id/{id}", self.topic),
-            None => format!("{}@{}", self.place(), self.timestamp),
+            None => format!("{}/{}/{}@{}", self.topic, self.partition, self.offset, self.timestamp),
         }
     }
 
