@@ -2,14 +2,18 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod account;
 mod broker;
 mod carrying;
 mod instances;
+mod kills;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+#[path = "../queues/mod.rs"]
+mod queues;
 mod scene;
 mod security;
 mod transactions;

@@ -1,108 +1,35 @@
-//! What is found when all is over, at MESH, in the broker's queues and in the journal, and what must hold whatever happened
-//! on the way. Looks at the journal's tables, and asks nothing of the relay.
+//! What came out when all is over, and what must hold of it whatever happened on the way, beside what is at MESH and in the
+//! journal.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mesh_sandbox::StoredMessage;
-use rusqlite::{Connection, OpenFlags};
 
-use super::broker::Taken;
-use super::scene::Scene;
+use super::side::Side;
+use super::tables::{Row, Tables};
 
-/// A message of the queue as the journal has it.
+/// What was put in: the content of each message, by its name.
+pub type Sent = BTreeMap<String, Vec<u8>>;
+
+/// A message or an event as it came out of the broker.
 #[derive(Debug)]
-pub struct Row {
-    pub relay_id: String,
-    pub state: String,
-    pub message_id: Option<String>,
-    pub settled: bool,
-    /// The names of its states, in order.
-    pub states: Vec<String>,
-    /// Whether it was sent again although an attempt before may have arrived.
-    pub marked: bool,
+pub struct Piece {
+    /// MESH's id of a message, the sender's of one that was parked, an event's own.
+    pub id: String,
+    pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
+    /// Whether the broker itself says that it had it out before.
+    pub redelivered: bool,
 }
 
-/// The journal as its tables have it.
-#[derive(Debug, Default)]
-pub struct Tables {
-    /// By the message's id in the queue. More than one: the id came again with other content.
-    pub outbound: BTreeMap<String, Vec<Row>>,
-    /// States by MESH's id.
-    pub inbound: HashMap<String, String>,
-    /// Events that nobody was told.
-    pub untold: usize,
-}
-
-impl Tables {
-    pub fn read(scene: &Scene) -> rusqlite::Result<Self> {
-        let journal = Connection::open_with_flags(
-            scene.site.path("journal.db"),
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        let mut tables = Self {
-            untold: journal
-                .query_row("SELECT count(*) FROM event WHERE untold IS NOT NULL", [], |row| row.get(0))?,
-            ..Self::default()
-        };
-        let mut histories: HashMap<String, (Vec<String>, bool)> = HashMap::new();
-        let mut events = journal.prepare(
-            "SELECT lower(hex(relay_id)), state_name,
-                 coalesce(json_extract(state, '$.' || state_name || '.resent') IN ('probed', 'blindly'), 0)
-             FROM event WHERE direction = 'outbound' ORDER BY relay_id, sequence",
-        )?;
-        let mut rows = events.query([])?;
-        while let Some(row) = rows.next()? {
-            let (states, marked) = histories.entry(row.get(0)?).or_default();
-            states.push(row.get(1)?);
-            *marked |= row.get::<_, bool>(2)?;
-        }
-        let mut outbound = journal.prepare(
-            "SELECT source_key, lower(hex(relay_id)), state_name, message_id, settled_at IS NOT NULL FROM outbound",
-        )?;
-        let mut rows = outbound.query([])?;
-        while let Some(row) = rows.next()? {
-            let key: String = row.get(0)?;
-            let (_, id) = key.split_once('/').unwrap_or_default();
-            let id = id.split(' ').next().unwrap_or_default().to_owned();
-            let (relay_id, state) = (row.get::<_, String>(1)?, row.get(2)?);
-            let (states, marked) = histories.remove(&relay_id).unwrap_or_default();
-            let (message_id, settled) = (row.get(3)?, row.get(4)?);
-            tables.outbound.entry(id).or_default().push(Row {
-                relay_id,
-                state,
-                message_id,
-                settled,
-                states,
-                marked,
-            });
-        }
-        let mut inbound = journal.prepare("SELECT message_id, state_name FROM inbound")?;
-        let mut rows = inbound.query([])?;
-        while let Some(row) = rows.next()? {
-            tables.inbound.insert(row.get(0)?, row.get(1)?);
-        }
-        Ok(tables)
+impl Piece {
+    /// A header; empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// Whether every message of the queue that the journal knows has ended and is settled, every message from MESH is
-    /// acknowledged, and every event is told.
-    pub fn is_done(&self) -> bool {
-        self.undone().is_empty()
-    }
-}
-
-impl Tables {
-    /// What keeps it from being done, in words.
-    pub fn undone(&self) -> Vec<String> {
-        let told = (self.untold > 0).then(|| format!("{} events are not told", self.untold));
-        let rows = self.outbound.iter().flat_map(|(id, rows)| rows.iter().map(move |row| (id, row)));
-        let unsettled =
-            rows.filter(|(_, row)| !row.settled).map(|(id, row)| format!("{id} is {}", row.state));
-        let inbound = self.inbound.iter().filter(|(_, state)| *state != "acknowledged");
-        told.into_iter()
-            .chain(unsettled)
-            .chain(inbound.map(|(id, state)| format!("{id} is {state}")))
-            .collect()
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
     }
 }
 
@@ -110,33 +37,28 @@ impl Tables {
 #[derive(Default)]
 pub struct Account {
     /// Messages from MESH, by MESH's id.
-    pub came: HashMap<String, Vec<Taken>>,
-    /// Messages that can never be sent, by their id.
-    pub parked: HashMap<String, Vec<Taken>>,
+    pub came: HashMap<String, Vec<Piece>>,
+    /// Messages that can never be sent, by their names.
+    pub parked: HashMap<String, Vec<Piece>>,
     /// Events, by the relay's id of their message, without hyphens.
-    pub told: HashMap<String, Vec<Taken>>,
+    pub told: HashMap<String, Vec<Piece>>,
+    /// The last states of messages, where the broker has them apart; by the relay's id, too.
+    pub latest: HashMap<String, Piece>,
+    /// Marks of deliveries, where there are any: how often each id of MESH's was marked.
+    pub marks: HashMap<String, usize>,
 }
 
 impl Account {
-    /// Takes all that is there now, as the organisation's systems do.
-    pub async fn take(&mut self, scene: &Scene) {
-        while let Some(message) = scene.broker.take(&scene.inbound).await {
-            self.came.entry(message.message_id()).or_default().push(message);
-        }
-        while let Some(message) = scene.broker.take(&scene.parked).await {
-            self.parked.entry(message.message_id()).or_default().push(message);
-        }
-        while let Some(event) = scene.broker.take(&scene.status).await {
-            let subject = event.json()["subject"].as_str().unwrap_or_default().replace('-', "");
-            self.told.entry(subject).or_default().push(event);
-        }
+    /// Files an event with those of its message.
+    pub fn file(&mut self, event: Piece) {
+        self.told.entry(subject(&event)).or_default().push(event);
     }
 
-    /// What does not hold of what must. `sent` is what was put into the queue: ids and bodies.
-    pub fn faults(&self, scene: &Scene, tables: &Tables, sent: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-        let mut faults = Vec::new();
+    /// What does not hold of what must.
+    pub fn faults(&self, side: &impl Side, tables: &Tables, sent: &Sent) -> Vec<String> {
+        let mut faults = side.own_faults(self);
         let mesh: Vec<StoredMessage> =
-            scene.for_bob().into_iter().filter(|message| message.status != "uploading").collect();
+            side.at_mesh().into_iter().filter(|message| message.status != "uploading").collect();
         if !tables.is_done() {
             faults.push(format!("not all has ended, {} events untold", tables.untold));
         }
@@ -144,11 +66,19 @@ impl Account {
         if unknown > 0 {
             faults.push(format!("the journal has {unknown} messages that nobody sent"));
         }
+        for name in self.parked.keys().filter(|name| !sent.contains_key(*name)) {
+            faults.push(format!("{name} was parked, and nobody sent it"));
+        }
         for (id, body) in sent {
             self.submission(id, body, tables, &mesh, &mut faults);
         }
         for message in &mesh {
-            self.arrival(message, tables, &mut faults);
+            self.arrival(message, tables, side.may_repeat(), &mut faults);
+        }
+        let of_nobody =
+            |message: &&StoredMessage| !message.local_id.is_empty() && !sent.contains_key(&message.local_id);
+        for message in mesh.iter().filter(of_nobody) {
+            faults.push(format!("{} is at MESH, and nobody sent it", message.message_id));
         }
         let known: HashSet<&str> = mesh.iter().map(|message| message.message_id.as_str()).collect();
         for id in self.came.keys().filter(|id| !known.contains(id.as_str())) {
@@ -160,7 +90,7 @@ impl Account {
         faults
     }
 
-    /// A message of the queue: it is at MESH or parked, once, or its doubling is marked.
+    /// A message for MESH: it is there or parked, once, or its doubling is marked.
     fn submission(
         &self,
         id: &str,
@@ -205,14 +135,14 @@ impl Account {
             }
             other => fault(format!("it is still {other}")),
         }
-        let named = |message: &&Taken| message.header("mesh_relay_id").replace('-', "") == row.relay_id;
+        let named = |message: &&Piece| message.header("mesh_relay_id").replace('-', "") == row.relay_id;
         if !parked.iter().all(|message| named(&message)) {
             fault("a parked copy names another message".to_owned());
         }
     }
 
     /// A message at MESH: it came out, as it was, every copy but the first marked, and MESH was told.
-    fn arrival(&self, message: &StoredMessage, tables: &Tables, faults: &mut Vec<String>) {
+    fn arrival(&self, message: &StoredMessage, tables: &Tables, may_repeat: bool, faults: &mut Vec<String>) {
         let id = message.message_id.as_str();
         let came = self.came.get(id).map_or(&[][..], Vec::as_slice);
         let mut fault = |what: &str| faults.push(format!("{id}, which came {} times: {what}", came.len()));
@@ -222,7 +152,10 @@ impl Account {
         if came.iter().any(|copy| copy.body != message.body()) {
             fault("its content changed");
         }
-        let marked = |copy: &Taken| copy.header("mesh_redelivery") == "true" || copy.redelivered;
+        let marked = |copy: &Piece| copy.header("mesh_redelivery") == "true" || copy.redelivered;
+        if !may_repeat && (came.len() > 1 || came.iter().any(marked)) {
+            fault("it came again, or says so");
+        }
         if came.iter().skip(1).any(|copy| !marked(copy)) {
             fault("a repetition does not say that it is one");
         }
@@ -237,15 +170,15 @@ impl Account {
     fn tellings(&self, row: &Row, faults: &mut Vec<String>) {
         let told = self.told.get(&row.relay_id).map_or(&[][..], Vec::as_slice);
         let mut fault = |what: &str| faults.push(format!("events of {}: {what}", row.relay_id));
-        let mut first: Vec<&Taken> = Vec::new();
+        let mut first: Vec<&Piece> = Vec::new();
         for event in told {
-            let (json, id) = (event.json(), event.message_id());
-            match first.iter().find(|known| known.message_id() == id) {
+            let json = event.json();
+            match first.iter().find(|known| known.id == event.id) {
                 Some(known) if known.body != event.body => fault("another event under the same id"),
                 Some(_) => {}
                 None => {
                     first.push(event);
-                    if json["id"] != id || json["sequence"] != format!("{:08}", first.len()) {
+                    if json["id"] != event.id || json["sequence"] != format!("{:08}", first.len()) {
                         fault("a gap, or out of order");
                     }
                 }
@@ -259,4 +192,9 @@ impl Account {
             fault(&format!("told {states:?}, happened {:?}", row.states));
         }
     }
+}
+
+/// The relay's id of the message that an event is about, without hyphens.
+pub fn subject(event: &Piece) -> String {
+    event.json()["subject"].as_str().unwrap_or_default().replace('-', "")
 }
