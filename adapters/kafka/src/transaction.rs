@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::Shared;
 use crate::client::{Context, Purpose};
@@ -134,7 +135,10 @@ impl Transactor {
         // Not empty, which would be a tombstone.
         let marking = FutureRecord::to(&self.seen).key(&message.message_id).payload(&message.mailbox);
         let marked = producer.send_result(marking).map_err(|(error, _)| error)?;
-        producer.flush(COMMIT_WITHIN)?;
+        // The library's `flush` would look for reports every 100 ms only, since another thread takes them.
+        let both = async { tokio::join!(marked, sent) };
+        let reports = Handle::current().block_on(async { timeout(COMMIT_WITHIN, both).await });
+        let (marked, sent) = reports.map_err(|_| KafkaError::Global(RDKafkaErrorCode::OperationTimedOut))?;
         reported(marked)?;
         reported(sent)
     }
@@ -207,12 +211,12 @@ impl Transactor {
     }
 }
 
-/// Where a record is, once the producer was flushed.
-fn reported(sent: DeliveryFuture) -> KafkaResult<(i32, i64)> {
-    match sent.now_or_never() {
-        Some(Ok(Ok(delivery))) => Ok((delivery.partition, delivery.offset)),
-        Some(Ok(Err((error, _)))) => Err(error),
-        Some(Err(_)) | None => Err(KafkaError::Canceled),
+/// Where a record is, by its report.
+fn reported(report: <DeliveryFuture as Future>::Output) -> KafkaResult<(i32, i64)> {
+    match report {
+        Ok(Ok(delivery)) => Ok((delivery.partition, delivery.offset)),
+        Ok(Err((error, _))) => Err(error),
+        Err(_) => Err(KafkaError::Canceled),
     }
 }
 
