@@ -155,6 +155,12 @@ impl Side for Counted {
         self.mode == Mode::Usual
     }
 
+    fn remark(&self, account: &Account) -> String {
+        let written = self.kafka.all(&self.name("inbound"), "read_uncommitted").len();
+        let came: usize = account.came.values().map(Vec::len).sum();
+        format!(", {} written by transactions that did not come about", written - came)
+    }
+
     /// The group's offsets are at the end, the topic of last states has each message's, and deliveries in transactions are
     /// marked once.
     fn own_faults(&self, account: &Account) -> Vec<String> {

@@ -73,7 +73,7 @@ pub async fn run(side: impl Side, plan: Plan) {
     let rows = || tables.outbound.values().flatten();
     println!(
         "{kills} kills: {} messages, {} at MESH, {} marked as sent again, {} parked, {} came again marked, {} events, {} of \
-         them again; {} faults, {:.0} s, seed {seed}",
+         them again{}; {} faults, {:.0} s, seed {seed}",
         sent.len(),
         side.at_mesh().len(),
         rows().filter(|row| row.marked).count(),
@@ -82,6 +82,7 @@ pub async fn run(side: impl Side, plan: Plan) {
         account.told.values().map(Vec::len).sum::<usize>(),
         account.told.values().map(Vec::len).sum::<usize>()
             - rows().map(|row| row.states.len()).sum::<usize>(),
+        side.remark(&account),
         faults.len(),
         began.elapsed().as_secs_f64()
     );

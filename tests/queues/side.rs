@@ -42,6 +42,11 @@ pub trait Side {
         Vec::new()
     }
 
+    /// More to be said of a run, behind its figures.
+    fn remark(&self, _account: &Account) -> String {
+        String::new()
+    }
+
     fn tables(&self) -> rusqlite::Result<Tables> {
         Tables::read(&self.site().path("journal.db"), |key| self.known_by(key))
     }

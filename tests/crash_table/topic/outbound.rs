@@ -140,6 +140,21 @@ async fn row_07_killed_with_the_answer_read_and_not_recorded_the_message_is_foun
     }
 }
 
+/// That the offset is still before it, is looked at after each crash. Here it would have been moved by then, had anything
+/// but an end in the journal let it.
+#[tokio::test]
+async fn row_07_killed_with_an_answer_that_was_long_in_coming_the_message_is_found_and_adopted() {
+    let mut stage = Stage::new(Mode::Usual).await;
+    // Offsets are moved each second.
+    let late = Effect::Delay { millis: 2_500 };
+    let slow = Fault { calls: vec![Call::Send], times: Some(1), ..Fault::new("slow", late) };
+    stage.scene.sandbox.faults().add(slow).expect("a fault");
+    stage.put(fit()).await;
+    stage.crash("after post").await;
+    assert_eq!((stage.state().as_str(), stage.at_mesh()), ("sending", 1));
+    sent(&mut stage, false).await;
+}
+
 #[tokio::test]
 async fn row_11_killed_before_an_event_is_published_it_is_published() {
     for state in ["received", "accepted"] {
