@@ -16,10 +16,11 @@ prove: tools
 	@echo "==> building the relay and its proofs"
 	cargo build --locked --release --package mesh-relay
 	@echo "==> long runs, one after the other; they need 20 GiB of disk"
-	trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop' EXIT; \
+	trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop; ./tests/kafka.sh stop' EXIT; \
 	  MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  MESH_RELAY_TEST_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_TEST_POSTGRES && \
 	  MESH_RELAY_TEST_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_TEST_RABBITMQ && \
+	  MESH_RELAY_TEST_KAFKA=$$(./tests/kafka.sh) && export MESH_RELAY_TEST_KAFKA && \
 	  cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
 
 bench: tools

@@ -13,6 +13,9 @@ mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+#[path = "../queues/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of other brokers, which use more of it")]
+mod queues;
 mod readme;
 mod rights;
 mod scene;

@@ -165,6 +165,5 @@ const KILLS: u64 = 15;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled_unmarked() {
-    let seed = kills::number("MESH_RELAY_PROVE_SEED").unwrap_or_else(rand::random);
-    kills::run(Scene::new().await, KILLS, seed).await;
+    kills::run(KILLS).await;
 }

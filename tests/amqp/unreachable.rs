@@ -13,10 +13,11 @@ use relay_testkit::wait::{DEADLINE, eventually};
 use relay_testkit::wire::{State, Wire};
 use tokio::time::{Instant, timeout};
 
-use crate::account::{Account, Tables};
 use crate::broker::{Broker, OwnBroker};
 use crate::order::Keyed;
 use crate::process::Relay;
+use crate::queues::account::Account;
+use crate::queues::side::Side;
 use crate::scene::Scene;
 
 /// How long the broker waits for an acknowledgement. Usually it is half an hour.
@@ -64,22 +65,16 @@ impl Impatient {
     async fn finish(mut self, relay: Relay) {
         let deadline = Instant::now() + 2 * DEADLINE;
         loop {
-            self.account.take(&self.scene).await;
-            let done = self.scene.broker.ready(&self.scene.outbound).await == 0
-                && Tables::read(&self.scene).is_ok_and(|tables| {
-                    tables.is_done()
-                        && tables.outbound.len() == self.load.sent.len()
-                        && tables.inbound.len() == self.scene.for_bob().len()
-                });
-            if done {
+            self.scene.take(&mut self.account).await;
+            if self.scene.is_done(self.load.sent.len()).await {
                 break;
             }
             assert!(Instant::now() < deadline, "something is never done:\n{}", relay.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert!(relay.stop().await.0.success());
-        self.account.take(&self.scene).await;
-        let tables = Tables::read(&self.scene).expect("a journal");
+        self.scene.take(&mut self.account).await;
+        let tables = self.scene.tables().expect("a journal");
         let faults = self.account.faults(&self.scene, &tables, &self.load.sent);
         assert!(faults.is_empty(), "{faults:#?}");
         assert_eq!(self.load.overtakers(&self.scene), [""; 0], "the order within each key");

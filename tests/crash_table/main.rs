@@ -16,10 +16,14 @@ mod outbound;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
 mod queue;
+#[path = "../queues/mod.rs"]
+mod queues;
 mod relay;
 mod resolving;
 mod scene;
+mod stage;
 mod stranger;
+mod topic;
 
 /// The rows, as the table numbers them.
 const TABLE: [&str; 22] = [
@@ -47,11 +51,11 @@ const TABLE: [&str; 22] = [
     "REPORT processed, not acked",
 ];
 
-/// Rows that only a broker has: they are about its confirm, and a folder has none.
-const OF_QUEUES_ALONE: [usize; 2] = [14, 15];
-/// Rows that a broker's queue has as well as a folder, and that are tried on both. The others are about chunks, which
-/// are the same for both, about files, or about the journal.
-const OF_BOTH: [usize; 12] = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 17, 18];
+/// Rows that only brokers have: they are about their confirm, and a folder has none.
+const OF_BROKERS_ALONE: [usize; 2] = [14, 15];
+/// Rows that a broker's queue or topic has as well as a folder, and that are tried on all. The others are about chunks, which
+/// are the same for all, about files, or about the journal.
+const OF_ALL: [usize; 12] = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 17, 18];
 
 /// Whether one of the files has a test of the row's name.
 fn is_tried(row: usize, files: &[&str]) -> bool {
@@ -59,7 +63,7 @@ fn is_tried(row: usize, files: &[&str]) -> bool {
 }
 
 #[test]
-fn every_row_is_tried_by_a_test_of_its_name_on_folders_and_queues() {
+fn every_row_is_tried_by_a_test_of_its_name_on_folders_queues_and_topics() {
     let on_folders = [
         include_str!("outbound.rs"),
         include_str!("resolving.rs"),
@@ -67,13 +71,17 @@ fn every_row_is_tried_by_a_test_of_its_name_on_folders_and_queues() {
         include_str!("lost.rs"),
     ];
     let on_queues = [include_str!("queue/outbound.rs"), include_str!("queue/inbound.rs")];
+    let on_topics = [
+        include_str!("topic/outbound.rs"),
+        include_str!("topic/inbound.rs"),
+        include_str!("topic/unanswered.rs"),
+    ];
     for (row, crash) in (1..).zip(TABLE) {
-        let alone = OF_QUEUES_ALONE.contains(&row);
+        let alone = OF_BROKERS_ALONE.contains(&row);
         assert_eq!(is_tried(row, &on_folders), !alone, "row {row}, {crash}");
-        assert_eq!(
-            is_tried(row, &on_queues),
-            alone || OF_BOTH.contains(&row),
-            "row {row}, {crash}, of a queue"
-        );
+        for (what, files) in [("queue", &on_queues[..]), ("topic", &on_topics[..])] {
+            let has = alone || OF_ALL.contains(&row);
+            assert_eq!(is_tried(row, files), has, "row {row}, {crash}, of a {what}");
+        }
     }
 }

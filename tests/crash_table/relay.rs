@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mesh_relay::adapters::Place;
+use mesh_relay::adapters::{Place, Sharing};
 use mesh_relay::journal::file;
 use mesh_relay::mesh_port::MeshPort;
 use mesh_relay::settings::Settings;
 use mesh_relay::system::{SystemChance, SystemClock};
 use relay_core::{
-    Chance, Clock, DeliveryEvent, EventSink, Journal, Lease, MeshMailbox, Poller, ReceivePolicy, RelayHandle,
-    Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure, Terms,
+    Chance, Clock, DeliveryEvent, EventSink, Journal, Lease, MeshMailbox, PartLeases, Poller, ReceivePolicy,
+    RelayHandle, Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure,
+    Terms,
 };
 use relay_journal::SqliteJournal;
 use relay_testkit::failing::{FailingEventSink, FailingJournal, FailingMesh, FailingSink, Fate};
@@ -103,7 +104,15 @@ impl Relay {
                 };
                 held.while_held(stop, tell).await
             });
-            let (held, stop) = lease(format!("adapter:{name}"));
+            let lease_name = format!("adapter:{name}");
+            if adapter.sharing == Sharing::Parts {
+                let journal = Arc::clone(&surroundings.journal);
+                let relay = relay.by_parts(PartLeases::new(journal, lease_name, &owner, ttl));
+                let (source, stop) = (adapter.source, shutdown.clone());
+                tasks.spawn(async move { source.run(relay, stop).await });
+                continue;
+            }
+            let (held, stop) = lease(lease_name);
             tasks.spawn(async move {
                 let (source, relay) = (&adapter.source, &relay);
                 let carry =

@@ -1,5 +1,6 @@
 //! A Kafka and what a test asks of it, as a producer and a consumer would.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,8 +9,11 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use relay_testkit::wait::DEADLINE;
 use tokio::time::Instant;
@@ -24,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Taken {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
-    headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
 }
 
 impl Taken {
@@ -188,6 +192,42 @@ impl Kafka {
         partitions.map(|partition| end(partition.id())).sum()
     }
 
+    /// All of a topic by now, as a reader of this isolation level sees it: `read_committed` or `read_uncommitted`.
+    pub fn all(&self, topic: &str, isolation: &str) -> Vec<Taken> {
+        let consumer: BaseConsumer = settings(&self.address)
+            .set("group.id", "a test")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            // An end is told once the broker has answered, which takes so long where nothing comes.
+            .set("fetch.wait.max.ms", "10")
+            .set("isolation.level", isolation)
+            .create()
+            .expect("a consumer");
+        let mut left: HashSet<i32> = partitions(&consumer, topic).into_iter().collect();
+        let list = left.iter().map(|partition| (topic.to_owned(), *partition, Offset::Beginning));
+        consumer.assign(&list.collect()).expect("assigned");
+        let mut taken = Vec::new();
+        while !left.is_empty() {
+            match consumer.poll(ANSWER) {
+                Some(Ok(message)) => taken.push(Taken::of(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    left.remove(&partition);
+                }
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => panic!("{topic} was not read to its end within {ANSWER:?}"),
+            }
+        }
+        taken
+    }
+
+    /// A look at a group's offsets of a topic.
+    pub fn offsets(&self, group: &str, topic: &str) -> Offsets {
+        let consumer: BaseConsumer =
+            settings(&self.address).set("group.id", group).create().expect("a consumer");
+        let partitions = partitions(&consumer, topic);
+        Offsets { topic: topic.to_owned(), partitions, consumer }
+    }
+
     /// How many records of a topic are behind a group's offsets.
     pub fn done(&self, group: &str, topic: &str) -> i64 {
         let consumer: BaseConsumer =
@@ -203,6 +243,36 @@ impl Kafka {
             _ => 0,
         };
         committed.elements().iter().map(|element| offset(element.offset())).sum()
+    }
+}
+
+/// The partitions of a topic.
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).expect("metadata");
+    metadata.topics()[0].partitions().iter().map(MetadataPartition::id).collect()
+}
+
+/// A group's offsets of a topic.
+pub struct Offsets {
+    topic: String,
+    partitions: Vec<i32>,
+    consumer: BaseConsumer,
+}
+
+impl Offsets {
+    /// How many records of each partition are not behind the group's offset. Below zero: the offset is beyond the end.
+    pub fn left(&self) -> Vec<i64> {
+        let list = self.partitions.iter().map(|partition| (self.topic.clone(), *partition, Offset::Invalid));
+        let committed = self.consumer.committed_offsets(list.collect(), ANSWER).expect("offsets");
+        let left = |element: &TopicPartitionListElem<'_>| {
+            let ends = self.consumer.fetch_watermarks(&self.topic, element.partition(), ANSWER);
+            let (_, end) = ends.expect("an end");
+            match element.offset() {
+                Offset::Offset(offset) => end - offset,
+                _ => end,
+            }
+        };
+        committed.elements().iter().map(left).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod account;
 mod broker;
 mod carrying;
 mod claims;
@@ -9,12 +10,15 @@ mod doubt;
 mod gone;
 mod hostile;
 mod instances;
+mod kills;
 mod leaders;
 mod outages;
 mod parking;
 #[path = "../end_to_end/process.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
+#[path = "../queues/mod.rs"]
+mod queues;
 mod readme;
 mod scene;
 mod security;

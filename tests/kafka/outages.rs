@@ -82,40 +82,6 @@ async fn a_broker_that_dies_and_comes_back_loses_nothing() {
 }
 
 #[tokio::test]
-async fn killed_again_and_again_under_load_nothing_is_lost_and_nothing_doubled_without_its_mark() {
-    let (scene, mut relay) = Scene::running().await;
-    let reader = scene.kafka.reader(&scene.name("inbound"));
-    let mut sent = 0;
-    for round in 0..8_u64 {
-        for _ in 0..30 {
-            scene.put(&format!("M{sent}"), &[7; 3_000]).await;
-            sent += 1;
-        }
-        // Each round is cut at another point of the way.
-        let enough = (round as usize) * 30 + (round as usize * 7) % 30;
-        eventually("some are through", || scene.for_bob().len() >= enough).await;
-        relay.kill();
-        relay = scene.site.run().await;
-    }
-    scene.done(sent as i64).await;
-    let stored = scene.for_bob();
-    let ids: HashSet<_> = stored.iter().map(|message| message.local_id.clone()).collect();
-    assert_eq!((stored.len(), ids.len()), (sent, sent), "MESH has each once");
-    eventually("MESH is told of all", || {
-        scene.for_bob().iter().all(|message| message.status == "acknowledged")
-    })
-    .await;
-    assert!(relay.stop().await.0.success());
-    let mut came = HashMap::<String, u32>::new();
-    while let Some(record) = reader.next() {
-        let seen = came.entry(record.header("mesh_local_id").to_owned()).or_default();
-        assert!(*seen == 0 || record.header("mesh_redelivery") == "true", "a repeat says that it may be one");
-        *seen += 1;
-    }
-    assert_eq!(came.len(), sent);
-}
-
-#[tokio::test]
 async fn a_topic_made_anew_is_taken_from_its_beginning() {
     let scene = Scene::on(Kafka::shared(), 1).await;
     let relay = scene.site.run().await;

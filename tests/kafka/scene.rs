@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mesh_sandbox::{Sandbox, SandboxConfig, StoredMessage};
 use relay_testkit::wait::eventually;
 
-use crate::broker::Kafka;
+use super::broker::Kafka;
 use crate::process::{ALICE, BOB, Relay, Site};
 
 /// The relay's surroundings. Every name is this scene's own, since all share a broker.
@@ -97,6 +97,20 @@ impl Scene {
     /// As [`Self::configure`], at this scene's sandbox.
     pub fn configure_with(&self, says: &Says<'_>) {
         self.configure(&Says { mesh_url: &self.sandbox.base_url(), ..*says });
+    }
+
+    /// What is waited for only by the clock is waited for shortly.
+    pub fn hasten(&self) {
+        let mut text = std::fs::read_to_string(self.site.path("relay.toml")).expect("the configuration");
+        for (slow, quick) in [
+            ("poll = \"200ms\"", "poll = \"50ms\""),
+            ("retry_first = \"200ms\"", "retry_first = \"50ms\""),
+            ("doubt_wait = \"300ms\"", "doubt_wait = \"50ms\""),
+        ] {
+            assert!(text.contains(slow), "{slow} is not in the configuration");
+            text = text.replace(slow, quick);
+        }
+        self.site.write("relay.toml", text);
     }
 
     pub async fn running() -> (Self, Relay) {

@@ -13,5 +13,8 @@ mod old_systems;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 mod process;
 mod queue_kills;
+#[path = "../queues/mod.rs"]
+mod queues;
 #[path = "../crash_table/stranger.rs"]
 mod stranger;
+mod topic_kills;

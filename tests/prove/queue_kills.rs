@@ -11,12 +11,12 @@ mod kills;
 #[expect(dead_code, reason = "shared with the adapter's other tests, which use more of it")]
 mod scene;
 
+use crate::queues::kills::number;
+
 /// Unless the variable says otherwise.
 const KILLS_USUALLY: u64 = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_is_carried_however_often_the_relay_is_killed() {
-    let kills = kills::number("MESH_RELAY_PROVE_AMQP_KILLS").unwrap_or(KILLS_USUALLY);
-    let seed = kills::number("MESH_RELAY_PROVE_SEED").unwrap_or_else(rand::random);
-    kills::run(scene::Scene::new().await, kills, seed).await;
+    kills::run(number("MESH_RELAY_PROVE_AMQP_KILLS").unwrap_or(KILLS_USUALLY)).await;
 }

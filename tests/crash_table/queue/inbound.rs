@@ -18,21 +18,10 @@ async fn seed(stage: &Stage, body: &[u8]) {
     Stranger::new(&stage.scene.sandbox.base_url()).send(BOB, body.to_vec(), false).await;
 }
 
-/// The state of the one message from MESH, by the journal.
-fn state(stage: &Stage) -> String {
-    let states: Vec<String> = stage.tables().inbound.into_values().collect();
-    assert_eq!(states.len(), 1);
-    states[0].clone()
-}
-
-fn status_at_mesh(stage: &Stage) -> String {
-    stage.scene.for_bob()[0].status.clone()
-}
-
 #[tokio::test]
 async fn row_13_killed_during_a_download_it_is_downloaded_again() {
     let mut stage = crashed("inside chunk 1 of the download").await;
-    assert_eq!((state(&stage).as_str(), stage.copies().len()), ("delivering", 0));
+    assert_eq!((stage.state_inbound().as_str(), stage.copies().len()), ("delivering", 0));
     stage.finish().await;
     assert_eq!((stage.copies().len(), stage.requests("download")), (1, 2));
 }
@@ -40,8 +29,8 @@ async fn row_13_killed_during_a_download_it_is_downloaded_again() {
 #[tokio::test]
 async fn row_14_killed_before_it_is_published_it_is_published() {
     let mut stage = crashed("before delivery").await;
-    assert_eq!((state(&stage).as_str(), stage.copies().len()), ("delivering", 0));
-    assert_eq!(status_at_mesh(&stage), "accepted", "MESH still holds it");
+    assert_eq!((stage.state_inbound().as_str(), stage.copies().len()), ("delivering", 0));
+    assert_eq!(stage.status_at_mesh(), "accepted", "MESH still holds it");
     stage.finish().await;
     assert_eq!(stage.copies().len(), 1);
 }
@@ -50,14 +39,14 @@ async fn row_14_killed_before_it_is_published_it_is_published() {
 async fn row_15_killed_with_the_confirm_seen_and_not_recorded_it_is_published_again_and_says_so() {
     for point in ["after delivery", "before commit of delivered"] {
         let mut stage = crashed(point).await;
-        assert_eq!((state(&stage).as_str(), stage.copies().len()), ("delivering", 1), "{point}");
+        assert_eq!((stage.state_inbound().as_str(), stage.copies().len()), ("delivering", 1), "{point}");
         assert_eq!(stage.copies()[0].header("mesh_redelivery"), "", "{point}");
-        assert_eq!(status_at_mesh(&stage), "accepted", "{point}: MESH still holds it");
+        assert_eq!(stage.status_at_mesh(), "accepted", "{point}: MESH still holds it");
         stage.finish().await;
         let copies = stage.copies();
-        let redelivery: Vec<String> = copies.iter().map(|copy| copy.header("mesh_redelivery")).collect();
+        let redelivery: Vec<&str> = copies.iter().map(|copy| copy.header("mesh_redelivery")).collect();
         assert_eq!(redelivery, ["", "true"], "{point}");
-        assert_eq!(copies[0].message_id(), copies[1].message_id(), "{point}");
+        assert_eq!(copies[0].id, copies[1].id, "{point}");
     }
 }
 
@@ -71,12 +60,12 @@ async fn row_15_killed_with_the_confirm_not_seen_it_is_published_again_and_says_
     seed(&stage, b"first").await;
     published(&stage).await;
     acknowledged(&stage).await;
-    stage.account.take(&stage.scene).await;
+    stage.take().await;
     wire.set(State::Silent);
     seed(&stage, b"second").await;
     published(&stage).await;
     relay.kill();
-    stage.account.take(&stage.scene).await;
+    stage.take().await;
     assert_eq!(stage.tables().inbound.values().filter(|state| *state == "delivering").count(), 1);
     assert_eq!(stage.scene.for_bob()[1].status, "accepted", "MESH still holds it");
 
@@ -91,8 +80,8 @@ async fn row_15_killed_with_the_confirm_not_seen_it_is_published_again_and_says_
 async fn row_17_killed_behind_the_recorded_delivery_it_is_acknowledged_and_not_published_again() {
     for point in ["after commit of delivered", "before acknowledge"] {
         let mut stage = crashed(point).await;
-        assert_eq!((state(&stage).as_str(), stage.copies().len()), ("delivered", 1), "{point}");
-        assert_eq!(status_at_mesh(&stage), "accepted", "{point}: MESH still holds it");
+        assert_eq!((stage.state_inbound().as_str(), stage.copies().len()), ("delivered", 1), "{point}");
+        assert_eq!(stage.status_at_mesh(), "accepted", "{point}: MESH still holds it");
         stage.finish().await;
         assert_eq!((stage.copies().len(), stage.requests("download")), (1, 1), "{point}");
     }
@@ -102,8 +91,8 @@ async fn row_17_killed_behind_the_recorded_delivery_it_is_acknowledged_and_not_p
 async fn row_18_killed_with_the_acknowledgement_not_recorded_it_is_made_again() {
     for point in ["after acknowledge", "before commit of acknowledged"] {
         let mut stage = crashed(point).await;
-        assert_eq!((state(&stage).as_str(), stage.copies().len()), ("delivered", 1), "{point}");
-        assert_eq!(status_at_mesh(&stage), "acknowledged", "{point}");
+        assert_eq!((stage.state_inbound().as_str(), stage.copies().len()), ("delivered", 1), "{point}");
+        assert_eq!(stage.status_at_mesh(), "acknowledged", "{point}");
         stage.finish().await;
         assert_eq!((stage.copies().len(), stage.requests("download")), (1, 1), "{point}");
         assert!(stage.requests("acknowledge") > 1, "{point}");

@@ -2,9 +2,9 @@
 
 use mesh_sandbox::{Call, Effect, Fault};
 
-use super::account::Tables;
 use super::scene::TO_BOB;
-use super::{Stage, state};
+use super::{Message, Stage, state};
+use crate::queues::tables::Tables;
 
 /// Nobody at MESH has this mailbox.
 const TO_NOBODY: [(&str, &str); 2] = [("mesh_to", "X26NONE"), TO_BOB[1]];
@@ -12,7 +12,7 @@ const TO_NOBODY: [(&str, &str); 2] = [("mesh_to", "X26NONE"), TO_BOB[1]];
 /// A stage with a message in the queue whose relay was killed at a point.
 async fn crashed(point: &str, headers: &[(&str, &str)], body: &[u8]) -> Stage {
     let mut stage = Stage::new().await;
-    stage.put("L1", headers, body).await;
+    stage.put(Message::new("L1", headers, body)).await;
     stage.crash(point).await;
     stage
 }
@@ -22,7 +22,7 @@ async fn sent(stage: &mut Stage, resent: bool) -> Tables {
     let tables = stage.finish().await;
     let row = &tables.outbound["L1"][0];
     assert_eq!((row.state.as_str(), row.marked), ("accepted", resent), "{:?}", row.states);
-    assert_eq!((stage.scene.for_bob().len(), stage.copies().len()), (1, 1), "MESH has it once");
+    assert_eq!((stage.at_mesh(), stage.copies().len()), (1, 1), "MESH has it once");
     tables
 }
 
@@ -71,14 +71,13 @@ async fn row_02_killed_anywhere_on_the_way_to_the_parked_queue_the_message_gets_
         ("after settled", unfit, 1),
     ] {
         let mut stage = crashed(point, headers, b"payload").await;
-        let parked = |stage: &Stage| stage.account.parked.get("L1").map_or(0, Vec::len);
-        assert_eq!(parked(&stage), parked_before, "{point}");
+        assert_eq!(stage.parked(), parked_before, "{point}");
         let tables = stage.finish().await;
         assert_eq!(state(&tables), "rejected", "{point}");
         // Nobody here knows whether the copy of before is there. Another one is the same in all that tells it from others.
-        assert_eq!(parked(&stage), parked_before + 1, "{point}");
+        assert_eq!(stage.parked(), parked_before + 1, "{point}");
         assert_eq!(stage.times_told("rejected"), 1, "{point}");
-        assert_eq!(stage.scene.for_bob().len(), 0, "{point}");
+        assert_eq!(stage.at_mesh(), 0, "{point}");
     }
 }
 
@@ -103,7 +102,7 @@ async fn row_04_killed_before_the_first_byte_mesh_is_asked_and_it_is_sent_again_
 async fn row_05_killed_inside_the_body_mesh_is_asked_and_it_is_sent_again_marked() {
     let mut stage = crashed("inside post", &TO_BOB, &vec![7; 900_000]).await;
     assert_eq!(stage.state(), "sending");
-    assert!(stage.scene.for_bob().is_empty(), "the first request was not taken");
+    assert_eq!(stage.at_mesh(), 0, "the first request was not taken");
     sent(&mut stage, true).await;
     assert_eq!(stage.requests("track-local-id"), 2);
 }
@@ -113,9 +112,9 @@ async fn row_06_killed_with_the_body_complete_and_no_answer_the_message_is_found
     let mut stage = Stage::new().await;
     let lost = Fault { calls: vec![Call::Send], times: Some(1), ..Fault::new("lost", Effect::LoseAnswer) };
     stage.scene.sandbox.faults().add(lost).expect("a fault");
-    stage.put("L1", &TO_BOB, b"payload").await;
+    stage.put(Message::new("L1", &TO_BOB, b"payload")).await;
     stage.crash("after post").await;
-    assert_eq!((stage.state().as_str(), stage.scene.for_bob().len()), ("sending", 1));
+    assert_eq!((stage.state().as_str(), stage.at_mesh()), ("sending", 1));
     sent(&mut stage, false).await;
     assert_eq!((stage.requests("send"), stage.requests("track-local-id")), (1, 1));
 }
@@ -124,7 +123,7 @@ async fn row_06_killed_with_the_body_complete_and_no_answer_the_message_is_found
 async fn row_07_killed_with_the_answer_read_and_not_recorded_the_message_is_found_and_adopted() {
     for point in ["after post", "before commit of accepted"] {
         let mut stage = crashed(point, &TO_BOB, b"payload").await;
-        assert_eq!((stage.state().as_str(), stage.scene.for_bob().len()), ("sending", 1), "{point}");
+        assert_eq!((stage.state().as_str(), stage.at_mesh()), ("sending", 1), "{point}");
         sent(&mut stage, false).await;
         assert_eq!((stage.requests("send"), stage.requests("track-local-id")), (1, 1), "{point}");
     }
@@ -134,7 +133,7 @@ async fn row_07_killed_with_the_answer_read_and_not_recorded_the_message_is_foun
 async fn row_11_killed_before_an_event_is_published_it_is_published() {
     for state in ["received", "accepted"] {
         let mut stage = Stage::new().await;
-        stage.put("L1", &TO_BOB, b"payload").await;
+        stage.put(Message::new("L1", &TO_BOB, b"payload")).await;
         stage.crash_telling(&format!("before telling of {state}")).await;
         assert_eq!(stage.times_told(state), 0);
         sent_however(&mut stage).await;
@@ -146,7 +145,7 @@ async fn row_11_killed_before_an_event_is_published_it_is_published() {
 async fn row_12_killed_behind_an_event_it_is_published_again_under_the_same_id() {
     for state in ["received", "accepted"] {
         let mut stage = Stage::new().await;
-        stage.put("L1", &TO_BOB, b"payload").await;
+        stage.put(Message::new("L1", &TO_BOB, b"payload")).await;
         stage.crash_telling(&format!("after telling of {state}")).await;
         assert_eq!(stage.times_told(state), 1);
         // That a repetition is word for word what it repeats is looked at after every row.
@@ -159,5 +158,5 @@ async fn row_12_killed_behind_an_event_it_is_published_again_under_the_same_id()
 async fn sent_however(stage: &mut Stage) {
     let tables = stage.finish().await;
     assert_eq!(state(&tables), "accepted");
-    assert_eq!((stage.scene.for_bob().len(), stage.copies().len()), (1, 1));
+    assert_eq!((stage.at_mesh(), stage.copies().len()), (1, 1));
 }
