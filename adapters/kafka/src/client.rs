@@ -19,6 +19,8 @@ use crate::token;
 /// After so long the same thing is said again.
 const TELL_AGAIN: Duration = Duration::from_secs(600);
 
+/// For so long a thing counts as just said, whatever goes well meanwhile.
+pub(crate) const SAID_FOR: Duration = Duration::from_secs(60);
 /// Different things that are remembered as said.
 const TOLD_MAX: usize = 32;
 
@@ -136,9 +138,9 @@ impl Context {
         is_new
     }
 
-    /// What is said next is new.
+    /// What is said next is new, if it was not said just now: one part may be well while another is not.
     pub(crate) fn well(&self) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, at| at.elapsed() <= SAID_FOR);
     }
 }
 

@@ -316,7 +316,7 @@ impl Config {
             let host = host.rsplit_once("//").map_or(host, |(_, host)| host);
             host.trim_matches(['[', ']']).to_owned()
         };
-        self.brokers.split(',').map(host).all(|host| {
+        self.brokers.split(',').filter(|broker| !broker.trim().is_empty()).map(host).all(|host| {
             host.eq_ignore_ascii_case("localhost")
                 || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
         })
@@ -529,7 +529,7 @@ mod tests {
                 toml::from_str(&format!("mailbox = \"X26ABC1\"\nbrokers = \"{brokers}\"")).expect("it");
             config.is_local()
         };
-        assert!(local("localhost:9092,127.0.0.1:9093, [::1]:9094") && local("SASL_SSL://localhost:1"));
+        assert!(local("localhost:9092,127.0.0.1:9093, [::1]:9094,") && local("SASL_SSL://localhost:1"));
         assert!(!local("localhost:9092,kafka:9092") && !local("10.0.0.1:9092"));
     }
 }

@@ -7,10 +7,12 @@ use relay_carrier::parked;
 use relay_core::metric::KAFKA_RECORDS;
 use relay_core::{Clock, Deferral, DeferralCause, Ended, JournalError, Outcome, RelayHandle, Shutdown};
 
+use tokio::sync::Semaphore;
+
 use crate::Shared;
 use crate::config::Outbound;
 use crate::gate::Gate;
-use crate::offer::Offer;
+use crate::offer::{Offer, ReadTrouble};
 use crate::parked::{Extent, copy as parked_copy};
 use crate::record::Record;
 
@@ -33,6 +35,8 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) relay: RelayHandle,
+    /// As many as records may be in work.
+    pub(crate) readers: Arc<Semaphore>,
     /// Ends every wait.
     pub(crate) stop: Shutdown,
 }
@@ -70,21 +74,30 @@ impl Desk {
         let mut pause = CLAIM_RETRY_FIRST;
         loop {
             let trouble = tokio::select! {
-                read = self.read(record) => match read {
+                read = self.read_in_turn(record) => match read {
                     Ok(offer) => return Some(offer),
                     Err(trouble) => trouble,
                 },
                 () = stop.requested() => return None,
             };
             let adapter = &self.shared.name;
-            tracing::warn!(%adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
+            if pause == CLAIM_RETRY_FIRST {
+                tracing::warn!(%adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
+            }
             record.waits();
             if !self.wait(pause).await {
                 return None;
             }
-            record.is_at_work();
             pause = (pause * 2).min(CLAIM_RETRY_MAX);
         }
+    }
+
+    /// Reads a record, with no more others at a time than may be in work: those that waited for a store all come back at once.
+    async fn read_in_turn(&self, record: &Record) -> Result<Offer, ReadTrouble> {
+        // It is never closed.
+        let _turn = self.readers.acquire().await.ok();
+        record.is_at_work();
+        self.read(record).await
     }
 
     /// Waits. `false`: the wait was ended.

@@ -35,7 +35,7 @@ const FULL_MAX: Duration = Duration::from_secs(5);
 /// have to answer (`max.poll.interval.ms`).
 const REVOKE_WITHIN: Duration = Duration::from_secs(30);
 /// How long what is in work may take to end when the relay stops.
-const FINISH_WITHIN: Duration = Duration::from_secs(60);
+const FINISH_WITHIN: Duration = Duration::from_secs(40);
 /// The group's offsets are moved so often at least, as long as something ends ...
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// ... and once so many records have ended.
@@ -44,6 +44,8 @@ const COMMIT_RECORDS: u32 = 500;
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a broker may take to say where the group is.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// In the place of the group's offset where that is to be moved no more.
+const FORGOTTEN: i64 = i64::MAX;
 /// How long going back within a partition may take.
 const SEEK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -258,13 +260,7 @@ impl After {
         use RDKafkaErrorCode as Code;
         match error.rdkafka_error_code() {
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => Self::Forget,
-            Some(
-                Code::TopicAuthorizationFailed
-                | Code::GroupAuthorizationFailed
-                | Code::BadMessage
-                | Code::NotImplemented
-                | Code::BadCompression,
-            ) => Self::Join,
+            Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed) => Self::Join,
             _ => Self::GoOn,
         }
     }
@@ -299,11 +295,17 @@ impl Member {
             let mut hold = self.hold();
             // A partition that was given back meanwhile.
             let Some(part) = hold.parts.get_mut(&partition) else { return };
+            let is_in_order = part.watermark.take(offset);
             if part.again_at.is_some() {
-                // It comes again, from further back.
+                // It comes again: it is taken and never ends here, so that reading goes back to it at least.
                 return;
             }
-            let is_in_order = part.watermark.take(offset);
+            // Where the group is further on, as after its offset was out of range, that has to come back as well.
+            let is_behind =
+                part.committed.is_some_and(|committed| committed != FORGOTTEN && offset < committed);
+            if is_in_order && is_behind {
+                part.committed = Some(i64::MIN);
+            }
             if is_in_order && part.committed.is_none() {
                 part.committed = Some(offset);
             }
@@ -362,7 +364,7 @@ impl Member {
             for (partition, part) in &mut hold.parts {
                 let gap = part.watermark.gap() as u64;
                 part.is_wide = is_wide(part.is_wide, gap, self.outbound.gap.into());
-                let is_paused = is_closed || part.is_wide || !part.has_begun;
+                let is_paused = is_closed || part.is_wide || !part.has_begun || part.again_at.is_some();
                 if part.is_paused != Some(is_paused) {
                     part.is_paused = Some(is_paused);
                     if is_paused { &mut pause } else { &mut resume }.push((*partition, Offset::Invalid));
@@ -422,7 +424,7 @@ impl Member {
     /// Moves no offset any more.
     fn forget(&self) {
         for part in self.hold().parts.values_mut() {
-            part.committed = Some(i64::MAX);
+            part.committed = Some(FORGOTTEN);
         }
     }
 
@@ -476,7 +478,7 @@ impl Member {
         let adapter = &self.adapter;
         tracing::warn!(%adapter, "the group's offsets were not moved: {}", advice(error));
         let mut hold = self.hold();
-        for part in hold.parts.values_mut().filter(|part| part.committed.is_some_and(|at| at != i64::MAX)) {
+        for part in hold.parts.values_mut().filter(|part| part.committed.is_some_and(|at| at != FORGOTTEN)) {
             part.committed = Some(i64::MIN);
         }
     }

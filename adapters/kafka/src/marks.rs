@@ -21,6 +21,8 @@ const OLD_LOOK_FIRST: usize = 100_000;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long transactions of others may hide marks: somewhat longer than they may last.
 const OPEN_WITHIN: Duration = Duration::from_secs(75);
+/// How long all of the reading may take.
+const READ_WITHIN: Duration = Duration::from_secs(600);
 /// How long no mark may come before the reading of them is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Pause between two looks at how far marks can be read, and at whether the relay is stopping.
@@ -68,7 +70,7 @@ fn mark(message_id: &[u8]) -> Mark {
     mark
 }
 
-/// Every mark of a mailbox that was committed before now and still counts.
+/// Every mark of a mailbox that was committed before now. How long they are kept is the topic's own affair.
 ///
 /// # Errors
 /// When they cannot all be read: none of them can be done without.
@@ -120,7 +122,11 @@ pub(crate) fn read(
     let mut seen = Seen::new();
     let mut left: Vec<i32> = ends.keys().copied().collect();
     let mut silent_since = Instant::now();
+    let until = Instant::now() + READ_WITHIN;
     while !left.is_empty() {
+        if Instant::now() >= until || is_stopping() {
+            return Err(timed_out());
+        }
         match committed.poll(LOOK_AGAIN) {
             Some(Ok(message)) => {
                 silent_since = Instant::now();
@@ -128,7 +134,6 @@ pub(crate) fn read(
                 // A tombstone takes a mark back: that is for operators.
                 if let (Some(key), Some(value)) = (message.key(), message.payload())
                     && value == mailbox.as_bytes()
-                    && at > now - KEPT_MS
                 {
                     seen.add(key, at);
                 }
@@ -136,7 +141,7 @@ pub(crate) fn read(
             Some(Err(KafkaError::PartitionEOF(partition))) => left.retain(|one| *one != partition),
             Some(Err(error)) if is_final(&error) => return Err(error),
             Some(Err(_)) | None => {
-                if silent_since.elapsed() >= SILENCE_MAX || is_stopping() {
+                if silent_since.elapsed() >= SILENCE_MAX {
                     return Err(timed_out());
                 }
             }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer, PurgeConfig};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::aside::drop_aside;
+use crate::aside::Aside;
 use crate::client::{BrokerError, Context, advice, made};
 use crate::settings::{Purpose, Settings};
 
@@ -65,7 +65,7 @@ pub(crate) struct Publisher {
     settings: Settings,
     context: Context,
     /// `None`: given up, and made again when it is needed next.
-    producer: Mutex<Option<Made>>,
+    producer: Mutex<Option<Arc<Made>>>,
     /// Whether all topics were found to be there, once.
     ready: watch::Sender<bool>,
     /// Whether the relay is stopping, and nobody waits for reports any more.
@@ -74,7 +74,7 @@ pub(crate) struct Publisher {
 
 /// A producer, and how often the certificate had been replaced when it was made.
 struct Made {
-    producer: FutureProducer<Context>,
+    producer: Aside<FutureProducer<Context>>,
     replaced: u64,
 }
 
@@ -82,13 +82,14 @@ struct Made {
 /// has of it must not arrive later than what another instance publishes in its place.
 struct Waiting<'a> {
     publisher: &'a Publisher,
-    is_over: bool,
+    /// The producer that has the record.
+    on: Option<Arc<Made>>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.publisher.renew();
+        if let Some(made) = self.on.take() {
+            self.publisher.give_up(made);
         }
     }
 }
@@ -103,19 +104,27 @@ impl Publisher {
             ready: watch::Sender::new(false),
             closed: watch::Sender::new(false),
         };
-        let producer = publisher.make().map_err(|error| made(&error))?;
-        *publisher.producer() = Some(producer);
+        publisher.current().map_err(|error| made(&error))?;
         Ok(publisher)
     }
 
-    fn make(&self) -> Result<Made, KafkaError> {
-        let replaced = self.settings.replaced();
-        let producer = self.settings.of(&Purpose::Produce).create_with_context(self.context.clone())?;
-        Ok(Made { producer, replaced })
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<Made>>> {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn producer(&self) -> MutexGuard<'_, Option<Made>> {
-        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The producer to use now: another one than before once the certificate was replaced, or the last was given up.
+    fn current(&self) -> Result<Arc<Made>, KafkaError> {
+        let mut slot = self.slot();
+        let replaced = self.settings.replaced();
+        if let Some(made) = slot.as_ref().filter(|made| made.replaced == replaced) {
+            return Ok(Arc::clone(made));
+        }
+        let producer = self.settings.of(&Purpose::Produce).create_with_context(self.context.clone())?;
+        let made = Arc::new(Made { producer: Aside::new(producer), replaced });
+        if let Some(old) = slot.replace(Arc::clone(&made)) {
+            finish_aside(old);
+        }
+        Ok(made)
     }
 
     /// Publishes, and returns partition and offset once the broker has the record for good. The library tries again until
@@ -124,20 +133,25 @@ impl Publisher {
         let topic = publication.topic;
         self.ready(topic).await?;
         let mut closed = self.closed.subscribe();
-        let mut waiting = Waiting { publisher: self, is_over: false };
+        let mut waiting = Waiting { publisher: self, on: None };
         let published = tokio::select! {
-            published = self.reported(publication) => published,
+            biased;
             _ = closed.wait_for(|closed| *closed) => Err(PublishError::stopping(topic)),
+            published = self.reported(publication, &mut waiting.on) => published,
         };
-        waiting.is_over = true;
+        waiting.on = None;
         published
     }
 
-    async fn reported(&self, publication: Publication<'_>) -> Result<(i32, i64), PublishError> {
+    async fn reported(
+        &self,
+        publication: Publication<'_>,
+        on: &mut Option<Arc<Made>>,
+    ) -> Result<(i32, i64), PublishError> {
         let topic = publication.topic;
         let until = Instant::now() + ROOM_WITHIN;
         let sent = loop {
-            match self.send(&publication) {
+            match self.send(&publication, on) {
                 Err(error)
                     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
                         && Instant::now() < until =>
@@ -159,7 +173,11 @@ impl Publisher {
         Err(PublishError::new(topic, &error))
     }
 
-    fn send(&self, publication: &Publication<'_>) -> Result<DeliveryFuture, KafkaError> {
+    fn send(
+        &self,
+        publication: &Publication<'_>,
+        on: &mut Option<Arc<Made>>,
+    ) -> Result<DeliveryFuture, KafkaError> {
         let record = FutureRecord {
             topic: publication.topic,
             partition: None,
@@ -168,34 +186,29 @@ impl Publisher {
             timestamp: None,
             headers: Some(publication.headers.clone()),
         };
-        let mut place = self.producer();
-        let now = self.settings.replaced();
-        if let Some(old) = place.take_if(|made| made.replaced != now) {
-            finish_aside(old.producer);
-        }
-        let made = match &mut *place {
-            Some(made) => made,
-            none => none.insert(self.make()?),
-        };
-        made.producer.send_result(record).map_err(|(error, _)| error)
+        let made = self.current()?;
+        let report = made.producer.send_result(record).map_err(|(error, _)| error)?;
+        *on = Some(made);
+        Ok(report)
     }
 
     /// A producer that met what it cannot get over, such as a right that it had not, publishes nothing any more, whatever
     /// is mended: another one takes its place.
     fn look_for_its_end(&self) {
-        let end = self.producer().as_ref().and_then(|made| made.producer.client().fatal_error());
-        if let Some((code, what)) = end {
+        let made = self.slot().clone();
+        let Some(made) = made else { return };
+        if let Some((code, what)) = made.producer.client().fatal_error() {
             let (adapter, advice) = (&self.settings.adapter, advice(&KafkaError::Global(code)));
             tracing::warn!(%adapter, what, "Kafka: the producer gave up and is made anew: {advice}");
-            self.renew();
+            self.give_up(made);
         }
     }
 
-    /// Gives the producer up, with all that it has not published; whoever waits for a report hears that there is none.
-    pub(crate) fn renew(&self) {
-        if let Some(made) = self.producer().take() {
-            drop_aside(made.producer);
-        }
+    /// Gives a producer up, with all that it has not published; whoever waits for a report hears that there is none.
+    fn give_up(&self, made: Arc<Made>) {
+        self.slot().take_if(|current| Arc::ptr_eq(current, &made));
+        // Whoever holds it besides must not publish either.
+        made.producer.purge(PurgeConfig::default().queue().inflight());
     }
 
     /// All topics are there.
@@ -220,9 +233,8 @@ impl Publisher {
     pub(crate) async fn finds(self: &Arc<Self>, topic: &str) -> Result<(), PublishError> {
         let (this, name) = (Arc::clone(self), topic.to_owned());
         let looking = tokio::task::spawn_blocking(move || {
-            let producer = this.producer().as_ref().map(|made| made.producer.clone());
-            let Some(producer) = producer else { return Ok(()) };
-            let metadata = producer.client().fetch_metadata(Some(&name), ANSWER_WITHIN)?;
+            let made = this.current()?;
+            let metadata = made.producer.client().fetch_metadata(Some(&name), ANSWER_WITHIN)?;
             let error = metadata.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
             error.map_or(Ok(()), |error| Err(KafkaError::MetadataFetch(error.into())))
         });
@@ -230,14 +242,22 @@ impl Publisher {
         looked.map_err(|error| PublishError::new(topic, &error))
     }
 
-    /// Lets what is under way leave, for a while; whoever waits for a report then hears that there is none.
-    pub(crate) async fn close(&self) {
-        let producer = self.producer().as_ref().map(|made| made.producer.clone());
-        if let Some(producer) = producer {
+    /// Lets what is under way leave, for a while.
+    pub(crate) async fn flush(&self) {
+        let made = self.slot().clone();
+        if let Some(made) = made {
             // What it could not do is published again by the next start.
-            let _ = tokio::task::spawn_blocking(move || producer.flush(FLUSH_WITHIN)).await;
+            let _ = tokio::task::spawn_blocking(move || made.producer.flush(FLUSH_WITHIN)).await;
         }
+    }
+
+    /// Whoever waits for a report hears that there is none, and nothing is published any more.
+    pub(crate) fn set_closed(&self) {
         self.closed.send_replace(true);
+        let made = self.slot().take();
+        if let Some(made) = made {
+            self.give_up(made);
+        }
     }
 
     /// Waits for reports again.
@@ -252,10 +272,11 @@ impl Publisher {
 }
 
 /// Lets a producer whose place another takes publish what it has.
-fn finish_aside(producer: FutureProducer<Context>) {
+fn finish_aside(made: Arc<Made>) {
     let finish = move || {
         // What it could not do is tried again by whoever hears of it.
-        let _ = producer.flush(FLUSH_WITHIN);
+        let _ = made.producer.flush(FLUSH_WITHIN);
+        made.producer.purge(PurgeConfig::default().queue().inflight());
     };
     let _ = std::thread::Builder::new().name("kafka replaced".to_owned()).spawn(finish);
 }

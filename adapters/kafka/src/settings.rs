@@ -6,6 +6,7 @@ use claim_check::ClaimCheck;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::FutureProducer;
+use relay_config::SecretRef;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
@@ -23,8 +24,8 @@ const QUEUED_KIB_MAX: &str = "131072";
 pub struct Secrets {
     /// The password of `login`.
     pub password: Option<SecretString>,
-    /// What opens the key of `tls`.
-    pub key_password: Option<SecretString>,
+    /// What opens the key of `tls`, and where it is found: both may be replaced.
+    pub key_password: Option<(SecretRef, relay_config::Secrets)>,
     /// Payloads by reference, opened.
     pub claims: Option<ClaimCheck>,
     /// Changes whenever the files of the certificate do.
@@ -78,8 +79,6 @@ impl Settings {
         settings.set("client.id", format!("mesh-relay-{}", self.adapter));
         settings.set("socket.keepalive.enable", "true");
         settings.set("reconnect.backoff.max.ms", "10000");
-        // A broker that answers nothing for so long is as good as away; a stop waits for no more than one answer.
-        settings.set("socket.timeout.ms", "15000");
         match purpose {
             Purpose::Look => {
                 settings.set("enable.auto.commit", "false");
@@ -139,7 +138,10 @@ impl Settings {
                     settings.set(key, path.to_string_lossy());
                 }
             }
-            if let Some(password) = &self.secrets.key_password {
+            let password = self.secrets.key_password.as_ref();
+            // Without it the library says that the key cannot be opened.
+            if let Some(password) = password.and_then(|(reference, secrets)| reference.resolve(secrets).ok())
+            {
                 settings.set("ssl.key.password", password.expose_secret());
             }
         }

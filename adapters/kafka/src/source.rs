@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use relay_core::{Clock, RelayHandle, Shutdown, ShutdownTrigger, Source, SourceError};
-use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::Shared;
-use crate::client::BrokerError;
+use crate::client::{BrokerError, SAID_FOR};
 use crate::config::Outbound;
 use crate::desk::Desk;
 use crate::gate::Gate;
 use crate::group::{self, Command, Told};
 use crate::partition::{self, Stint};
+use crate::publisher::Publisher;
 use crate::record::Record;
 use crate::topics;
 
@@ -28,7 +29,7 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause after Kafka could not be used.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// How long what is in work may take to end when the relay stops.
-const END_WITHIN: Duration = Duration::from_secs(70);
+const END_WITHIN: Duration = Duration::from_secs(45);
 /// How long the consumer may take to move the group's offsets and to close then. Both are known to hang without a
 /// coordinator; its thread is left behind then (`queue-bridging.md` 3.8).
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
@@ -84,6 +85,7 @@ impl TopicSource {
             clock: Arc::clone(&self.clock),
             gate: Arc::new(Gate::open()),
             relay: relay.clone(),
+            readers: Arc::new(Semaphore::new(outbound.in_work as usize)),
             stop: stop.clone(),
         };
         let gate = Arc::clone(&desk.gate);
@@ -110,7 +112,7 @@ impl TopicSource {
         let (adapter, settings) = (&self.shared.name, &self.shared.settings);
         let mut workers: HashMap<i32, Worker> = HashMap::new();
         let mut tasks = JoinSet::new();
-        let mut said = String::new();
+        let mut said: Option<(String, Instant)> = None;
         let mut closing: Option<Instant> = None;
         let mut why = None;
         let ended = loop {
@@ -152,7 +154,7 @@ impl TopicSource {
                     tasks.spawn(self.partition(stint, desk.clone(), taken, commands.clone(), asked));
                 }
                 Some(Told::Record(stint, record)) => {
-                    said.clear();
+                    said.take_if(|(_, at)| at.elapsed() > SAID_FOR);
                     desk.shared.context.well();
                     let worker = workers.get(&stint.partition).filter(|worker| worker.epoch == stint.epoch);
                     if let Some(worker) = worker {
@@ -168,9 +170,9 @@ impl TopicSource {
                     }
                 }
                 Some(Told::Failed(what)) => {
-                    if said != what {
+                    if said.as_ref().is_none_or(|(known, _)| *known != what) {
                         tracing::error!(%adapter, "consuming: {what}; records stay in the topic");
-                        said = what;
+                        said = Some((what, Instant::now()));
                     }
                 }
                 Some(Told::Closing(what)) => {
@@ -234,11 +236,22 @@ impl TopicSource {
     }
 }
 
+/// Tells, when it is dropped, that nobody is to wait any more.
+struct Closing<'a>(&'a Publisher);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.set_closed();
+    }
+}
+
 #[async_trait]
 impl Source for TopicSource {
     async fn run(&self, relay: RelayHandle, mut shutdown: Shutdown) -> Result<(), SourceError> {
         let (adapter, mailbox) = (&self.shared.name, &self.shared.config.mailbox);
         self.shared.publisher.open();
+        // Also where this work is dropped: what waits for brokers elsewhere must hear of the end.
+        let _closing = Closing(&self.shared.publisher);
         let mut failures: u32 = 0;
         let mut told = String::new();
         while !shutdown.is_requested() {
@@ -275,7 +288,7 @@ impl Source for TopicSource {
                 () = shutdown.requested() => {}
             }
         }
-        self.shared.publisher.close().await;
+        self.shared.publisher.flush().await;
         Ok(())
     }
 }

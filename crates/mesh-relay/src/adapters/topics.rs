@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kafka::config::Tls;
 use kafka::{Config, Shared, StatusTopic, TopicSink, TopicSource};
-use relay_config::{AdapterSection, Faults, Identity, Secrets};
+use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, Sharing};
@@ -41,15 +41,17 @@ impl Topics {
     ) {
         let password = self.config.login.as_ref().and_then(|login| login.password.as_ref());
         let key_password = self.config.tls.as_ref().and_then(|tls| tls.key_password.as_ref());
-        for (key, reference, place) in [
-            ("login.password", password, &mut self.secrets.password),
-            ("tls.key_password", key_password, &mut self.secrets.key_password),
-        ] {
-            match reference.map(|reference| reference.resolve(secrets)).transpose() {
-                Ok(secret) => *place = secret,
-                Err(error) => faults.push(section.fault(Some(key), error.to_string(), None)),
-            }
-        }
+        let mut read = |key, reference: Option<&SecretRef>| {
+            let secret = reference.map(|reference| reference.resolve(secrets)).transpose();
+            secret
+                .map_err(|error| faults.push(section.fault(Some(key), error.to_string(), None)))
+                .ok()
+                .flatten()
+        };
+        self.secrets.password = read("login.password", password);
+        let opens = read("tls.key_password", key_password);
+        // Looked up again whenever the key is read.
+        self.secrets.key_password = opens.and(key_password.cloned()).map(|opens| (opens, secrets.clone()));
         if let Some(claims) = &mut self.config.claim_check {
             self.secrets.claims = super::open_claims(claims, section, secrets, faults);
         }
