@@ -66,7 +66,8 @@ async fn a_lost_answer_is_resolved_by_a_probe_and_sent_once() {
 
 #[tokio::test]
 async fn a_lost_answer_without_a_local_id_of_its_own_is_parked_not_guessed() {
-    for local_ids in [["", ""], ["SHARED", "SHARED"]] {
+    // The last cannot be asked about: it would part the path of a URL.
+    for local_ids in [["", ""], ["SHARED", "SHARED"], ["OTHER", "LAB/7"]] {
         let bench = Bench::new();
         bench.send(&message("a", local_ids[0], NINE)).await.expect("an end");
         bench.mesh.then(Fault::AnswerLost);

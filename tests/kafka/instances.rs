@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use relay_testkit::wait::eventually;
+use relay_testkit::wire::{State, Wire};
 use tokio_postgres::NoTls;
 
 use crate::broker::Kafka;
@@ -103,4 +104,35 @@ async fn a_rebalance_by_the_broker_sends_nothing_twice() {
     scene.site.write("journal.url", database("consumer").await);
     let kind = Kind { outbound: ", protocol = \"consumer\"", kafka: "" };
     partitions_change_hands(&scene, &kind).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_is_lost_for_a_while_costs_no_record() {
+    let scene = Scene::on(Kafka::shared(), 2).await;
+    let url = database("lease").await;
+    let (_, rest) = url.split_once('@').expect("a URL");
+    let (address, _) = rest.split_once('/').expect("a URL");
+    let wire = Wire::start(address.parse().expect("an address")).await;
+    scene.site.write("journal.url", url.replace(address, &wire.address().to_string()));
+    let kind = Kind { outbound: "", kafka: "client = { \"session.timeout.ms\" = \"45000\" }" };
+    let relay = start(&scene, 1, &kind).await;
+    scene.put("first", b"payload").await;
+    eventually("it is sent", || scene.for_bob().len() == 1).await;
+    for round in 0..3 {
+        // Nothing is known of the journal for longer than a lease lasts: nothing is sent, the group keeps its member, and what
+        // comes meanwhile waits, also in a partition of which nothing was taken in this stint.
+        wire.set(State::Held);
+        let lost = relay.log().matches("is over").count();
+        eventually("a lease is lost", || relay.log().matches("is over").count() > lost).await;
+        wire.set(State::Whole);
+        // In the moment in which the work begins again, too.
+        for number in 0..60 {
+            scene.put(&format!("M{round}-{number}"), b"payload").await;
+        }
+        let all = 1 + 60 * (round + 1);
+        eventually("all are sent", || scene.for_bob().len() == all).await;
+    }
+    scene.done(181).await;
+    assert_eq!(scene.for_bob().len(), 181, "MESH has each once");
+    assert!(relay.stop().await.0.success());
 }

@@ -233,6 +233,12 @@ impl LocalId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether MESH can be asked about it, which is done in the path of a URL: servers take an escaped slash for one that
+    /// parts the path, and dots alone for a way through it.
+    pub fn can_be_tracked(&self) -> bool {
+        !self.0.contains('/') && !matches!(self.0.as_str(), "." | "..")
+    }
 }
 
 impl FromStr for LocalId {

@@ -504,7 +504,7 @@ impl RelayHandle {
         first_seen: Timestamp,
         met: &mut Option<MeshError>,
     ) -> Result<OutboundEvent, Deferral> {
-        let Some(local_id) = &message.envelope.local_id else {
+        let Some(local_id) = message.envelope.local_id.as_ref().filter(|id| id.can_be_tracked()) else {
             return Ok(OutboundEvent::CannotProbe);
         };
         let uses = self.ledger.journal.find_local_id(&message.envelope.from, local_id, 2).await;
