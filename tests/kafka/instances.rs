@@ -122,10 +122,13 @@ async fn a_lease_that_is_lost_for_a_while_costs_no_record() {
         // Nothing is known of the journal for longer than a lease lasts: nothing is sent, the group keeps its member, and what
         // comes meanwhile waits, also in a partition of which nothing was taken in this stint.
         wire.set(State::Held);
+        let again = || relay.log().matches("held again, and read again").count();
+        let before = again();
         let lost = relay.log().matches("is over").count();
         eventually("a lease is lost", || relay.log().matches("is over").count() > lost).await;
         wire.set(State::Whole);
-        // In the moment in which the work begins again, too.
+        // In the moment in which the work begins again.
+        eventually("both leases are held again", || again() == before + 2).await;
         for number in 0..60 {
             scene.put(&format!("M{round}-{number}"), b"payload").await;
         }

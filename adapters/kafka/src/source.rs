@@ -209,13 +209,15 @@ impl TopicSource {
             let working = |relay: RelayHandle, mut stop: Shutdown| {
                 let records = records.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let desk = Desk { relay, stop: stop.clone(), ..desk.clone() };
-                let commands = commands.clone();
+                let (commands, adapter) = (commands.clone(), Arc::clone(&desk.shared.name));
                 let _ = commands.send(Command::Began(stint));
                 async move {
                     match records {
                         Some(records) => partition::work(stint, desk, records, commands, stop).await,
                         // The lease was lost, and with it what was in work.
                         None => {
+                            tracing::info!(%adapter, partition = stint.partition, "a partition whose lease was lost is \
+                                held again, and read again from where its work broke off");
                             let _ = commands.send(Command::Again(stint));
                             stop.requested().await;
                         }
