@@ -19,21 +19,6 @@ jars=$target/kafka-program-$kafka
 # How long the broker may take to start, in seconds.
 within=90
 
-free_port() {
-  local port
-  for _ in $(seq 50); do
-    # Below those that the system gives to connections going out.
-    port=$((20000 + RANDOM % 12000))
-    # Nobody answers there.
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      echo "$port"
-      return
-    fi
-  done
-  echo "no free port was found" >&2
-  return 1
-}
-
 fetch() {
   # Whichever Java there is, or the system's own; Kafka wants 17 at least.
   command -v java >/dev/null || ./tests/packages.sh default-jre-headless >&2
@@ -74,13 +59,13 @@ make() {
   echo "==> making a Kafka in $place" >&2
   mkdir -p "$place"
   local client controller roles node founding
-  client=$(free_port)
+  client=$(./tests/free-port.sh)
   if [ -n "${MESH_RELAY_TEST_KAFKA_JOINS:-}" ]; then
     roles=broker node=2 founding=--no-initial-controllers
     controller=$(cat "$MESH_RELAY_TEST_KAFKA_JOINS/controller")
   else
     roles=broker,controller node=1 founding=--standalone
-    controller=$(free_port)
+    controller=$(./tests/free-port.sh)
   fi
   echo "$controller" >"$place/controller"
   cat >"$place/log4j2.properties" <<'EOF'
@@ -200,7 +185,7 @@ extra() {
   while IFS= read -r line; do
     case $line in
       'listener '*)
-        port=$(free_port)
+        port=$(./tests/free-port.sh)
         echo "${line#listener }://127.0.0.1:$port" >"$place/extra.listener"
         echo "127.0.0.1:$port"
         ;;

@@ -21,21 +21,6 @@ find_programs() {
   find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort --version-sort | tail -n 1
 }
 
-free_port() {
-  local port
-  for _ in $(seq 50); do
-    # Below those that the system gives to connections going out.
-    port=$((20000 + RANDOM % 12000))
-    # Nobody answers there.
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      echo "$port"
-      return
-    fi
-  done
-  echo "no free port was found" >&2
-  return 1
-}
-
 # Runs pg_ctl on the cluster.
 control() {
   local programs data
@@ -60,7 +45,7 @@ make() {
     "${as_owner[@]}" "$programs/initdb" --pgdata "$data/cluster" --username tests --auth trust --encoding UTF8 \
       --locale C.UTF-8 >/dev/null
   )
-  port=$(free_port)
+  port=$(./tests/free-port.sh)
   "${as_owner[@]}" tee "$data/cluster/postgresql.auto.conf" >/dev/null <<EOF
 listen_addresses = '127.0.0.1'
 port = $port

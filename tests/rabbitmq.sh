@@ -22,21 +22,6 @@ programs() {
   find "$unpacked" -path '*/lib/rabbitmq/lib/*/sbin' -type d 2>/dev/null | head -n 1
 }
 
-free_port() {
-  local port
-  for _ in $(seq 50); do
-    # Below those that the system gives to connections going out.
-    port=$((20000 + RANDOM % 12000))
-    # Nobody answers there.
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      echo "$port"
-      return
-    fi
-  done
-  echo "no free port was found" >&2
-  return 1
-}
-
 unpack() {
   ./tests/packages.sh erlang-base erlang-asn1 erlang-crypto erlang-eldap erlang-inets erlang-mnesia erlang-os-mon \
     erlang-parsetools erlang-public-key erlang-runtime-tools erlang-ssl erlang-syntax-tools erlang-tools erlang-xmerl >&2
@@ -70,8 +55,8 @@ make() {
   echo "==> making a RabbitMQ in $place" >&2
   mkdir -p "$place"
   local tls
-  tls=$(free_port)
-  printf 'amqp=%s\ndist=%s\nepmd=%s\ntls=%s\n' "$(free_port)" "$(free_port)" "$(free_port)" "$tls" >"$place/ports.new"
+  tls=$(./tests/free-port.sh)
+  printf 'amqp=%s\ndist=%s\nepmd=%s\ntls=%s\n' "$(./tests/free-port.sh)" "$(./tests/free-port.sh)" "$(./tests/free-port.sh)" "$tls" >"$place/ports.new"
   echo "[$plugins]." >"$place/plugins"
   # A quarter of the memory at most, and little disk is enough for tests.
   printf 'vm_memory_high_watermark.relative = 0.25\ndisk_free_limit.absolute = 100MB\nlog.file.level = warning\n' \

@@ -8,13 +8,13 @@ use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use relay_carrier::parked;
 use relay_core::policy::backoff;
-use relay_core::{Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, Shutdown};
+use relay_core::{Clock, Deferral, DeferralCause, Ended, Offer, Outcome, RelayHandle, Shutdown};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
-use crate::offer::{Offer, order_key};
+use crate::offer::order_key;
 use crate::parked::{Parked, Place};
 
 /// How long a message is held that MESH does not take although it can be reached, or that waits for others of its key: within
@@ -66,7 +66,7 @@ impl Desk {
         };
         let held_until = taken + HELD_MAX;
         loop {
-            let deferral = match self.offer(&offer).await {
+            let deferral = match self.relay.offer(&offer).await {
                 Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
                 Err(deferral) => deferral,
             };
@@ -133,13 +133,6 @@ impl Desk {
         tokio::select! {
             () = tokio::time::sleep_until(until) => true,
             () = stop.requested() => false,
-        }
-    }
-
-    async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
-        match offer {
-            Offer::Send(message) => self.relay.send((**message).clone()).await,
-            Offer::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
         }
     }
 

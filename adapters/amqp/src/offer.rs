@@ -5,19 +5,11 @@ use claim_check::{StoreTrouble, Unclaimed};
 use lapin::message::Delivery;
 use relay_carrier::header::Meaning;
 use relay_carrier::{Given, Reason, Reply, Submission, Unfit, digest, header};
-use relay_core::{DeferralCause, Payload, Refused, SourceKey, SourceMessage};
+use relay_core::{DeferralCause, Offer, Payload, Refused, SourceKey, SourceMessage};
 use thiserror::Error;
 
 use crate::delivery::Desk;
 use crate::properties::read;
-
-/// What a delivery is to the engine.
-pub(crate) enum Offer {
-    /// It can be sent.
-    Send(Box<SourceMessage>),
-    /// It can never be sent.
-    Refuse(Box<Refused>),
-}
 
 /// Why a delivery cannot be read for now.
 #[derive(Debug, Error)]

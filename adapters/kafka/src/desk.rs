@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use relay_carrier::parked;
 use relay_core::metric::KAFKA_RECORDS;
-use relay_core::{Clock, Deferral, DeferralCause, Ended, JournalError, Outcome, RelayHandle, Shutdown};
+use relay_core::{
+    Clock, Deferral, DeferralCause, Ended, JournalError, Offer, Outcome, RelayHandle, Shutdown,
+};
 
 use tokio::sync::Semaphore;
 
 use crate::Shared;
 use crate::config::Outbound;
 use crate::gate::Gate;
-use crate::offer::{Offer, ReadTrouble};
+use crate::offer::ReadTrouble;
 use crate::parked::{Extent, copy as parked_copy};
 use crate::record::Record;
 
@@ -49,7 +51,7 @@ impl Desk {
             if !self.gate.passed(&self.stop).await {
                 return false;
             }
-            let deferral = match self.offer(&offer).await {
+            let deferral = match self.relay.offer(&offer).await {
                 Ok(ended) => return self.settle(record, ended).await,
                 Err(deferral) => deferral,
             };
@@ -106,13 +108,6 @@ impl Desk {
         tokio::select! {
             () = tokio::time::sleep(wait) => true,
             () = stop.requested() => false,
-        }
-    }
-
-    async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
-        match offer {
-            Offer::Send(message) => self.relay.send((**message).clone()).await,
-            Offer::Refuse(refused) => self.relay.refuse((**refused).clone()).await,
         }
     }
 

@@ -2,20 +2,12 @@
 
 use claim_check::{StoreTrouble, Unclaimed};
 use relay_carrier::{Given, Reason, Reply, Submission, Unfit, binary, digest};
-use relay_core::{DeferralCause, Payload, Refused, SourceKey, SourceMessage};
+use relay_core::{DeferralCause, Offer, Payload, Refused, SourceKey, SourceMessage};
 use thiserror::Error;
 
 use crate::config::Order;
 use crate::desk::Desk;
 use crate::record::Record;
-
-/// What a record is to the engine.
-pub(crate) enum Offer {
-    /// It can be sent.
-    Send(Box<SourceMessage>),
-    /// It can never be sent.
-    Refuse(Box<Refused>),
-}
 
 /// Why a record cannot be read for now.
 #[derive(Debug, Error)]

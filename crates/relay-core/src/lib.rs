@@ -67,6 +67,8 @@ pub use search::{
 };
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use sink::{DeliveryError, Inbound, Polled, Receipt, Sink, SinkHealth};
-pub use source::{Deferral, DeferralCause, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage};
+pub use source::{
+    Deferral, DeferralCause, Offer, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage,
+};
 pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};
 pub use teller::Teller;

@@ -17,7 +17,7 @@ use crate::mesh::{Found, MeshError, MeshMailbox};
 use crate::policy::SendPolicy;
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
-use crate::source::{Deferral, DeferralCause, Refused, SourceKey, SourceMessage};
+use crate::source::{Deferral, DeferralCause, Offer, Refused, SourceKey, SourceMessage};
 use crate::state::{OutboundState, Rejection, Resent};
 use crate::step::{OutboundEffect, OutboundEvent, step};
 
@@ -189,6 +189,18 @@ impl RelayHandle {
         let ended = self.carry(lane, &message, &mut outbound).await?;
         engine.order.ended(&message.key);
         Ok(ended)
+    }
+
+    /// Sends a message, or records that it can never be sent; as [`Self::send`] and [`Self::refuse`]. What is offered may be
+    /// offered again.
+    ///
+    /// # Errors
+    /// As theirs.
+    pub async fn offer(&self, offer: &Offer) -> Result<Ended, Deferral> {
+        match offer {
+            Offer::Send(message) => self.send((**message).clone()).await,
+            Offer::Refuse(refused) => self.refuse((**refused).clone()).await,
+        }
     }
 
     /// Records a message as seen, without sending anything of it, and returns the relay's id of it: for a source that

@@ -92,6 +92,15 @@ pub struct Refused {
     pub reply: Option<String>,
 }
 
+/// What a source found, as something to be sent or as something that can never be.
+#[derive(Debug, Clone)]
+pub enum Offer {
+    /// It can be sent.
+    Send(Box<SourceMessage>),
+    /// It can never be sent.
+    Refuse(Box<Refused>),
+}
+
 /// How a message ended for its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
