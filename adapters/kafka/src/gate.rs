@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use relay_core::{Deferral, MailboxId, RelayHandle, Shutdown};
 use tokio::sync::watch;
 
-use crate::group::Command;
+use crate::hold::Command;
 
 /// Open or shut, for all records of an adapter.
 pub(crate) struct Gate(watch::Sender<Option<Shut>>);

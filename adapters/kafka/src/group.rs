@@ -1,7 +1,6 @@
 //! The consumer, a member of its group, on a thread of its own: polls without end, takes no more than there is room for,
 //! moves the group's offset over what has ended, and gives partitions back in order (`queue-bridging.md` 3.3, 3.4, 3.8).
 
-use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,10 +19,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::Shared;
 use crate::client::{Context, advice, made};
 use crate::config::Outbound;
+use crate::hold::{Command, FORGOTTEN, Hold, Part, is_wide};
 use crate::partition::Stint;
 use crate::record::Record;
 use crate::settings::Purpose;
-use crate::watermark::Watermark;
 
 /// How long a poll waits while nothing is in work: how late a request to this thread may be heard.
 const POLL_IDLE: Duration = Duration::from_millis(50);
@@ -40,34 +39,10 @@ const FINISH_WITHIN: Duration = Duration::from_secs(40);
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// ... and once so many records have ended.
 const COMMIT_RECORDS: u32 = 500;
-/// Pause before a partition is read again whose work broke off, so that what breaks it each time does not keep the machine.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a broker may take to say where the group is.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// In the place of the group's offset where that is to be moved no more.
-const FORGOTTEN: i64 = i64::MAX;
 /// How long going back within a partition may take.
 const SEEK_WITHIN: Duration = Duration::from_secs(10);
-
-/// What the thread is asked for.
-pub(crate) enum Command {
-    /// A record's end is in the journal.
-    Ended { partition: i32, epoch: u64, offset: i64 },
-    /// Whether a record is being worked on, or waits.
-    AtWork(bool),
-    /// A record is gone from memory, ended or not.
-    Room { bytes: u64 },
-    /// The work on a partition can begin: nobody else is at work on it any more.
-    Began(Stint),
-    /// Nothing of a partition is in work any more.
-    Left(Stint),
-    /// A partition is to be read again from its first record that has not ended.
-    Again(Stint),
-    /// Whether nothing is to be taken for a while.
-    Paused(bool),
-    /// To end.
-    Stop,
-}
 
 /// What the thread tells.
 pub(crate) enum Told {
@@ -131,69 +106,6 @@ struct Member {
     heard: Mutex<Receiver<Command>>,
     told: UnboundedSender<Told>,
     hold: Mutex<Hold>,
-}
-
-#[derive(Default)]
-struct Hold {
-    parts: HashMap<i32, Part>,
-    epochs: u64,
-    /// Records in work, of all partitions, and those given back that have not ended yet.
-    in_work: u32,
-    /// Of all that were taken and are in memory.
-    bytes: u64,
-    /// Since when there has been no room.
-    full_since: Option<Instant>,
-    /// Partitions of which it is not known yet where the group is.
-    new: Vec<i32>,
-    is_paused: bool,
-    is_stopping: bool,
-    /// Ended since the group's offsets were moved last.
-    ended: u32,
-}
-
-/// A partition that is this member's.
-struct Part {
-    epoch: u64,
-    watermark: Watermark,
-    /// What the group's offset is, as far as that is known here.
-    committed: Option<i64>,
-    /// As the library was told last. Not known at the beginning: a partition that was paused when it was given back still is
-    /// when it comes again.
-    is_paused: Option<bool>,
-    is_wide: bool,
-    /// Nobody else is at work on it. Until then nothing is taken: what waits here would keep other partitions waiting.
-    has_begun: bool,
-    has_left: bool,
-    /// To be read again from where the watermark is, then.
-    again_at: Option<Instant>,
-}
-
-impl Part {
-    fn new(epoch: u64) -> Self {
-        Self {
-            epoch,
-            watermark: Watermark::default(),
-            committed: None,
-            is_paused: None,
-            is_wide: false,
-            has_begun: false,
-            has_left: false,
-            again_at: None,
-        }
-    }
-
-    /// Where the group's offset is to go, if it is to go anywhere.
-    fn due(&self) -> Option<i64> {
-        self.watermark
-            .position()
-            .filter(|position| self.committed.is_some_and(|committed| *position > committed))
-    }
-}
-
-/// Wide at the bound, and until half of that is free again: each pause costs the library what it has fetched ahead, and up
-/// to a second.
-fn is_wide(was: bool, gap: u64, most: u64) -> bool {
-    gap >= most || (was && gap > most / 2)
 }
 
 fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
@@ -522,43 +434,6 @@ impl Member {
                 Ok(command) => self.hold().apply(command),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
-        }
-    }
-}
-
-impl Hold {
-    fn part(&mut self, stint: Stint) -> Option<&mut Part> {
-        self.parts.get_mut(&stint.partition).filter(|part| part.epoch == stint.epoch)
-    }
-
-    fn apply(&mut self, command: Command) {
-        match command {
-            Command::Ended { partition, epoch, offset } => {
-                self.ended += 1;
-                if let Some(part) = self.part(Stint { partition, epoch }) {
-                    part.watermark.end(offset);
-                }
-            }
-            Command::AtWork(true) => self.in_work += 1,
-            Command::AtWork(false) => self.in_work = self.in_work.saturating_sub(1),
-            Command::Room { bytes } => self.bytes = self.bytes.saturating_sub(bytes),
-            Command::Began(stint) => {
-                if let Some(part) = self.part(stint) {
-                    part.has_begun = true;
-                }
-            }
-            Command::Left(stint) => {
-                if let Some(part) = self.part(stint) {
-                    part.has_left = true;
-                }
-            }
-            Command::Again(stint) => {
-                if let Some(part) = self.part(stint) {
-                    part.again_at = Some(Instant::now() + AGAIN_AFTER);
-                }
-            }
-            Command::Paused(is_paused) => self.is_paused = is_paused,
-            Command::Stop => self.is_stopping = true,
         }
     }
 }

@@ -7,12 +7,12 @@
 //!
 //! | subject | where |
 //! |---|---|
-//! | what an `[[adapter]]` of kind `kafka` may say | [`config`] |
+//! | what an `[[adapter]]` of kind `kafka` may say | [`config`], `faults` |
 //! | settings of the client library, what it says, and its end | `settings`, `token`, `client`, `aside` |
 //! | topics: checked, or made on request | `topics` |
 //! | publishing, reported | `publisher` |
 //! | a topic to MESH | [`source`] |
-//! | the consumer, on a thread of its own | `group` |
+//! | the consumer, on a thread of its own | `group`, `hold` |
 //! | how far a partition is done | `watermark` |
 //! | a partition's records in their order | `partition` |
 //! | one record | `record`, `offer`, `desk`, `parked` |
@@ -25,8 +25,10 @@ mod client;
 pub mod config;
 mod desk;
 pub mod events;
+mod faults;
 mod gate;
 mod group;
+mod hold;
 mod marks;
 mod offer;
 mod parked;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use crate::desk::Desk;
-use crate::group::Command;
+use crate::hold::Command;
 use crate::offer::order_key;
 use crate::record::Record;
 

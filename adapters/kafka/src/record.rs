@@ -10,7 +10,7 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
 use relay_core::Ended;
 
-use crate::group::Command;
+use crate::hold::Command;
 
 /// Headers of a record, by name.
 pub(crate) type Read = Vec<(String, Option<Vec<u8>>)>;
