@@ -36,7 +36,7 @@ pub(crate) struct Publication<'a> {
 }
 
 /// Why nobody can say that the broker has a record. It may have it all the same.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("topic {topic}: {what}")]
 pub(crate) struct PublishError {
     topic: String,
