@@ -123,11 +123,12 @@ mod tests {
             ("ce_meshlocalid", b"from ce"),
             ("Mex-LocalID", b"from mesh"),
             ("ce_traceparent", b"00-a-b-01"),
-            ("ce_source", b"\xFF"),
+            ("ce_source", b"/lab"),
+            ("ce_subject", b"\xFF"),
             ("JMSType", b"\xFF"),
         ])
         .expect("it");
-        assert_eq!(given.message_id.as_deref(), Some("7"));
+        assert_eq!((given.message_id.as_deref(), given.source.as_deref()), (Some("7"), Some("/lab")));
         assert_eq!(given.content_type.as_deref(), Some("text/plain"));
         let value = |name: &str| {
             let found: Vec<_> = given.headers.iter().filter(|(known, _)| known == name).collect();
@@ -146,6 +147,8 @@ mod tests {
         let reason = |headers: &[(&str, &[u8])]| read(headers).err().map(|unfit| unfit.reason);
         assert_eq!(reason(&[("mesh_to", b"\xFF")]), Some(Reason::NotText));
         assert_eq!(reason(&[("ce_id", b"\xFF")]), Some(Reason::NotText));
+        // It is part of what a record is known by.
+        assert_eq!(reason(&[("ce_source", b"\xFF")]), Some(Reason::NotText));
         assert_eq!(reason(&[("ce_meshrecipient", b"X")]), Some(Reason::UnknownHeader));
         assert_eq!(reason(&[("ce_id", &[b'7'; 256])]), Some(Reason::BadHeader));
         assert_eq!(reason(&[]), None);
