@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use mesh_api::path::WorkflowFilter;
-use mesh_api::{Classify, Held, LocalId, MailboxId, MessageId, Tracking, TrackingStatus};
+use mesh_api::{
+    Classify, Download, Endpoint, Held, LocalId, MailboxId, MessageId, Tracking, TrackingStatus, WorkflowId,
+};
 use mesh_client::{CallError, ConnectFault, ErrorKind, LocalIdMatch, Mailbox, OpenMessage};
 use relay_core::{
     DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
@@ -63,6 +65,22 @@ impl MeshMailbox for MeshPort {
         match filter {
             Some(filter) => self.0.list_filtered(filter).await,
             None => self.0.list().await,
+        }
+        .map_err(translate)
+    }
+
+    async fn head(&self, id: &MessageId) -> Result<Download, MeshError> {
+        self.0.head(id).await.map_err(translate)
+    }
+
+    async fn lookup(
+        &self,
+        ods_code: Option<&str>,
+        workflow: &WorkflowId,
+    ) -> Result<Vec<Endpoint>, MeshError> {
+        match ods_code {
+            Some(ods_code) => self.0.lookup(ods_code, workflow).await,
+            None => self.0.workflow_search(workflow).await,
         }
         .map_err(translate)
     }

@@ -11,7 +11,11 @@ use thiserror::Error;
 use crate::audit::{AuditReport, Pruned};
 use crate::clock::RelayId;
 use crate::event::{DeliveryEvent, EventId};
-use crate::search::{HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount};
+use crate::deed::{Deed, DeedQuery, NewDeed};
+use crate::pause::{Pausable, Pause};
+use crate::search::{
+    Change, ChangeCursor, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount, Traffic,
+};
 use crate::source::SourceKey;
 use crate::state::{InboundState, OutboundState};
 
@@ -209,7 +213,25 @@ pub trait Records: Send + Sync {
     /// Who was sent to and received from since a time, with counts.
     async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError>;
 
-    /// Checks the audit chain from its first kept link to its head. Reads everything.
+    /// One message.
+    async fn message(&self, relay_id: RelayId) -> Result<Option<MessageSummary>, JournalError>;
+
+    /// How many messages were first seen in each stretch of this length since a time, oldest first; stretches without any
+    /// are left out.
+    async fn traffic(&self, since: Timestamp, stretch: Duration) -> Result<Vec<Traffic>, JournalError>;
+
+    /// Where every chain of changes ends now.
+    async fn change_cursor(&self) -> Result<ChangeCursor, JournalError>;
+
+    /// Changes behind a cursor, in the order of each chain, at most `limit`. A chain that the cursor does not name is read
+    /// from its first kept link.
+    async fn changes(&self, behind: &ChangeCursor, limit: u32) -> Result<Vec<Change>, JournalError>;
+
+    /// What people did, newest first.
+    async fn deeds(&self, query: &DeedQuery) -> Result<Vec<Deed>, JournalError>;
+
+    /// Checks the audit chains, those of messages and those of deeds, from their first kept link to their head. Reads
+    /// everything.
     async fn verify(&self) -> Result<AuditReport, JournalError>;
 }
 
@@ -302,6 +324,24 @@ pub trait Journal: Records {
 
     /// Records that these events were told.
     async fn told(&self, events: &[EventId], fence: Option<&Fence>) -> Result<(), JournalError>;
+
+    /// An outbound message.
+    async fn outbound(&self, relay_id: RelayId) -> Result<Option<OutboundRecord>, JournalError>;
+
+    /// An inbound message.
+    async fn inbound(&self, relay_id: RelayId) -> Result<Option<InboundRecord>, JournalError>;
+
+    /// Records what a person is about to do.
+    async fn record_deed(&self, deed: NewDeed) -> Result<(), JournalError>;
+
+    /// What is paused.
+    async fn pauses(&self) -> Result<Vec<Pause>, JournalError>;
+
+    /// Pauses something, or changes by whom and why it is paused.
+    async fn pause(&self, pause: Pause) -> Result<(), JournalError>;
+
+    /// Ends a pause. `false`: there was none.
+    async fn resume(&self, what: &Pausable) -> Result<bool, JournalError>;
 
     /// When MESH was last called about a mailbox.
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError>;

@@ -16,13 +16,16 @@
 //!   outcome.
 
 pub mod audit;
+pub mod board;
 pub mod clock;
+pub mod deed;
 mod engine;
 pub mod event;
 pub mod follow;
 mod follow_up;
 mod inbound;
 pub mod journal;
+pub mod kept;
 pub mod lease;
 pub mod ledger;
 pub mod mesh;
@@ -30,6 +33,8 @@ pub mod metric;
 mod order;
 pub mod outbound;
 pub mod pace;
+pub mod pause;
+pub mod person;
 pub mod policy;
 pub mod poller;
 pub mod proven;
@@ -42,28 +47,34 @@ pub mod state;
 pub mod step;
 pub mod teller;
 
+pub use board::{Board, MailboxStatus, Part, Trouble};
 pub use clock::{Chance, Clock, RelayId};
+pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
 pub use journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
     MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord, Records,
 };
+pub use kept::{KeepsSent, NotKept};
 pub use lease::{Lease, PartLeases, Tenure};
 pub use ledger::{DeliveryRecorded, Ended};
 pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, ReadProgress};
 pub use mesh_api::envelope::{HeaderText, checksum};
 pub use mesh_api::{
-    Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
+    Classify, Download, Effect, Endpoint, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
     OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
 pub use outbound::{RelayHandle, Surroundings, Terms, Unsettled};
 pub use pace::Rate;
+pub use pause::{Pausable, Pause, Pauses, Wake};
+pub use person::{Caller, NoSuchRole, Role};
 pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 pub use poller::Poller;
 pub use proven::ProvenTime;
 pub use retention::Retention;
 pub use search::{
-    Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount,
+    Change, ChangeCursor, Collected, Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest,
+    Partner, StateCount, Traffic,
 };
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use sink::{DeliveryError, Inbound, Polled, Receipt, Sink, SinkHealth};

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mesh_api::path::WorkflowFilter;
 use mesh_api::{
-    ChunkPlan, Classify, Download, Effect, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId,
-    Owner, Payload, PayloadStream, Tracking,
+    ChunkPlan, Classify, Download, Effect, Endpoint, Envelope, FailureClass, Held, LocalId, MailboxId,
+    MessageId, Owner, Payload, PayloadStream, Tracking, WorkflowId,
 };
 use thiserror::Error;
 
@@ -86,6 +86,13 @@ pub trait MeshMailbox: Send + Sync {
 
     /// The ids in the inbox that the filter keeps, oldest first, all pages.
     async fn list(&self, filter: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError>;
+
+    /// The metadata of a message in the inbox. Changes nothing at MESH.
+    async fn head(&self, id: &MessageId) -> Result<Download, MeshError>;
+
+    /// The mailboxes that receive a workflow: those of an organisation, by its ODS code, or all of them.
+    async fn lookup(&self, ods_code: Option<&str>, workflow: &WorkflowId)
+    -> Result<Vec<Endpoint>, MeshError>;
 
     /// Opens a message, behind the chunks that are held already. Changes nothing at MESH.
     async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError>;

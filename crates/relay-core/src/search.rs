@@ -153,6 +153,58 @@ pub struct Partner {
     pub uncollected_since: Option<Timestamp>,
     /// How many were not delivered, refused, expired or parked.
     pub failed: u64,
+    /// How long it took until they were collected.
+    pub collected: Collected,
     /// When the last message was first seen.
     pub last: Timestamp,
+}
+
+/// How long it took from MESH's acceptance until messages were known to be collected. As exact as MESH is asked: an hour,
+/// six hours, then daily after it took one ([`follow::LOOKS`](crate::follow::LOOKS)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// How many are known to be collected, and how long that took.
+    pub messages: u64,
+    /// How long it took on average, in seconds; zero when there are none.
+    pub average_seconds: u64,
+    /// How long the slowest took, in seconds.
+    pub longest_seconds: u64,
+    /// How many of them were known to be collected within some two hours: by the first look.
+    pub within_two_hours: u64,
+    /// How many within some 25 hours: by the look after a day.
+    pub within_a_day: u64,
+}
+
+/// How many messages were first seen within a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Which way.
+    pub direction: Direction,
+    /// When the stretch begins: a multiple of its length since 1970.
+    pub from: Timestamp,
+    /// How many.
+    pub messages: u64,
+}
+
+/// A place in each chain of changes: what was seen up to there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeCursor(pub std::collections::BTreeMap<String, u64>);
+
+/// A change of a message, as those hear of it who watch. Names nothing of the message but its ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The chain that it stands in.
+    pub chain: String,
+    /// Its number there.
+    pub number: u64,
+    /// Which message.
+    pub relay_id: RelayId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Which of its changes, from 1.
+    pub sequence: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Name of the state.
+    pub state: String,
 }

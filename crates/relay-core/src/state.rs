@@ -34,6 +34,8 @@ pub enum Evidence {
     Probe,
     /// It reported what became of the message.
     Report,
+    /// A person found out and said so.
+    Person,
 }
 
 /// Why MESH, or a check that needs no MESH, will never take a message.

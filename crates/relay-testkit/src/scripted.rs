@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use mesh_api::path::WorkflowFilter;
-use mesh_api::{Effect, FailureClass, LocalId, MailboxId, MessageId, Owner, Tracking, TrackingStatus};
+use mesh_api::{
+    Download, Effect, Endpoint, FailureClass, LocalId, MailboxId, MessageId, Owner, Tracking, TrackingStatus,
+    WorkflowId,
+};
 use relay_core::{
     Clock, DeliveryRecorded, Found, Held, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
@@ -264,6 +267,14 @@ impl MeshMailbox for ScriptedMesh {
 
     async fn list(&self, _: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
         self.inner().made.push(Made::List);
+        Ok(Vec::new())
+    }
+
+    async fn head(&self, _: &MessageId) -> Result<Download, MeshError> {
+        Err(error(&Fault::UploadLost))
+    }
+
+    async fn lookup(&self, _: Option<&str>, _: &WorkflowId) -> Result<Vec<Endpoint>, MeshError> {
         Ok(Vec::new())
     }
 

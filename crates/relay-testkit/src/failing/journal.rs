@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use mesh_api::{LocalId, MailboxId, MessageId};
 use relay_core::audit::{AuditReport, Pruned};
 use relay_core::{
-    Begin, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange, InboundRecord, Journal, JournalError,
-    MailboxTimes, MessageQuery, MessageSummary, NewInbound, NewOutbound, Oldest, OutboundChange,
-    OutboundRecord, Partner, Records, RelayId, SourceKey, StateCount,
+    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
+    InboundRecord, Journal, JournalError, MailboxTimes, MessageQuery, MessageSummary, NewDeed, NewInbound,
+    NewOutbound, Oldest, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records, RelayId,
+    SourceKey, StateCount, Traffic,
 };
 
 use super::Fate;
@@ -106,6 +107,26 @@ impl Records for FailingJournal {
 
     async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError> {
         self.inner.partners(since).await
+    }
+
+    async fn message(&self, relay_id: RelayId) -> Result<Option<MessageSummary>, JournalError> {
+        self.inner.message(relay_id).await
+    }
+
+    async fn traffic(&self, since: Timestamp, stretch: Duration) -> Result<Vec<Traffic>, JournalError> {
+        self.inner.traffic(since, stretch).await
+    }
+
+    async fn change_cursor(&self) -> Result<ChangeCursor, JournalError> {
+        self.inner.change_cursor().await
+    }
+
+    async fn changes(&self, behind: &ChangeCursor, limit: u32) -> Result<Vec<Change>, JournalError> {
+        self.inner.changes(behind, limit).await
+    }
+
+    async fn deeds(&self, query: &DeedQuery) -> Result<Vec<Deed>, JournalError> {
+        self.inner.deeds(query).await
     }
 
     async fn verify(&self) -> Result<AuditReport, JournalError> {
@@ -235,6 +256,30 @@ impl Journal for FailingJournal {
         let written = self.inner.told(events, fence).await;
         self.note(late, &written);
         written
+    }
+
+    async fn outbound(&self, relay_id: RelayId) -> Result<Option<OutboundRecord>, JournalError> {
+        self.inner.outbound(relay_id).await
+    }
+
+    async fn inbound(&self, relay_id: RelayId) -> Result<Option<InboundRecord>, JournalError> {
+        self.inner.inbound(relay_id).await
+    }
+
+    async fn record_deed(&self, deed: NewDeed) -> Result<(), JournalError> {
+        self.inner.record_deed(deed).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, JournalError> {
+        self.inner.pauses().await
+    }
+
+    async fn pause(&self, pause: Pause) -> Result<(), JournalError> {
+        self.inner.pause(pause).await
+    }
+
+    async fn resume(&self, what: &Pausable) -> Result<bool, JournalError> {
+        self.inner.resume(what).await
     }
 
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError> {

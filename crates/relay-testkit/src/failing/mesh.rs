@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mesh_api::path::WorkflowFilter;
-use mesh_api::{LocalId, MailboxId, MessageId, OpenPayload, Payload, PayloadStream, Tracking};
+use mesh_api::{
+    Download, Endpoint, LocalId, MailboxId, MessageId, OpenPayload, Payload, PayloadStream, Tracking,
+    WorkflowId,
+};
 use relay_core::{DeliveryRecorded, Found, Held, Incoming, MeshError, MeshMailbox, Outgoing, ReadProgress};
 
 use super::Fate;
@@ -67,6 +70,18 @@ impl MeshMailbox for FailingMesh {
 
     async fn list(&self, filter: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
         self.inner.list(filter).await
+    }
+
+    async fn head(&self, id: &MessageId) -> Result<Download, MeshError> {
+        self.inner.head(id).await
+    }
+
+    async fn lookup(
+        &self,
+        ods_code: Option<&str>,
+        workflow: &WorkflowId,
+    ) -> Result<Vec<Endpoint>, MeshError> {
+        self.inner.lookup(ods_code, workflow).await
     }
 
     async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError> {

@@ -1,0 +1,1 @@
+//! Messages over HTTP: handed in, delivered to a webhook, and told of by one.

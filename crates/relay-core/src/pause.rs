@@ -1,0 +1,139 @@
+//! Mailboxes and adapters that a person has paused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mesh_api::MailboxId;
+use tokio::sync::watch;
+
+use crate::journal::{Journal, JournalError};
+use crate::shutdown::Shutdown;
+
+/// Pause between two looks at what is paused: another instance may have paused it.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What can be paused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pausable {
+    /// A mailbox: nothing new is sent from it, and its inbox is not looked into.
+    Mailbox(MailboxId),
+    /// An adapter, by its configured name: nothing new is taken from it, and nothing is delivered to it.
+    Adapter(String),
+}
+
+impl std::fmt::Display for Pausable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mailbox(mailbox) => write!(f, "mailbox {mailbox}"),
+            Self::Adapter(adapter) => write!(f, "adapter {adapter}"),
+        }
+    }
+}
+
+/// A pause. It lasts until somebody ends it, over every start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// What is paused.
+    pub what: Pausable,
+    /// Who paused it.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Pause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { what, by, at, reason } = self;
+        write!(f, "{what} is paused since {} by {by}", at.strftime("%Y-%m-%d %H:%M:%SZ"))?;
+        if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+    }
+}
+
+/// What is paused now, as the journal says, and a wake-up for all who wait. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Pauses(Arc<watch::Sender<Vec<Pause>>>);
+
+/// Wakes whoever waits with a message when something that a person did may let it go on.
+#[derive(Debug)]
+pub struct Wake(watch::Receiver<Vec<Pause>>);
+
+impl Wake {
+    /// Returns once a person did something since the last call. Never, once nothing can be done any more. Cancel-safe.
+    pub async fn woken(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Vec::new())))
+    }
+}
+
+impl Pauses {
+    /// The pause of a mailbox.
+    pub fn of_mailbox(&self, mailbox: &MailboxId) -> Option<Pause> {
+        self.find(|what| matches!(what, Pausable::Mailbox(paused) if paused == mailbox))
+    }
+
+    /// The pause of an adapter.
+    pub fn of_adapter(&self, adapter: &str) -> Option<Pause> {
+        self.find(|what| matches!(what, Pausable::Adapter(paused) if paused == adapter))
+    }
+
+    /// Everything that is paused.
+    pub fn all(&self) -> Vec<Pause> {
+        self.0.borrow().clone()
+    }
+
+    /// A wake-up for someone who waits.
+    pub fn wake(&self) -> Wake {
+        Wake(self.0.subscribe())
+    }
+
+    /// Wakes everyone who waits: a person changed where a message is.
+    pub fn rouse(&self) {
+        self.0.send_modify(|_| {});
+    }
+
+    /// Reads what is paused.
+    ///
+    /// # Errors
+    /// When the journal cannot be read; what was known stays.
+    pub async fn read(&self, journal: &dyn Journal) -> Result<(), JournalError> {
+        let now = journal.pauses().await?;
+        self.0.send_if_modified(|known| {
+            let changed = *known != now;
+            *known = now;
+            changed
+        });
+        Ok(())
+    }
+
+    /// Follows the journal until shutdown.
+    pub async fn follow(&self, journal: &dyn Journal, mut shutdown: Shutdown) {
+        let mut failing = false;
+        while !shutdown.is_requested() {
+            match self.read(journal).await {
+                Ok(()) => failing = false,
+                Err(error) if !std::mem::replace(&mut failing, true) => {
+                    tracing::warn!(%error, "what is paused is not known to be so any more");
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = shutdown.requested() => {}
+            }
+        }
+    }
+
+    fn find(&self, is: impl Fn(&Pausable) -> bool) -> Option<Pause> {
+        self.0.borrow().iter().find(|pause| is(&pause.what)).cloned()
+    }
+}
