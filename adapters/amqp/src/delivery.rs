@@ -65,6 +65,7 @@ impl Desk {
             Err(done) => return done,
         };
         let held_until = taken + HELD_MAX;
+        let mut wake = self.relay.wake();
         loop {
             let deferral = match self.relay.offer(&offer).await {
                 Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
@@ -81,10 +82,14 @@ impl Desk {
             // Never given back before its time, however far off the next try is: it would come again at once.
             let again = (Instant::now() + deferral.after).min(held_until);
             tracing::debug!(adapter = %self.shared.name, %deferral, "a message of the queue is held for another try");
-            if !self.wait_until(again).await {
-                return Done::Back;
-            }
-            if again == held_until {
+            let woken = tokio::select! {
+                waited = self.wait_until(again) => match waited {
+                    true => false,
+                    false => return Done::Back,
+                },
+                () = wake.woken() => true,
+            };
+            if !woken && again == held_until {
                 return self.give_back(&delivery).await;
             }
         }

@@ -63,6 +63,7 @@ impl QueueSource {
         let mut stop = shutdown.clone();
         let mut failures: u32 = 0;
         let mut told = String::new();
+        let mut wake = relay.wake();
         while !shutdown.is_requested() {
             let mut well = false;
             // Nothing is taken that MESH would not take: each return counts where the queue has a delivery limit.
@@ -98,6 +99,7 @@ impl QueueSource {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.requested() => {}
+                () = wake.woken() => {}
             }
         }
     }

@@ -13,6 +13,7 @@
 //! | OUT to MESH | [`outbound`] |
 //! | the control files that are written, as data | [`control_files`] |
 //! | SENT, FAILED and the report in IN | [`settle`] |
+//! | SENT or FAILED to OUT again | [`resend`] |
 //! | MESH to IN | [`inbound`] |
 //! | reports of the relay's own in IN | `report` |
 //! | what the old client wrote beside what the relay would write | [`shadow`] |
@@ -28,6 +29,7 @@ pub mod outbound;
 pub mod pair;
 pub mod pickup;
 mod report;
+pub mod resend;
 pub mod settle;
 pub mod shadow;
 pub mod stage;
@@ -38,5 +40,6 @@ pub use config::{Config, Profile, Reports};
 pub use folders::{FolderError, Folders, Use};
 pub use inbound::FolderSink;
 pub use outbound::FolderSource;
+pub use resend::KeptPairs;
 pub use stage::Access;
 pub use transfer_log::{Names, TransferLog};

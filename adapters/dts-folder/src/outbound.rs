@@ -126,10 +126,12 @@ impl FolderSource {
                 () = shutdown.requested() => return,
             }
         };
+        let mut woken = work.relay.wake();
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks).await;
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
+                () = woken.woken() => out.rest_no_more(),
                 Some(()) = event.recv() => out.is_changed = true,
                 Some(done) = tasks.next() => out.done(&work, done),
                 () = shutdown.requested() => {}
@@ -438,6 +440,13 @@ impl OutFolder {
             }
             Kept::Changed => self.is_changed = true,
         }
+    }
+
+    /// A person did something that may let a pair go on, or have ended its message: every pair that waits is offered again.
+    fn rest_no_more(&mut self) {
+        self.resting.clear();
+        self.paused_until = None;
+        self.is_changed = true;
     }
 
     /// Lets a pair rest that could not be worked on.

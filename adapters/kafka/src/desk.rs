@@ -47,6 +47,7 @@ impl Desk {
     /// Works on a record until its end is in the journal. `false`: a stop came first, and it comes again.
     pub(crate) async fn carry(&self, record: &Record) -> bool {
         let Some(offer) = self.readable(record).await else { return false };
+        let mut wake = self.relay.wake();
         loop {
             if !self.gate.passed(&self.stop).await {
                 return false;
@@ -62,8 +63,11 @@ impl Desk {
                 self.gate.shut(&deferral);
             } else {
                 tracing::debug!(adapter = %self.shared.name, %deferral, "a record is held for another try");
-                if !self.wait(deferral.after).await {
-                    return false;
+                tokio::select! {
+                    waited = self.wait(deferral.after) => if !waited {
+                        return false;
+                    },
+                    () = wake.woken() => {}
                 }
             }
         }
@@ -178,9 +182,6 @@ impl Desk {
 /// partition's own, such as a lease that went elsewhere, holds no other up.
 fn is_for_all(deferral: &Deferral) -> bool {
     use DeferralCause::{Journal, Stopping};
-    let is_own = matches!(
-        &deferral.cause,
-        Stopping | Journal(JournalError::Fenced { .. } | JournalError::Conflict { .. })
-    );
+    let is_own = matches!(&deferral.cause, Stopping | Journal(JournalError::Fenced { .. }));
     deferral.is_mailbox_wide() && !is_own
 }

@@ -53,6 +53,7 @@ impl Gate {
         mut stop: Shutdown,
     ) {
         let mut state = self.0.subscribe();
+        let mut wake = relay.wake();
         loop {
             let shut = tokio::select! {
                 shut = state.wait_for(Option::is_some) => shut.ok().and_then(|shut| shut.clone()),
@@ -66,6 +67,7 @@ impl Gate {
                 tokio::select! {
                     () = tokio::time::sleep(after) => {}
                     () = stop.requested() => return,
+                    () = wake.woken() => {}
                 }
                 match relay.reachable(mailbox).await {
                     Ok(()) => break,

@@ -257,6 +257,7 @@ impl Source for TopicSource {
         let _closing = Closing(&self.shared.publisher);
         let mut failures: u32 = 0;
         let mut told = String::new();
+        let mut wake = relay.wake();
         while !shutdown.is_requested() {
             let began = Instant::now();
             let replaced = self.shared.settings.replaced();
@@ -289,6 +290,7 @@ impl Source for TopicSource {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shared.settings.replaced_since(replaced) => {}
                 () = shutdown.requested() => {}
+                () = wake.woken() => {}
             }
         }
         self.shared.publisher.flush().await;

@@ -8,6 +8,7 @@ use mesh_api::{ChunkPlan, Effect, Envelope, FailureClass, MailboxId};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::board::{Board, Part, Trouble};
 use crate::clock::{Chance, Clock};
 use crate::journal::OutboundRecord;
 use crate::ledger::Outbound;
@@ -15,6 +16,7 @@ use crate::mesh::{MeshAnswer, MeshError, MeshMailbox, Outgoing};
 use crate::order::Order;
 use crate::outbound::Surroundings;
 use crate::pace::Pace;
+use crate::pause::Pauses;
 use crate::policy::{DoubtStrategy, SendPolicy, backoff};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
@@ -28,6 +30,9 @@ const PERMIT_BYTES: u64 = 1024;
 /// How long a source waits before it offers a message again that met a fault of the relay's own side.
 pub(crate) const OWN_FAULT_RETRY: Duration = Duration::from_secs(5);
 
+/// How long a source waits before it offers a message again whose mailbox or adapter is paused, unless it is woken.
+const PAUSED_RETRY: Duration = Duration::from_secs(60);
+
 /// What all sources share.
 pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
@@ -37,6 +42,8 @@ pub(crate) struct Engine {
     pub(crate) order: Order,
     pub(crate) policy: SendPolicy,
     pub(crate) proven: Arc<ProvenTime>,
+    pub(crate) pauses: Pauses,
+    board: Arc<Board>,
     pub(crate) lanes: HashMap<MailboxId, Lane>,
     /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
     busy: Mutex<HashMap<SourceKey, Arc<AsyncMutex<()>>>>,
@@ -113,11 +120,13 @@ impl Engine {
     ) -> Self {
         let lanes =
             mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy))).collect();
-        let Surroundings { clock, chance, proven, .. } = surroundings.clone();
+        let Surroundings { clock, chance, proven, pauses, board, .. } = surroundings.clone();
         Self {
             clock,
             chance,
             proven,
+            pauses,
+            board,
             pace: Pace::new(policy.rate),
             recipient_pace: Pace::new(policy.recipient_rate),
             order: Order::default(),
@@ -140,6 +149,15 @@ impl Engine {
         };
         let held = lock.lock_owned().await;
         Busy { engine: self, key: key.clone(), held: Some(held) }
+    }
+
+    /// Holds a message back while its mailbox or its adapter is paused.
+    pub(crate) fn keep_pauses(&self, mailbox: &MailboxId, adapter: Option<&str>) -> Result<(), Deferral> {
+        let of_adapter = || adapter.and_then(|adapter| self.pauses.of_adapter(adapter));
+        match self.pauses.of_mailbox(mailbox).or_else(of_adapter) {
+            Some(pause) => Err(Deferral { cause: DeferralCause::Paused(pause), after: PAUSED_RETRY }),
+            None => Ok(()),
+        }
     }
 
     /// Holds a message back when its mailbox or its recipient was sent enough for now.
@@ -171,11 +189,14 @@ impl Engine {
         match lane.mesh.handshake().await {
             Ok(()) => {
                 self.proven.prove();
+                self.board.note(lane.mesh.mailbox(), Part::Sending, None);
                 *reach = Reach { proven: true, failed: None };
                 Ok(())
             }
             Err(mut error) => {
                 error.mailbox_wide = true;
+                let trouble = Trouble { since: self.clock.now(), what: error.what.clone() };
+                self.board.note(lane.mesh.mailbox(), Part::Sending, Some(trouble));
                 reach.failed = Some((error.clone(), failures, Instant::now()));
                 let after = self.wait_after(&error, failures);
                 Err(Deferral { cause: DeferralCause::Mesh(error), after })

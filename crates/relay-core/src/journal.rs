@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::audit::{AuditReport, Pruned};
 use crate::clock::RelayId;
-use crate::event::{DeliveryEvent, EventId};
 use crate::deed::{Deed, DeedQuery, NewDeed};
+use crate::event::{DeliveryEvent, EventId};
 use crate::pause::{Pausable, Pause};
 use crate::search::{
     Change, ChangeCursor, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount, Traffic,

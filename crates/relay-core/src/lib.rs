@@ -18,6 +18,7 @@
 pub mod audit;
 pub mod board;
 pub mod clock;
+pub mod decision;
 pub mod deed;
 mod engine;
 pub mod event;
@@ -30,6 +31,7 @@ pub mod lease;
 pub mod ledger;
 pub mod mesh;
 pub mod metric;
+pub mod operator;
 mod order;
 pub mod outbound;
 pub mod pace;
@@ -49,6 +51,7 @@ pub mod teller;
 
 pub use board::{Board, MailboxStatus, Part, Trouble};
 pub use clock::{Chance, Clock, RelayId};
+pub use decision::{Decided, Decision, NotNow};
 pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
 pub use journal::{
@@ -61,9 +64,10 @@ pub use ledger::{DeliveryRecorded, Ended};
 pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, ReadProgress};
 pub use mesh_api::envelope::{HeaderText, checksum};
 pub use mesh_api::{
-    Classify, Download, Effect, Endpoint, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
-    OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
+    Classify, Download, Effect, Endpoint, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId,
+    MessageKind, OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
+pub use operator::{Operator, OperatorError};
 pub use outbound::{RelayHandle, Surroundings, Terms, Unsettled};
 pub use pace::Rate;
 pub use pause::{Pausable, Pause, Pauses, Wake};

@@ -2,18 +2,21 @@
 //!
 //! The machine of [`crate::step`] decides, the journal records, then this module acts. Nothing here chooses.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::MailboxId;
 
+use crate::board::Board;
 use crate::clock::{Chance, Clock, RelayId};
 use crate::engine::{Busy, Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
 use crate::journal::{Journal, JournalError, KeyReuse, MailboxTimes, NewOutbound, OutboundDetails};
 use crate::lease::{PartLeases, Tenure};
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshError, MeshMailbox};
+use crate::pause::{Pauses, Wake};
 use crate::policy::SendPolicy;
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
@@ -58,13 +61,17 @@ pub struct Surroundings {
     pub chance: Arc<dyn Chance>,
     /// The time by which messages age.
     pub proven: Arc<ProvenTime>,
+    /// What is paused.
+    pub pauses: Pauses,
+    /// How each mailbox fares.
+    pub board: Arc<Board>,
 }
 
 impl Surroundings {
-    /// With a time that MESH has yet to confirm.
+    /// With a time that MESH has yet to confirm, and nothing paused.
     pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
         let proven = Arc::new(ProvenTime::new(Arc::clone(&clock)));
-        Self { journal, clock, chance, proven }
+        Self { journal, clock, chance, proven, pauses: Pauses::default(), board: Arc::default() }
     }
 }
 
@@ -76,6 +83,8 @@ pub struct RelayHandle {
     terms: Terms,
     tenure: Option<Tenure>,
     parts: Option<PartLeases>,
+    /// The adapter whose source holds it, by its configured name.
+    adapter: Option<Arc<str>>,
     /// Ends every wait of the source's messages.
     stop: Shutdown,
 }
@@ -112,13 +121,19 @@ impl RelayHandle {
         let Surroundings { journal, clock, .. } = surroundings;
         let ledger = Ledger { journal, clock, fence: None };
         let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
-        Self { engine, ledger, terms, tenure: None, parts: None, stop }
+        Self { engine, ledger, terms, tenure: None, parts: None, adapter: None, stop }
     }
 
     /// The same engine, for a source with these terms.
     #[must_use]
     pub fn on_terms(&self, terms: Terms) -> Self {
         Self { terms, ..self.clone() }
+    }
+
+    /// The same engine, for the source of an adapter of this name.
+    #[must_use]
+    pub fn of_adapter(&self, name: &str) -> Self {
+        Self { adapter: Some(name.into()), ..self.clone() }
     }
 
     /// The same engine, for a source that works under a lease until `stop` says that it is about to be over.
@@ -246,6 +261,11 @@ impl RelayHandle {
         }
     }
 
+    /// A wake-up for a source that lets messages rest: whenever a person did something that may let one go on, or end it.
+    pub fn wake(&self) -> Wake {
+        self.engine.pauses.wake()
+    }
+
     /// Waits for everything that holds a message back, then sends it.
     async fn carry(
         &self,
@@ -254,6 +274,9 @@ impl RelayHandle {
         outbound: &mut Outbound,
     ) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
+        if !matches!(outbound.record().state, OutboundState::InDoubt { .. }) {
+            engine.keep_pauses(&message.envelope.from, Some(&message.key.adapter))?;
+        }
         if let Some(key) = &message.order_key
             && !engine.order.turn(&message.envelope.from, key, &message.key).await
         {
@@ -346,14 +369,15 @@ impl RelayHandle {
         Ok(records.into_iter().map(unsettled).collect())
     }
 
-    /// Finds out whether a message of this mailbox would be taken: the journal by a commit, MESH by a handshake unless the
-    /// last send went well. For a source that would take messages from a queue in vain.
+    /// Finds out whether a message of this mailbox would be taken: nothing is paused, the journal shows by a commit that it
+    /// takes something, MESH by a handshake unless the last send went well. For a source that would take messages from a queue in vain.
     ///
     /// # Errors
     /// When it does not, with when to ask again.
     pub async fn reachable(&self, mailbox: &MailboxId) -> Result<(), Deferral> {
         let lane = self.engine.lanes.get(mailbox);
         let lane = lane.ok_or_else(|| own_fault(DeferralCause::UnknownMailbox(mailbox.clone())))?;
+        self.engine.keep_pauses(mailbox, self.adapter.as_deref())?;
         let nothing = MailboxTimes::default();
         let kept = self.ledger.journal.commit_mailbox_times(mailbox, nothing, self.ledger.fence.as_ref());
         kept.await.map_err(|error| own_fault(error.into()))?;
@@ -453,7 +477,7 @@ impl RelayHandle {
                 (OutboundEffect::Probe { after }, _) => {
                     // Others may go while this one waits.
                     drop(permit.take());
-                    self.pause(after).await?;
+                    self.pause_in_doubt(after, outbound).await?;
                     self.probe(lane, message, outbound.record().received_at, &mut met).await?
                 }
             };
@@ -495,6 +519,24 @@ impl RelayHandle {
                 tracing::error!(%relay_id, state, ?message_id, %error, "the journal cannot take where a message is");
             }
             self.pause(OWN_FAULT_RETRY).await?;
+        }
+    }
+
+    /// Waits before MESH is asked about a doubt, unless the source is to stop or a person settles it meanwhile.
+    async fn pause_in_doubt(&self, wait: Duration, outbound: &Outbound) -> Result<(), Deferral> {
+        let mut wake = self.engine.pauses.wake();
+        let mut waiting = pin!(self.pause(wait));
+        loop {
+            tokio::select! {
+                waited = &mut waiting => return waited,
+                () = wake.woken() => {}
+            }
+            let now = self.ledger.journal.outbound(outbound.record().relay_id).await;
+            if let Ok(Some(now)) = now
+                && now.version != outbound.record().version
+            {
+                return Err(Deferral { cause: DeferralCause::Changed, after: Duration::ZERO });
+            }
         }
     }
 

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use mesh_api::{MailboxId, MessageId};
 use tokio::time::Instant;
 
-use crate::clock::Chance;
+use crate::board::{Board, Part, Trouble};
+use crate::clock::{Chance, Clock};
 use crate::follow_up::FollowUp;
 use crate::inbound::{Listing, Received, Receiver};
 use crate::journal::MailboxTimes;
@@ -18,6 +19,7 @@ use crate::lease::Tenure;
 use crate::ledger::Ledger;
 use crate::mesh::{MeshError, MeshMailbox};
 use crate::outbound::Surroundings;
+use crate::pause::Pauses;
 use crate::policy::{ReceivePolicy, backoff};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
@@ -28,6 +30,8 @@ pub struct Poller {
     surroundings: Surroundings,
     mesh: Arc<dyn MeshMailbox>,
     sink: Option<Arc<dyn Sink>>,
+    /// The adapter that the sink belongs to.
+    adapter: Option<String>,
     policy: ReceivePolicy,
 }
 
@@ -54,7 +58,13 @@ impl Poller {
         sink: Option<Arc<dyn Sink>>,
         policy: ReceivePolicy,
     ) -> Self {
-        Self { surroundings, mesh, sink, policy }
+        Self { surroundings, mesh, sink, adapter: None, policy }
+    }
+
+    /// The same, whose sink belongs to the adapter of this name: while that is paused, nothing is taken.
+    #[must_use]
+    pub fn into_adapter(self, name: &str) -> Self {
+        Self { adapter: Some(name.to_owned()), ..self }
     }
 
     /// The name of the lease under which the mailbox is polled.
@@ -70,6 +80,9 @@ impl Poller {
             policy: &self.policy,
             chance: &self.surroundings.chance,
             proven: &self.surroundings.proven,
+            pauses: &self.surroundings.pauses,
+            board: &self.surroundings.board,
+            adapter: self.adapter.as_deref(),
             ledger: Ledger::under(&self.surroundings, &tenure),
             receiver: self.sink.as_ref().map(|sink| Receiver {
                 mesh: &self.mesh,
@@ -92,6 +105,9 @@ struct Turn<'a> {
     policy: &'a ReceivePolicy,
     chance: &'a Arc<dyn Chance>,
     proven: &'a ProvenTime,
+    pauses: &'a Pauses,
+    board: &'a Arc<Board>,
+    adapter: Option<&'a str>,
     ledger: Ledger,
     receiver: Option<Receiver<'a>>,
     tenure: &'a Tenure,
@@ -108,9 +124,16 @@ enum Left {
 
 impl Turn<'_> {
     async fn run(&self, mut shutdown: Shutdown) {
-        let mut outage = Outage::new(self.mesh.mailbox().clone());
+        let mut outage = Outage {
+            mailbox: self.mesh.mailbox().clone(),
+            board: Arc::clone(self.board),
+            clock: Arc::clone(&self.ledger.clock),
+            since: None,
+            said: String::new(),
+        };
         let mut resting = Resting::new();
         let mut left = Left::Nothing;
+        let mut wake = self.pauses.wake();
         while !shutdown.is_requested() {
             // From look to look, however long it takes to carry what one finds.
             let next = Instant::now() + self.policy.poll_every;
@@ -121,8 +144,17 @@ impl Turn<'_> {
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = shutdown.requested() => {}
+                // A person may have decided about a message that rests. When MESH may be asked again stands in the
+                // journal.
+                () = wake.woken() => resting.clear(),
             }
         }
+    }
+
+    /// Whether a person has paused the mailbox, or the adapter that takes its messages.
+    fn paused(&self) -> bool {
+        self.pauses.of_mailbox(self.mesh.mailbox()).is_some()
+            || self.adapter.is_some_and(|adapter| self.pauses.of_adapter(adapter).is_some())
     }
 
     async fn look(
@@ -160,6 +192,10 @@ impl Turn<'_> {
             self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
             tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
         }
+        // MESH hears of a paused mailbox as often as it wants, and is asked for nothing.
+        if self.paused() {
+            return Left::Nothing;
+        }
         let Some(receiver) = &self.receiver else { return Left::Nothing };
         let now = Some(self.ledger.clock.now());
         if !self.keep(MailboxTimes { polled_at: now, ..MailboxTimes::default() }).await {
@@ -173,6 +209,7 @@ impl Turn<'_> {
         let polled = listed.as_ref().map_or_else(Polled::Failed, |ids| Polled::Listed(ids.len()));
         receiver.sink.polled(polled).await;
         let Some(ids) = outage.note(listed) else { return Left::Nothing };
+        self.board.listed(self.mesh.mailbox(), self.ledger.clock.now(), ids.len());
         self.proven.prove();
         self.go_on(receiver, &ids, shutdown).await;
         self.receive_all(receiver, ids, outage, resting, shutdown).await
@@ -246,7 +283,9 @@ impl Turn<'_> {
         let begun = due.len();
         // A few at a time; one that fails rests and the others go on.
         let mut results = stream::iter(due)
-            .take_while(|_| std::future::ready(!shutdown.is_requested() && self.tenure.holds()))
+            .take_while(|_| {
+                std::future::ready(!shutdown.is_requested() && self.tenure.holds() && !self.paused())
+            })
             .map(|id| async move {
                 let result = receiver.receive(&id, Listing::Holds).await;
                 (id, result)
@@ -312,15 +351,13 @@ struct Fair {
 /// Says once that a mailbox cannot be reached, and once that it can again.
 struct Outage {
     mailbox: MailboxId,
+    board: Arc<Board>,
+    clock: Arc<dyn Clock>,
     since: Option<Instant>,
     said: String,
 }
 
 impl Outage {
-    fn new(mailbox: MailboxId) -> Self {
-        Self { mailbox, since: None, said: String::new() }
-    }
-
     fn note<T>(&mut self, result: Result<T, MeshError>) -> Option<T> {
         let mailbox = &self.mailbox;
         match result {
@@ -330,10 +367,13 @@ impl Outage {
                     tracing::info!(%mailbox, ?lasted, "MESH answers again");
                     self.said.clear();
                 }
+                self.board.note(mailbox, Part::Receiving, None);
                 Some(value)
             }
             Err(error) => {
                 self.since.get_or_insert_with(Instant::now);
+                let trouble = Trouble { since: self.clock.now(), what: error.what.clone() };
+                self.board.note(mailbox, Part::Receiving, Some(trouble));
                 if self.said != error.what {
                     tracing::error!(%mailbox, %error, "mailbox cannot be read; messages stay at MESH");
                     self.said = error.what;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::journal::JournalError;
 use crate::mesh::MeshError;
 use crate::outbound::RelayHandle;
+use crate::pause::Pause;
 use crate::policy::{DoubtStrategy, SendPolicy};
 use crate::shutdown::Shutdown;
 use crate::state::{OutboundState, Rejection};
@@ -162,7 +163,13 @@ pub enum DeferralCause {
     Mesh(#[from] MeshError),
     /// The journal could not record what must be on disk first.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(JournalError),
+    /// The message's record was changed meanwhile, by a person perhaps.
+    #[error("the message's record was changed meanwhile, by a person perhaps; what it says now is followed")]
+    Changed,
+    /// A person has paused the mailbox or the adapter.
+    #[error("{0}; it goes on once the pause is ended")]
+    Paused(Pause),
     /// MESH does not have the message after all, so it is to be sent again.
     #[error("the message did not arrive at MESH and is sent again")]
     Again,
@@ -180,13 +187,27 @@ pub enum DeferralCause {
     UnknownMailbox(MailboxId),
 }
 
+impl From<JournalError> for DeferralCause {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Conflict { .. } => Self::Changed,
+            error => Self::Journal(error),
+        }
+    }
+}
+
 impl Deferral {
     /// Whether the cause concerns every message of the mailbox, so that offering others now is pointless.
     pub fn is_mailbox_wide(&self) -> bool {
         match &self.cause {
             DeferralCause::Mesh(error) => error.mailbox_wide,
-            DeferralCause::Again | DeferralCause::Behind | DeferralCause::Paced => false,
-            DeferralCause::Journal(_) | DeferralCause::Stopping | DeferralCause::UnknownMailbox(_) => true,
+            DeferralCause::Again | DeferralCause::Behind | DeferralCause::Paced | DeferralCause::Changed => {
+                false
+            }
+            DeferralCause::Journal(_)
+            | DeferralCause::Paused(_)
+            | DeferralCause::Stopping
+            | DeferralCause::UnknownMailbox(_) => true,
         }
     }
 }

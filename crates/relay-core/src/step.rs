@@ -125,7 +125,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// Whether MESH may be able to deliver the message without anything more from here.
-fn may_be_delivered(state: &OutboundState) -> bool {
+pub(crate) fn may_be_delivered(state: &OutboundState) -> bool {
     match state {
         OutboundState::Sending { of, .. } => *of == 1,
         OutboundState::Uploading { taken, of, .. } => taken + 1 == *of,
@@ -137,7 +137,7 @@ fn may_be_delivered(state: &OutboundState) -> bool {
 }
 
 /// Words for a person who must find out whether a message arrived.
-fn unknown_whether(state: &OutboundState, what: &str) -> String {
+pub(crate) fn unknown_whether(state: &OutboundState, what: &str) -> String {
     let ask = match state.message_id() {
         Some(id) => format!("track message {id} or ask the recipient"),
         None => "ask the recipient".to_owned(),

@@ -1,0 +1,424 @@
+//! What a person may have done: about a message, about a mailbox or an adapter, and at MESH by hand.
+//!
+//! Each deed is recorded before it is done, with who did it; one that cannot be recorded is not done. What is decided about
+//! a message is committed against the version that was seen, so that it never crosses what the engine records of it at the
+//! same time: one of the two writers finds the record changed, and looks again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mesh_api::{Download, Endpoint, FailureClass, Held, MailboxId, MessageId, PayloadStream, WorkflowId};
+use thiserror::Error;
+
+use crate::clock::RelayId;
+use crate::decision::{self, Decision, NotNow};
+use crate::deed::{DeedKind, NewDeed};
+use crate::follow;
+use crate::journal::{InboundChange, JournalError, NewInbound, OutboundChange};
+use crate::kept::{KeepsSent, NotKept};
+use crate::ledger::{Ledger, Seen};
+use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
+use crate::outbound::Surroundings;
+use crate::pause::{Pausable, Pause};
+use crate::person::Caller;
+use crate::search::{Direction, MessageSummary};
+use crate::sink::Receipt;
+use crate::state::InboundState;
+
+/// Characters of a reason that are kept.
+pub const REASON_CHARS_MAX: usize = 500;
+
+/// Does what people ask.
+#[derive(Clone)]
+pub struct Operator {
+    surroundings: Surroundings,
+    meshes: HashMap<MailboxId, Arc<dyn MeshMailbox>>,
+    keepers: HashMap<String, Arc<dyn KeepsSent>>,
+}
+
+/// Why something was not done. Its text is for the person who asked.
+#[derive(Debug, Error)]
+pub enum OperatorError {
+    /// There is no such message.
+    #[error("no message {0} is recorded; it may be older than the journal keeps")]
+    NoSuchMessage(RelayId),
+    /// There is no such mailbox here.
+    #[error("mailbox {0} is not configured here")]
+    NoSuchMailbox(MailboxId),
+    /// The state that the message is in does not allow it.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+    /// What was sent cannot be offered again.
+    #[error(transparent)]
+    NotKept(#[from] NotKept),
+    /// The journal could not record it. Nothing was done.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// MESH did not do it.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+}
+
+/// A message on its way from MESH to a person.
+pub struct Fetched {
+    /// Its metadata.
+    pub download: Download,
+    /// Its bytes.
+    pub body: PayloadStream,
+}
+
+impl Operator {
+    /// One for these mailboxes.
+    pub fn new(
+        surroundings: Surroundings,
+        mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
+        keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
+    ) -> Self {
+        let meshes = mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), mesh)).collect();
+        Self { surroundings, meshes, keepers: keepers.into_iter().collect() }
+    }
+
+    /// Records that `who` did or looked at something. To be called before it is done or shown.
+    ///
+    /// # Errors
+    /// When it could not be recorded; it must not be done or shown then.
+    pub async fn record(&self, who: &Caller, kind: DeedKind, about: About<'_>) -> Result<(), JournalError> {
+        let About { relay_id, mailbox, message_id, note } = about;
+        let deed = NewDeed {
+            at: self.now(),
+            who: who.name().to_owned(),
+            kind,
+            relay_id,
+            mailbox: mailbox.cloned(),
+            message_id: message_id.cloned(),
+            note: note.map(|note| note.chars().take(REASON_CHARS_MAX).collect()),
+        };
+        self.surroundings.journal.record_deed(deed).await
+    }
+
+    /// Records what a person decided about an outbound message. Its source hears of it at once.
+    ///
+    /// # Errors
+    /// [`OperatorError::NotNow`] when its state does not allow it, or it changed meanwhile; what the journal and, for
+    /// [`Decision::Arrived`], MESH may meet.
+    pub async fn decide(
+        &self,
+        who: &Caller,
+        relay_id: RelayId,
+        decision: &Decision,
+    ) -> Result<(), OperatorError> {
+        let journal = &self.surroundings.journal;
+        let known = journal.outbound(relay_id).await?;
+        let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
+        let decided = decision::decide(&record.state, decision, who.name(), self.now())?;
+        let (kind, note) = match decision {
+            Decision::Park { reason } => (DeedKind::Park, Some(reason.as_str())),
+            Decision::Cancel => (DeedKind::Cancel, None),
+            Decision::Arrived(_) => (DeedKind::Arrived, None),
+            Decision::SendAgain => (DeedKind::SendAgain, None),
+        };
+        let mut about = About { mailbox: Some(&record.mailbox), note, ..About::message(relay_id) };
+        if let Decision::Arrived(message_id) = decision {
+            about.message_id = Some(message_id);
+            self.is_this_one(&record.mailbox, relay_id, message_id).await?;
+        }
+        self.record(who, kind, about).await?;
+        let due = follow::due(&decided.state);
+        let change = OutboundChange { state: decided.state, note: Some(decided.note), due, at: self.now() };
+        journal.commit_outbound(&record, change, None).await.map_err(changed_meanwhile)?;
+        self.surroundings.pauses.rouse();
+        Ok(())
+    }
+
+    /// Whether a person may say that a doubtful message is the one of this id: MESH knows it, and no other message here has
+    /// that id.
+    async fn is_this_one(
+        &self,
+        mailbox: &MailboxId,
+        relay_id: RelayId,
+        message_id: &MessageId,
+    ) -> Result<(), OperatorError> {
+        let other = self.surroundings.journal.find_sent(mailbox, message_id).await?;
+        if let Some(other) = other.filter(|other| other.relay_id != relay_id) {
+            let which = other.relay_id;
+            return Err(NotNow(format!("{message_id} is the id of another message, {which}")).into());
+        }
+        match self.mesh(mailbox)?.track(message_id).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.answer == MeshAnswer::NoSuchMessage => {
+                let what = format!("MESH knows no message {message_id} sent from mailbox {mailbox}");
+                Err(NotNow(what).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has a parked message from MESH delivered once more, at the next look into its inbox.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub async fn deliver_again(&self, who: &Caller, relay_id: RelayId) -> Result<(), OperatorError> {
+        self.decide_inbound(who, relay_id, DeedKind::DeliverAgain, None, |state| {
+            decision::deliver_again(state, who.name())
+        })
+        .await
+    }
+
+    /// Leaves a message from MESH that cannot be delivered to a person.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub async fn park_inbound(
+        &self,
+        who: &Caller,
+        relay_id: RelayId,
+        reason: &str,
+    ) -> Result<(), OperatorError> {
+        self.decide_inbound(who, relay_id, DeedKind::Park, Some(reason), |state| {
+            decision::park_inbound(state, reason, who.name())
+        })
+        .await
+    }
+
+    async fn decide_inbound(
+        &self,
+        who: &Caller,
+        relay_id: RelayId,
+        kind: DeedKind,
+        note: Option<&str>,
+        decide: impl FnOnce(&InboundState) -> Result<decision::Decided<InboundState>, NotNow>,
+    ) -> Result<(), OperatorError> {
+        let journal = &self.surroundings.journal;
+        let known = journal.inbound(relay_id).await?;
+        let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
+        let decided = decide(&record.state)?;
+        self.record(who, kind, About { note, ..About::message(relay_id) }).await?;
+        let change =
+            InboundChange { state: decided.state, note: Some(decided.note), details: None, at: self.now() };
+        journal.commit_inbound(&record, change, None).await.map_err(changed_meanwhile)?;
+        self.surroundings.pauses.rouse();
+        Ok(())
+    }
+
+    /// Whether what became of this message can be sent again from what its source keeps.
+    pub fn keeps(&self, message: &MessageSummary) -> bool {
+        let adapter = message.adapter.as_ref();
+        message.direction == Direction::Outbound
+            && adapter.is_some_and(|adapter| self.keepers.contains_key(adapter))
+    }
+
+    /// Offers what was sent, or failed, once more as a new message, from what its source keeps. Returns what was done.
+    ///
+    /// # Errors
+    /// [`OperatorError::NotNow`] while it has not ended; [`OperatorError::NotKept`] when it cannot be had any more.
+    pub async fn resend(&self, who: &Caller, relay_id: RelayId) -> Result<String, OperatorError> {
+        let journal = &self.surroundings.journal;
+        let known = journal.outbound(relay_id).await?;
+        let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
+        let summary = journal.message(relay_id).await?;
+        let summary = summary.ok_or(OperatorError::NoSuchMessage(relay_id))?;
+        if !record.state.is_end() || summary.settled_at.is_none() {
+            let state = record.state.name();
+            return Err(NotNow(format!("it is {state} and still under way; it is not sent twice")).into());
+        }
+        let Some(keeper) = self.keepers.get(&record.source.adapter) else {
+            let adapter = &record.source.adapter;
+            let what =
+                format!("adapter {adapter} keeps nothing of what was sent; send it again from where it came");
+            return Err(NotKept(what).into());
+        };
+        let about = About { mailbox: Some(&record.mailbox), ..About::message(relay_id) };
+        self.record(who, DeedKind::Resend, about).await?;
+        Ok(keeper.offer_again(&record.source, &summary).await?)
+    }
+
+    /// Pauses a mailbox or an adapter until someone ends that, over every start and for every instance.
+    ///
+    /// # Errors
+    /// When the journal could not record it.
+    pub async fn pause(&self, who: &Caller, what: Pausable, reason: &str) -> Result<(), OperatorError> {
+        let reason: String = reason.trim().chars().take(REASON_CHARS_MAX).collect();
+        self.record_pause(who, DeedKind::Pause, &what, &reason).await?;
+        let pause = Pause { what, by: who.name().to_owned(), at: self.now(), reason };
+        self.surroundings.journal.pause(pause).await?;
+        Ok(self.surroundings.pauses.read(&*self.surroundings.journal).await?)
+    }
+
+    /// Ends a pause. `false`: there was none.
+    ///
+    /// # Errors
+    /// When the journal could not record it.
+    pub async fn resume(&self, who: &Caller, what: &Pausable) -> Result<bool, OperatorError> {
+        self.record_pause(who, DeedKind::Resume, what, "").await?;
+        let ended = self.surroundings.journal.resume(what).await?;
+        self.surroundings.pauses.read(&*self.surroundings.journal).await?;
+        Ok(ended)
+    }
+
+    async fn record_pause(
+        &self,
+        who: &Caller,
+        kind: DeedKind,
+        what: &Pausable,
+        reason: &str,
+    ) -> Result<(), JournalError> {
+        let mailbox = match what {
+            Pausable::Mailbox(mailbox) => Some(mailbox),
+            Pausable::Adapter(_) => None,
+        };
+        let note = if reason.is_empty() { what.to_string() } else { format!("{what}: {reason}") };
+        self.record(who, kind, About { mailbox, note: Some(&note), ..About::default() }).await
+    }
+
+    /// The ids in an inbox, oldest first.
+    ///
+    /// # Errors
+    /// What the journal and MESH may meet.
+    pub async fn inbox(&self, who: &Caller, mailbox: &MailboxId) -> Result<Vec<MessageId>, OperatorError> {
+        let mesh = self.mesh(mailbox)?;
+        let about = About { mailbox: Some(mailbox), ..About::default() };
+        self.record(who, DeedKind::ListInbox, about).await?;
+        Ok(mesh.list(None).await?)
+    }
+
+    /// The metadata of a message in an inbox, its subject among them.
+    ///
+    /// # Errors
+    /// What the journal and MESH may meet.
+    pub async fn look_into(
+        &self,
+        who: &Caller,
+        mailbox: &MailboxId,
+        id: &MessageId,
+    ) -> Result<Download, OperatorError> {
+        let mesh = self.mesh(mailbox)?;
+        self.record(who, DeedKind::LookInto, About::at_mesh(mailbox, id)).await?;
+        Ok(mesh.head(id).await?)
+    }
+
+    /// A message in an inbox with its bytes. It stays at MESH, and whatever takes the mailbox's messages takes it all the
+    /// same.
+    ///
+    /// # Errors
+    /// What the journal and MESH may meet.
+    pub async fn fetch(
+        &self,
+        who: &Caller,
+        mailbox: &MailboxId,
+        id: &MessageId,
+    ) -> Result<Fetched, OperatorError> {
+        let mesh = self.mesh(mailbox)?;
+        self.record(who, DeedKind::Fetch, About::at_mesh(mailbox, id)).await?;
+        let Incoming { download, body, .. } = mesh.open(id, Held::default()).await?;
+        Ok(Fetched { download, body })
+    }
+
+    /// Tells MESH that a message arrived, because a person says that they have it. MESH forgets it.
+    ///
+    /// # Errors
+    /// [`OperatorError::NotNow`] when it changed meanwhile; what the journal and MESH may meet.
+    pub async fn acknowledge(
+        &self,
+        who: &Caller,
+        mailbox: &MailboxId,
+        id: &MessageId,
+    ) -> Result<(), OperatorError> {
+        let mesh = self.mesh(mailbox)?;
+        self.record(who, DeedKind::Acknowledge, About::at_mesh(mailbox, id)).await?;
+        // Not one whose id nobody has: the record of it would wait for ever.
+        mesh.head(id).await?;
+        let now = self.now();
+        let Surroundings { journal, clock, chance, .. } = &self.surroundings;
+        let ledger = Ledger { journal: Arc::clone(journal), clock: Arc::clone(clock), fence: None };
+        let (relay_id, message_id) = (chance.relay_id(now), id.clone());
+        let new = NewInbound { relay_id, mailbox: mailbox.clone(), message_id, at: now };
+        let mut entry = ledger.begin_inbound(new).await?.into_record();
+        let proof = match entry.delivered() {
+            Some(proof) => proof,
+            None => {
+                let receipt = Receipt(format!("fetched by {who}"));
+                let delivered = ledger.deliver(&mut entry, &receipt, Seen::default()).await;
+                delivered.map_err(changed_meanwhile)?
+            }
+        };
+        mesh.acknowledge(&proof).await?;
+        let acknowledged = ledger.advance_inbound(&mut entry, InboundState::Acknowledged, Seen::default());
+        acknowledged.await.map_err(changed_meanwhile)
+    }
+
+    /// The mailboxes that receive a workflow: those of an organisation, or all of them. Asked as `from`, or as any mailbox
+    /// here.
+    ///
+    /// # Errors
+    /// What MESH may meet.
+    pub async fn lookup(
+        &self,
+        ods_code: Option<&str>,
+        workflow: &WorkflowId,
+    ) -> Result<Vec<Endpoint>, OperatorError> {
+        let any = self.meshes.values().min_by_key(|mesh| mesh.mailbox().as_str());
+        let Some(mesh) = any else { return Ok(Vec::new()) };
+        Ok(mesh.lookup(ods_code, workflow).await?)
+    }
+
+    /// The mailboxes here.
+    pub fn mailboxes(&self) -> Vec<MailboxId> {
+        let mut mailboxes: Vec<MailboxId> = self.meshes.keys().cloned().collect();
+        mailboxes.sort();
+        mailboxes
+    }
+
+    fn mesh(&self, mailbox: &MailboxId) -> Result<&Arc<dyn MeshMailbox>, OperatorError> {
+        self.meshes.get(mailbox).ok_or_else(|| OperatorError::NoSuchMailbox(mailbox.clone()))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.surroundings.clock.now()
+    }
+}
+
+/// What a deed is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// Which message of the journal.
+    pub relay_id: Option<RelayId>,
+    /// Which mailbox.
+    pub mailbox: Option<&'a MailboxId>,
+    /// Which message at MESH.
+    pub message_id: Option<&'a MessageId>,
+    /// What else, or why. Holds no subject and no payload.
+    pub note: Option<&'a str>,
+}
+
+impl<'a> About<'a> {
+    /// A message of the journal.
+    pub fn message(relay_id: RelayId) -> Self {
+        Self { relay_id: Some(relay_id), ..Self::default() }
+    }
+
+    /// A message in an inbox at MESH.
+    pub fn at_mesh(mailbox: &'a MailboxId, id: &'a MessageId) -> Self {
+        Self { mailbox: Some(mailbox), message_id: Some(id), ..Self::default() }
+    }
+}
+
+fn changed_meanwhile(error: JournalError) -> OperatorError {
+    match error {
+        JournalError::Conflict { .. } => {
+            NotNow("it has changed this moment; look at it again before you decide".to_owned()).into()
+        }
+        error => error.into(),
+    }
+}
+
+impl OperatorError {
+    /// Whether the same may do later what could not be done now.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Journal(_) => true,
+            Self::Mesh(error) => !matches!(error.class, FailureClass::Permanent),
+            _ => false,
+        }
+    }
+}
