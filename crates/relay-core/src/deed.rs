@@ -38,10 +38,6 @@ pub enum DeedKind {
     Acknowledge,
     /// A message was handed in by hand.
     Submit,
-    /// A message's record was looked at.
-    View,
-    /// The record was searched.
-    Search,
     /// Somebody signed in.
     SignIn,
     /// A sign-in was refused.
@@ -65,8 +61,6 @@ impl DeedKind {
             Self::Fetch => "fetch",
             Self::Acknowledge => "acknowledge",
             Self::Submit => "submit",
-            Self::View => "view",
-            Self::Search => "search",
             Self::SignIn => "sign-in",
             Self::SignInRefused => "sign-in-refused",
         }

@@ -201,7 +201,7 @@ pub trait Records: Send + Sync {
     /// How many messages are in each state. The sum is the number of messages.
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError>;
 
-    /// The oldest messages that have not ended, one for each mailbox and direction.
+    /// The messages that have not ended, with the oldest of them, for each direction, mailbox and adapter.
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError>;
 
     /// Messages, newest first.

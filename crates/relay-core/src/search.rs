@@ -121,16 +121,20 @@ pub struct StateCount {
     pub messages: u64,
 }
 
-/// The oldest message of a mailbox that has not ended.
+/// The messages of a mailbox, and of an adapter, that have not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oldest {
     /// Which way.
     pub direction: Direction,
     /// The organisation's own mailbox.
     pub mailbox: MailboxId,
-    /// Which message.
+    /// The adapter that offered them; none for inbound ones.
+    pub adapter: Option<String>,
+    /// How many.
+    pub messages: u64,
+    /// The oldest of them.
     pub relay_id: RelayId,
-    /// When it was first seen.
+    /// When that was first seen.
     pub received_at: Timestamp,
 }
 

@@ -1,0 +1,104 @@
+//! What the console's handlers share, and all of its routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use jiff::Timestamp;
+use relay_core::{Caller, Clock, Journal, MailboxId, Operator, Role, Sink, Surroundings};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::access::Visitor;
+use crate::live::Live;
+use crate::overview::Overviews;
+use crate::{api, page};
+
+/// What is configured, as far as people see it.
+pub struct Site {
+    /// What people call this relay: the host's name, say.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where MESH is, in words.
+    pub mesh: String,
+    /// How often each inbox is looked into, by mailbox.
+    pub mailboxes: Vec<Mailbox>,
+    /// Its adapters.
+    pub adapters: Vec<Adapter>,
+    /// The certificates that it shows, as they are now.
+    pub certificates: Arc<dyn Fn() -> Vec<Certificate> + Send + Sync>,
+}
+
+/// A mailbox as it is configured.
+pub struct Mailbox {
+    /// Its id.
+    pub id: MailboxId,
+    /// The pause between two looks into its inbox.
+    pub poll_every: Duration,
+}
+
+/// An adapter as it is configured.
+pub struct Adapter {
+    /// Its name.
+    pub name: String,
+    /// Its kind, such as `dts-folder`.
+    pub kind: &'static str,
+    /// The mailbox whose messages it carries.
+    pub mailbox: MailboxId,
+    /// Where it puts messages, if it takes any: asked how it fares.
+    pub sink: Option<Arc<dyn Sink>>,
+}
+
+/// A certificate that the relay shows.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// Whom it is shown to: MESH, or an adapter's broker.
+    pub name: String,
+    /// When it ends.
+    pub ends: Timestamp,
+}
+
+/// What the console's handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Console {
+    pub(crate) site: Arc<Site>,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) operator: Operator,
+    pub(crate) overviews: Arc<Overviews>,
+    pub(crate) live: Live,
+}
+
+impl Console {
+    /// A console of this relay.
+    pub fn new(site: Site, surroundings: Surroundings, operator: Operator) -> Self {
+        let live = Live::new(Arc::clone(&surroundings.journal));
+        let overviews = Arc::default();
+        Self { site: Arc::new(site), surroundings, operator, overviews, live }
+    }
+
+    /// The routes of the API, with `more` of other rooms, and of the pages.
+    pub fn routes(self, more: OpenApiRouter) -> Router {
+        let (api, document) = api::routes(self.clone(), more);
+        Router::new().merge(api).merge(api::document(document)).merge(page::routes(self))
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.surroundings.journal
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.surroundings.clock
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+}
+
+/// The name under which it is recorded what somebody looked at.
+pub(crate) fn recorded(visitor: &Visitor) -> Caller {
+    match visitor.caller() {
+        Some(caller) => caller.clone(),
+        None => Caller::new(&visitor.recorded_name(), Role::Viewer),
+    }
+}

@@ -1,0 +1,207 @@
+//! What wants attention, in words: one line for each thing, gravest first, with where to look.
+
+use jiff::{SignedDuration, Timestamp};
+use relay_core::{Direction, Part, Trouble};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::overview::Facts;
+use crate::words::{count, roughly, time};
+
+/// States of a message to MESH that failed.
+pub(crate) const FAILED: &[&str] = &["undelivered", "rejected", "expired"];
+
+/// MESH wants a handshake each 24 hours; an hour later none is late.
+const HANDSHAKE_LATE: SignedDuration = SignedDuration::from_hours(25);
+/// From how long on a message that waits is worth a line.
+const WAITS_LONG: SignedDuration = SignedDuration::from_hours(1);
+/// How long a message may stay uncollected: then its first warning is due.
+const UNCOLLECTED: SignedDuration = SignedDuration::from_hours(24);
+/// Days before a certificate's end from which on it is worth a line.
+const CERTIFICATE_SOON_DAYS: i64 = 30;
+/// And from which on it is grave.
+const CERTIFICATE_NOW_DAYS: i64 = 7;
+/// A look into the inbox is late when it is this many times its pause overdue.
+const POLL_LATE: i64 = 3;
+/// Shortest time after which a look into the inbox counts as late, in seconds.
+const POLL_LATE_MIN: i64 = 60;
+/// Most lines about partners that do not collect.
+const PARTNER_LINES_MAX: usize = 10;
+
+/// One thing that wants attention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct TroubleLine {
+    /// Whether messages may be standing still because of it.
+    pub(crate) grave: bool,
+    /// What it is and what to do.
+    pub(crate) text: String,
+    /// Where to look, as a path of the operator page.
+    pub(crate) link: Option<String>,
+}
+
+fn line(grave: bool, text: String, link: impl Into<Option<String>>) -> TroubleLine {
+    TroubleLine { grave, text, link: link.into() }
+}
+
+/// Finds what wants attention.
+pub(crate) fn find(facts: &Facts<'_>) -> Vec<TroubleLine> {
+    let mut lines = Vec::new();
+    of_mailboxes(facts, &mut lines);
+    of_adapters(facts, &mut lines);
+    of_certificates(facts, &mut lines);
+    for pause in facts.pauses {
+        lines.push(line(true, format!("{pause}. Nothing of it moves until somebody resumes it."), None));
+    }
+    of_messages(facts, &mut lines);
+    of_partners(facts, &mut lines);
+    lines.sort_by_key(|line| !line.grave);
+    lines
+}
+
+fn of_mailboxes(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+    for (view, times, status) in facts.mailboxes {
+        let link = || format!("/mailboxes/{}", view.id);
+        for (part, trouble) in [(Part::Receiving, &status.receiving), (Part::Sending, &status.sending)] {
+            let Some(Trouble { since, what }) = trouble else { continue };
+            let does = match part {
+                Part::Receiving => "cannot be read; messages stay at MESH",
+                Part::Sending => "cannot be sent from; messages stay where they are",
+            };
+            let lasts = roughly(seconds(*since, facts.now));
+            lines.push(line(true, format!("Mailbox {} {does}, for {lasts}: {what}.", view.id), link()));
+        }
+        match times.handshake_at {
+            Some(at) if facts.now.duration_since(at) > HANDSHAKE_LATE => {
+                let text = format!(
+                    "Mailbox {}: the last handshake with MESH was {}. MESH wants one each day.",
+                    view.id,
+                    time(at)
+                );
+                lines.push(line(true, text, link()));
+            }
+            None => lines.push(line(
+                false,
+                format!("Mailbox {}: no handshake with MESH was made yet.", view.id),
+                link(),
+            )),
+            Some(_) => {}
+        }
+        let poll = i64::try_from(view.poll_seconds).unwrap_or(i64::MAX);
+        let late = poll.saturating_mul(POLL_LATE).max(POLL_LATE_MIN);
+        if let Some(at) = times.polled_at
+            && view.paused.is_none()
+            && seconds(at, facts.now) > late
+        {
+            let text = format!(
+                "Mailbox {}: its inbox was last looked into {} ago, and should be every {}.",
+                view.id,
+                roughly(seconds(at, facts.now)),
+                roughly(poll)
+            );
+            lines.push(line(true, text, link()));
+        }
+        for (way, open) in [("to", &view.outbound), ("from", &view.inbound)] {
+            if let (Some(since), Some(oldest)) = (open.since, &open.oldest)
+                && facts.now.duration_since(since) > WAITS_LONG
+            {
+                let text = format!(
+                    "Mailbox {}: the oldest message on its way {way} MESH has been there for {}.",
+                    view.id,
+                    roughly(seconds(since, facts.now))
+                );
+                lines.push(line(false, text, format!("/messages/{oldest}")));
+            }
+        }
+    }
+}
+
+fn of_adapters(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+    for adapter in facts.adapters {
+        if let Some(trouble) = &adapter.trouble {
+            let text = format!("Adapter {} cannot take messages from MESH: {trouble}.", adapter.name);
+            lines.push(line(true, text, None));
+        }
+    }
+}
+
+fn of_certificates(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+    for certificate in facts.certificates {
+        let days = certificate.days_left;
+        let text = if days < 0 {
+            format!("The certificate for {} has ended on {}.", certificate.name, time(certificate.ends))
+        } else if days < CERTIFICATE_SOON_DAYS {
+            let left = count(days.unsigned_abs(), "day", "days");
+            format!("The certificate for {} ends in {left}, on {}.", certificate.name, time(certificate.ends))
+        } else {
+            continue;
+        };
+        let advice = "Put a new one in its place; the relay takes it without a restart.";
+        lines.push(line(days < CERTIFICATE_NOW_DAYS, format!("{text} {advice}"), None));
+    }
+}
+
+fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+    let listed = |direction: Direction, state: &str| {
+        format!("/messages?direction={}&state={state}", direction.as_str())
+    };
+    let be = |number: u64| if number == 1 { "is" } else { "are" };
+    let messages = |number: u64| count(number, "message", "messages");
+    if facts.in_doubt > 0 {
+        let text = format!(
+            "{} {} in doubt: MESH may have it, and is asked. What cannot be found out is parked.",
+            messages(facts.in_doubt),
+            be(facts.in_doubt)
+        );
+        lines.push(line(false, text, listed(Direction::Outbound, "in_doubt")));
+    }
+    for (direction, parked) in
+        [(Direction::Outbound, facts.parked_outbound), (Direction::Inbound, facts.parked_inbound)]
+    {
+        let way = if direction == Direction::Outbound { "to" } else { "from" };
+        if parked > 0 {
+            let text =
+                format!("{} {way} MESH {} parked and wait for a person.", messages(parked), be(parked));
+            lines.push(line(false, text, listed(direction, "parked")));
+        }
+    }
+    if facts.failed_lately > 0 {
+        let text = format!(
+            "{} of the last 24 hours {} not delivered, refused or not sent in time.",
+            messages(facts.failed_lately),
+            if facts.failed_lately == 1 { "was" } else { "were" }
+        );
+        lines.push(line(false, text, listed(Direction::Outbound, FAILED[0])));
+    }
+}
+
+fn of_partners(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+    let mut silent: Vec<_> = facts
+        .partners
+        .iter()
+        .filter_map(|partner| {
+            let since = partner.uncollected_since?;
+            (facts.now.duration_since(since) > UNCOLLECTED).then_some((since, partner))
+        })
+        .collect();
+    silent.sort_by_key(|(since, _)| *since);
+    let more = silent.len().saturating_sub(PARTNER_LINES_MAX);
+    for (since, partner) in silent.into_iter().take(PARTNER_LINES_MAX) {
+        let text = format!(
+            "{} has not collected {} of workflow {}, the oldest for {}. MESH gives up after five days.",
+            partner.partner,
+            count(partner.uncollected, "message", "messages"),
+            partner.workflow,
+            roughly(seconds(since, facts.now))
+        );
+        lines.push(line(false, text, "/partners".to_owned()));
+    }
+    if more > 0 {
+        let text =
+            format!("{} more have not collected for over a day.", count(more as u64, "partner", "partners"));
+        lines.push(line(false, text, "/partners".to_owned()));
+    }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.duration_since(from).as_secs()
+}
