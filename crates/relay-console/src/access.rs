@@ -8,19 +8,31 @@ pub struct Visitor {
     pub caller: Option<Caller>,
 }
 impl Visitor {
-    pub fn recorded_name(&self) -> String {
-        "x".into()
+    pub fn recorded_name(&self) -> &str {
+        "x"
     }
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
     }
-    pub fn csrf(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         None
     }
-    pub fn may_sign_in(&self) -> bool {
+    pub fn csrf_token(&self) -> Option<&str> {
+        None
+    }
+    pub fn can_sign_in(&self) -> bool {
+        true
+    }
+    pub fn has_session(&self) -> bool {
         true
     }
     pub fn may_act(&self) -> bool {
+        true
+    }
+    pub fn may_look(&self) -> bool {
+        true
+    }
+    pub fn is_current(&self) -> bool {
         true
     }
 }
@@ -29,6 +41,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Looker {
     type Rejection = Problem;
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Problem> {
         Ok(Self(Visitor { caller: None }))
+    }
+}
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Problem;
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Visitor { caller: None })
     }
 }
 pub struct Actor(pub Caller);

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::Visitor;
 use crate::live::Live;
 use crate::overview::Overviews;
+use crate::page::Once;
 use crate::{api, page};
 
 /// What is configured, as far as people see it.
@@ -66,6 +67,8 @@ pub struct Console {
     pub(crate) operator: Operator,
     pub(crate) overviews: Arc<Overviews>,
     pub(crate) live: Live,
+    /// Forms of the pages that were taken.
+    pub(crate) once: Arc<Once>,
 }
 
 impl Console {
@@ -73,7 +76,7 @@ impl Console {
     pub fn new(site: Site, surroundings: Surroundings, operator: Operator) -> Self {
         let live = Live::new(Arc::clone(&surroundings.journal));
         let overviews = Arc::default();
-        Self { site: Arc::new(site), surroundings, operator, overviews, live }
+        Self { site: Arc::new(site), surroundings, operator, overviews, live, once: Arc::default() }
     }
 
     /// The routes of the API, with `more` of other rooms, and of the pages.

@@ -15,3 +15,6 @@ mod words;
 
 pub use console::{Adapter, Certificate, Console, Mailbox, Site};
 pub use problem::Problem;
+
+/// The release, for the foot of each page.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

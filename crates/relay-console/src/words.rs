@@ -1,7 +1,7 @@
 //! States and evidence in words for people who do not know the relay.
 
 use jiff::Timestamp;
-use relay_core::{Evidence, HistoryEntry, InboundState, OutboundState, Resent};
+use relay_core::{DeedKind, Evidence, HistoryEntry, InboundState, OutboundState, Resent};
 
 /// How a state is shown: a short name, what it means, and how much it wants somebody's attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +188,38 @@ fn of_inbound(state: &InboundState) -> String {
         }
         InboundState::Gone => "MESH said that it has no such message any more.".to_owned(),
     }
+}
+
+/// What a person did, in words that stand before "by".
+pub(crate) fn deed(kind: DeedKind) -> &'static str {
+    match kind {
+        DeedKind::Park => "parked",
+        DeedKind::Cancel => "cancelled",
+        DeedKind::Arrived => "found to be at MESH",
+        DeedKind::SendAgain => "found not to have arrived, and sent again",
+        DeedKind::Resend => "sent again as a new message",
+        DeedKind::DeliverAgain => "delivered again",
+        DeedKind::Pause => "paused",
+        DeedKind::Resume => "resumed",
+        DeedKind::ListInbox => "inbox listed",
+        DeedKind::LookInto => "subject looked at",
+        DeedKind::Fetch => "payload fetched",
+        DeedKind::Acknowledge => "acknowledged to MESH",
+        DeedKind::Submit => "handed in",
+        DeedKind::SignIn => "signed in",
+        DeedKind::SignInRefused => "sign-in refused",
+    }
+}
+
+/// What a person did, by its stored name.
+pub(crate) fn deed_named(kind: &str) -> String {
+    let kind = serde_json::from_value(serde_json::Value::String(kind.to_owned()));
+    kind.map_or_else(|_| "Something that a newer release knows".to_owned(), |kind| capital(deed(kind)))
+}
+
+/// A text that stands in the middle of a line elsewhere, as a sentence of its own.
+pub(crate) fn sentence(text: &str) -> String {
+    format!("{}.", capital(text.trim_end_matches('.')))
 }
 
 /// A time as people read it, to the second, in UTC.

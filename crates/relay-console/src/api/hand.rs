@@ -66,7 +66,8 @@ impl From<&Download> for Item {
     }
 }
 
-fn item(mailbox: &str, id: &str) -> Result<(MailboxId, MessageId), Problem> {
+/// Reads which message in which inbox is meant.
+pub(crate) fn item(mailbox: &str, id: &str) -> Result<(MailboxId, MessageId), Problem> {
     let id = id.parse().map_err(|_| Problem::not_found("MESH has no message of such an id"))?;
     Ok((ask::mailbox(mailbox)?, id))
 }
@@ -129,7 +130,7 @@ pub(crate) async fn fetch(
 }
 
 /// How a payload is handed to a browser: as a file to be saved, never as something to be shown or run.
-pub(crate) fn item_headers(download: &Download) -> HeaderMap {
+fn item_headers(download: &Download) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     let name = match download.file_name.trim() {

@@ -18,8 +18,9 @@ use utoipa_axum::routes;
 use crate::console::Console;
 use crate::problem::Problem;
 
-pub(crate) use actions::{Action, Done};
-pub(crate) use hand::item_headers;
+pub(crate) use actions::{Action, Why};
+pub(crate) use hand::{Item, item};
+pub(crate) use read::{Before, EndpointView, LookedUp, find, find_deeds, look_up};
 
 /// Largest body of a request that is read as JSON.
 const JSON_BYTES_MAX: usize = 64 * 1024;
