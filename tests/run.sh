@@ -5,12 +5,14 @@ cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
 MESH_RELAY_TEST_PYTHON=$(./tests/python.sh)
-export MESH_RELAY_TEST_PYTHON
-trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop; ./tests/kafka.sh stop' EXIT
+MESH_RELAY_TEST_NODE=$(./tests/node.sh)
+export MESH_RELAY_TEST_PYTHON MESH_RELAY_TEST_NODE
+trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop; ./tests/kafka.sh stop; ./tests/browser.sh stop' EXIT
 MESH_RELAY_TEST_POSTGRES=$(./tests/postgres.sh start)
 MESH_RELAY_TEST_RABBITMQ=$(./tests/rabbitmq.sh start)
 MESH_RELAY_TEST_KAFKA=$(./tests/kafka.sh start)
-export MESH_RELAY_TEST_POSTGRES MESH_RELAY_TEST_RABBITMQ MESH_RELAY_TEST_KAFKA
+MESH_RELAY_TEST_BROWSER=$(./tests/browser.sh start)
+export MESH_RELAY_TEST_POSTGRES MESH_RELAY_TEST_RABBITMQ MESH_RELAY_TEST_KAFKA MESH_RELAY_TEST_BROWSER
 
 echo "==> formatting"
 cargo fmt --all -- --check
