@@ -116,7 +116,7 @@ pub(crate) fn host(url: &str) -> &str {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let ipv4 = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
     ipv4 || host == "localhost" || host == "[::1]"
 }

@@ -12,6 +12,7 @@
 //! secrets held beside it ([`Secrets::held`]).
 
 mod adapter;
+mod console;
 mod environment;
 mod fault;
 mod fields;
@@ -22,6 +23,7 @@ mod log;
 mod mailbox;
 mod mask;
 mod mesh;
+mod openid;
 mod proxy;
 mod quantity;
 mod read;
@@ -33,6 +35,9 @@ mod stop;
 mod suggest;
 
 pub use adapter::AdapterSection;
+pub use console::{
+    ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
+};
 pub use environment::{Environment, UrlError};
 pub use fault::{Fault, Faults};
 pub use identity::{Identity, IdentityEntries};

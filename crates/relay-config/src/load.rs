@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use crate::adapter::AdapterSection;
+use crate::console::ConsoleSection;
 use crate::fault::Faults;
 use crate::journal::JournalSection;
 use crate::log::LogSection;
@@ -19,7 +20,7 @@ use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
 
 /// Sections that stand once.
-const ONCE: [&str; 5] = ["mesh", "journal", "send", "log", "stop"];
+const ONCE: [&str; 6] = ["mesh", "journal", "send", "console", "log", "stop"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
 
@@ -32,6 +33,8 @@ pub struct Loaded<A = AdapterSection> {
     pub journal: JournalSection,
     /// `[send]`, empty if it is not there.
     pub send: SendSection,
+    /// `[console]`, if it is there: without it the relay listens nowhere.
+    pub console: Option<ConsoleSection>,
     /// `[log]`, empty if it is not there.
     pub log: LogSection,
     /// `[stop]`, empty if it is not there.
@@ -101,6 +104,8 @@ fn load_source<A>(
         Some(section) => SendSection::read(&section, &mut faults),
         None => Some(SendSection::default()),
     };
+    let console =
+        once(&source, "console", &mut faults).map(|section| ConsoleSection::read(section, &mut faults));
     let log = match once(&source, "log", &mut faults) {
         Some(section) => LogSection::read(&section, &mut faults),
         None => Some(LogSection::default()),
@@ -125,7 +130,8 @@ fn load_source<A>(
     faults.sort();
     match (mesh, journal, send, log, stop) {
         (Some(mesh), Some(journal), Some(send), Some(log), Some(stop)) if faults.is_empty() => {
-            Ok(Loaded { mesh, journal, send, log, stop, mailboxes, adapters, secrets })
+            let console = console.flatten();
+            Ok(Loaded { mesh, journal, send, console, log, stop, mailboxes, adapters, secrets })
         }
         _ => Err(faults),
     }

@@ -1,6 +1,7 @@
 //! Whole files, as an operator writes them.
 
 mod bad;
+mod console;
 mod good;
 mod secrets;
 mod shown;
