@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 
@@ -25,7 +26,7 @@ pub fn certified_key(material: &KeyMaterial) -> Result<Arc<CertifiedKey>, Keysto
         })
 }
 
-/// A client certificate resolver whose identity can be replaced at any time. New handshakes take the new one;
+/// A resolver of the certificate that a client, or a server, shows, whose identity can be replaced at any time. New handshakes take the new one;
 /// connections that stand keep theirs.
 ///
 /// Turn resumption off in the `ClientConfig` that it is given to
@@ -76,6 +77,13 @@ impl ResolvesClientCert for SwappableIdentity {
     }
 }
 
+impl ResolvesServerCert for SwappableIdentity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // There is one to choose from; a client that cannot use it says so itself.
+        self.current()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,8 +116,9 @@ mod tests {
         assert!(identity.swap(Some(first.clone())).is_none());
         assert_eq!(format!("{identity:?}"), "SwappableIdentity(…)");
         let schemes = [SignatureScheme::ECDSA_NISTP256_SHA256];
-        assert!(Arc::ptr_eq(&identity.resolve(&[], &schemes).unwrap(), &first));
-        assert!(identity.resolve(&[], &[SignatureScheme::ED25519]).is_none());
+        let resolve = |schemes: &[_]| ResolvesClientCert::resolve(&identity, &[], schemes);
+        assert!(Arc::ptr_eq(&resolve(&schemes).unwrap(), &first));
+        assert!(resolve(&[SignatureScheme::ED25519]).is_none());
         assert!(Arc::ptr_eq(&identity.swap(None).unwrap(), &first));
     }
 }

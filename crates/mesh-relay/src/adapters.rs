@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use amqp::BrokerError;
 use claim_check::ClaimCheck;
-use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, TransferLog, Use};
+use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, KeptPairs, TransferLog, Use};
 use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
-use relay_core::{Chance, Clock, EventSink, KeyReuse, MailboxId, Sink, Source, Terms};
+use relay_core::{Chance, Clock, EventSink, KeepsSent, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
@@ -58,6 +58,8 @@ pub struct Adapter {
     pub terms: Terms,
     /// How instances on one journal share its source.
     pub sharing: Sharing,
+    /// What it keeps of messages that ended, if it keeps them where they can be sent from again.
+    pub keeps: Option<Arc<dyn KeepsSent>>,
     /// What keeps the certificate that it shows as its files are, and how often to look.
     pub identity: Option<(IdentityWatch, Duration)>,
 }
@@ -138,6 +140,15 @@ impl AdapterConfig {
         }
     }
 
+    /// Its kind, as it is configured.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::DtsFolder(_) => "dts-folder",
+            Self::Amqp(_) => "amqp",
+            Self::Kafka(_) => "kafka",
+        }
+    }
+
     /// The configuration of a DTS folder, when it is one.
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {
@@ -199,11 +210,12 @@ impl AdapterConfig {
                 let (clock, log) = (Arc::clone(place.clock), place.log.cloned());
                 let sink =
                     FolderSink::new(config.clone(), Arc::clone(&folders), Arc::clone(&clock), log.clone());
+                let keeps: Option<Arc<dyn KeepsSent>> = Some(Arc::new(KeptPairs::new(Arc::clone(&folders))));
                 let source = FolderSource::new(name, config, folders, clock, log);
                 let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
                 let sink: Option<Arc<dyn Sink>> = Some(Arc::new(sink));
                 let (source, sharing) = (Box::new(source), Sharing::Whole);
-                Ok(Adapter { source, sink, events: None, terms, sharing, identity: None })
+                Ok(Adapter { source, sink, events: None, terms, sharing, keeps, identity: None })
             }
             Self::Amqp(queues) => queues.build(name, place),
             Self::Kafka(topics) => topics.build(name, place),

@@ -60,6 +60,8 @@ pub enum Whose {
     Mesh(Vec<RootCertificate>),
     /// To what the adapter of this name talks to.
     Adapter(String),
+    /// To whoever opens the console.
+    Console,
 }
 
 impl Whose {
@@ -68,7 +70,7 @@ impl Whose {
         match self {
             Self::Mesh(roots) => check(material, roots, now),
             // Who signs it and what it is called is that side's own affair.
-            Self::Adapter(_) => check(material, &[], now)
+            Self::Adapter(_) | Self::Console => check(material, &[], now)
                 .into_iter()
                 .filter(|finding| {
                     !matches!(
@@ -78,7 +80,10 @@ impl Whose {
                             | FindingKind::RetiredAuthority
                     )
                 })
-                .map(|finding| Finding { advice: ADAPTER_ADVICE, ..finding })
+                .map(|finding| {
+                    let advice = if matches!(self, Self::Console) { CONSOLE_ADVICE } else { ADAPTER_ADVICE };
+                    Finding { advice, ..finding }
+                })
                 .collect(),
         }
     }
@@ -88,6 +93,7 @@ impl Whose {
         match self {
             Self::Mesh(_) => "MESH".to_owned(),
             Self::Adapter(name) => format!("adapter {name}"),
+            Self::Console => "the console".to_owned(),
         }
     }
 
@@ -96,6 +102,7 @@ impl Whose {
         match self {
             Self::Mesh(_) => CLIENT_IDENTITY.to_owned(),
             Self::Adapter(name) => name.clone(),
+            Self::Console => "console".to_owned(),
         }
     }
 }
@@ -103,6 +110,9 @@ impl Whose {
 /// What to do about an identity that is shown to a broker.
 const ADAPTER_ADVICE: &str =
     "check this machine's clock, and ask whoever runs the broker for a new certificate";
+
+/// What to do about an identity that is shown to browsers.
+const CONSOLE_ADVICE: &str = "check this machine's clock, and put a new certificate in place of the old one";
 
 /// The identity in use, and the files that it follows.
 pub struct IdentityWatch {
@@ -195,7 +205,7 @@ impl IdentityWatch {
         self.replaced.send_modify(|times| *times += 1);
         let purpose = self.whose.purpose();
         tracing::info!(
-            "the client certificate for {purpose} was replaced: {} in place of {before}",
+            "the certificate for {purpose} was replaced: {} in place of {before}",
             name(&self.material)
         );
         Ok(())

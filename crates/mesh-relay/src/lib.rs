@@ -11,6 +11,7 @@
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
 //! | the file that stops the relay | [`stop_file`] |
 //! | the list of adapters | [`adapters`] |
+//! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
 //! | which journal | [`journal`] |
 //! | settings to a running relay | [`relay`] |
@@ -19,6 +20,7 @@
 
 pub mod adapters;
 pub mod cli;
+pub mod console;
 pub mod demo;
 mod disk;
 pub mod hand;

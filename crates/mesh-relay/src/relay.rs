@@ -1,23 +1,27 @@
 //! From settings to a running relay, and its orderly end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dts_folder::{Names, TransferLog};
+use relay_console::{self as console, Console, Mailbox, Site};
 use relay_core::{
-    Chance, Clock, Lease, MeshMailbox, PartLeases, Poller, RelayHandle, Retention, Shutdown, ShutdownTrigger,
-    SourceError, Surroundings, Teller, Tenure,
+    Chance, Clock, JournalError, Lease, MeshMailbox, Operator, PartLeases, Poller, RelayHandle, Retention,
+    Shutdown, ShutdownTrigger, SourceError, Surroundings, Teller, Tenure,
 };
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::adapters::{AdapterError, Place, Sharing};
+use crate::console::{ConsoleError, OpenConsole};
 use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
-use crate::system::{SystemChance, SystemClock};
+use crate::system::{self, SystemChance, SystemClock};
 
 /// Longest wait for messages under way when the relay stops: longer than the client waits for an answer, so that a
 /// stop does not make doubts. What is not finished by then is taken up by the next start.
@@ -28,6 +32,7 @@ pub struct Relay {
     trigger: ShutdownTrigger,
     tasks: JoinSet<Result<(), SourceError>>,
     journal: OpenJournal,
+    console: Option<SocketAddr>,
 }
 
 /// Why a relay cannot start.
@@ -36,6 +41,9 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalOpenError),
+    /// The journal does not say what is paused.
+    #[error("{0}; without it nobody knows what is paused, and nothing is started")]
+    Pauses(JournalError),
     /// The log of transfers cannot be written.
     #[error("transfer log {}: {source}; let the relay's account write there, or correct `transfers`", path.display())]
     Log {
@@ -44,6 +52,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The console cannot be opened.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
     /// An adapter cannot run.
     #[error("adapter {adapter}: {source}")]
     Adapter {
@@ -82,12 +93,16 @@ impl Relay {
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         // The folders first: they are locked for this process, so that a second relay ends here.
         let mut adapters = Vec::new();
+        let mut shown = Vec::new();
+        if let Some((watch, _)) = &settings.identity {
+            shown.push(("MESH".to_owned(), watch.shown()));
+        }
         let log = match &settings.transfer_log {
             Some(path) => Some(Arc::new(transfer_log(path, settings.transfer_names)?)),
             None => None,
         };
         for (name, config) in settings.adapters {
-            let mailbox = config.mailbox().clone();
+            let (mailbox, kind) = (config.mailbox().clone(), config.kind());
             let place = Place {
                 clock: &clock,
                 chance: &chance,
@@ -96,28 +111,56 @@ impl Relay {
             };
             let built = config.build(&name, place);
             let adapter = built.map_err(|source| StartError::Adapter { adapter: name.clone(), source })?;
-            adapters.push((mailbox, name, adapter));
+            if let Some((watch, _)) = &adapter.identity {
+                shown.push((format!("adapter {name}"), watch.shown()));
+            }
+            adapters.push((mailbox, name, kind, adapter));
         }
         let journal = OpenJournal::open(&settings.journal).await?;
         let surroundings = Surroundings::new(journal.shared(), clock, chance);
+        // Before anything is sent or received: a pause lasts over every start.
+        surroundings.pauses.read(&*surroundings.journal).await.map_err(StartError::Pauses)?;
+        let mut console_watch = None;
+        let console = match settings.console {
+            Some(mut console) => {
+                console_watch = console.identity.take();
+                shown.extend(console_watch.as_ref().map(|watch| ("the console".to_owned(), watch.shown())));
+                Some(console.open(&surroundings).await?)
+            }
+            None => None,
+        };
         // Names this run of the relay among others that may share the journal.
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let ttl = settings.journal.lease();
         let lease_of = |name: String| Lease::new(journal.shared(), name, &owner).lasting(ttl);
         let (trigger, shutdown) = Shutdown::channel();
-        let mut tasks = JoinSet::new();
+        let mut tasks: JoinSet<Result<(), SourceError>> = JoinSet::new();
+        let (pauses, watched, stop) =
+            (surroundings.pauses.clone(), Arc::clone(&surroundings.journal), shutdown.clone());
+        tasks.spawn(async move {
+            pauses.follow(&*watched, stop).await;
+            Ok(())
+        });
+        let mut mailboxes = Vec::new();
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
         for mailbox in settings.mailboxes {
             let port: Arc<dyn MeshMailbox> =
                 Arc::new(MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password)));
             ports.push(Arc::clone(&port));
-            let sink = adapters.iter().find_map(|(id, _, adapter)| {
-                adapter.sink.as_ref().filter(|_| *id == mailbox.id).map(Arc::clone)
+            let sink = adapters.iter().find_map(|(id, name, _, adapter)| {
+                let sink = adapter.sink.as_ref().filter(|_| *id == mailbox.id)?;
+                Some((name, Arc::clone(sink)))
             });
+            mailboxes.push(Mailbox { id: mailbox.id.clone(), poll_every: mailbox.receive.poll_every });
             if sink.is_none() {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
             }
+            let (taker, sink) = sink.unzip();
             let poller = Poller::new(surroundings.clone(), port, sink, mailbox.receive);
+            let poller = match taker {
+                Some(adapter) => poller.into_adapter(adapter),
+                None => poller,
+            };
             let lease = lease_of(poller.lease_name());
             let stop = shutdown.clone();
             tasks.spawn(async move {
@@ -147,8 +190,44 @@ impl Relay {
                 Ok(())
             });
         }
+        let address = console.as_ref().map(OpenConsole::address);
+        if let Some(console) = console {
+            let keepers = adapters.iter().filter_map(|(_, name, _, adapter)| {
+                adapter.keeps.as_ref().map(|keeps| (name.clone(), Arc::clone(keeps)))
+            });
+            let operator = Operator::new(surroundings.clone(), ports.iter().cloned(), keepers);
+            let site = Site {
+                name: system::host_name(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                mesh: settings.mesh_url,
+                mailboxes,
+                adapters: adapters
+                    .iter()
+                    .map(|(mailbox, name, kind, adapter)| console::Adapter {
+                        name: name.clone(),
+                        kind,
+                        mailbox: mailbox.clone(),
+                        sink: adapter.sink.clone(),
+                    })
+                    .collect(),
+                certificates: crate::console::certificates(shown),
+            };
+            let (pages, stop) = (Console::new(site, surroundings.clone(), operator), shutdown.clone());
+            tracing::info!(address = %console.address(), "the console is open");
+            tasks.spawn(async move {
+                console.run(pages, OpenApiRouter::new(), stop).await;
+                Ok(())
+            });
+        }
+        if let Some(watch) = console_watch {
+            let (every, stop) = (settings.identity_look, shutdown.clone());
+            tasks.spawn(async move {
+                watch.run(every, stop).await;
+                Ok(())
+            });
+        }
         let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
-        for (_, name, adapter) in adapters {
+        for (_, name, _, adapter) in adapters {
             if let Some(events) = adapter.events {
                 let teller = Teller::new(&surroundings, &name, events);
                 let (lease, stop) = (lease_of(format!("events:{name}")), shutdown.clone());
@@ -161,7 +240,7 @@ impl Relay {
                     lease.while_held(stop, tell).await
                 });
             }
-            let relay = relay.on_terms(adapter.terms);
+            let relay = relay.on_terms(adapter.terms).of_adapter(&name);
             if let Some((watch, every)) = adapter.identity {
                 let stop = shutdown.clone();
                 tasks.spawn(async move {
@@ -184,7 +263,12 @@ impl Relay {
                 lease.while_held(stop, carry).await
             });
         }
-        Ok(Self { trigger, tasks, journal })
+        Ok(Self { trigger, tasks, journal, console: address })
+    }
+
+    /// Where the console answers, if there is one.
+    pub fn console(&self) -> Option<SocketAddr> {
+        self.console
     }
 
     /// Returns when a part of the relay ends although nobody asked, which it never should.

@@ -21,6 +21,7 @@ use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
+use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
 use crate::system;
@@ -51,6 +52,10 @@ pub struct Settings {
     pub stop_signal: Option<PathBuf>,
     /// Adapters by name.
     pub adapters: Vec<(String, AdapterConfig)>,
+    /// The console, if there is to be one.
+    pub console: Option<ConsoleSettings>,
+    /// The pause between two looks at files of certificates.
+    pub identity_look: Duration,
 }
 
 /// Something to know about a configuration without a fault.
@@ -126,6 +131,10 @@ impl Settings {
             }
         }
         let journal = journal(&loaded.journal, secrets, &mut faults);
+        let console = loaded
+            .console
+            .as_ref()
+            .and_then(|section| ConsoleSettings::read(section, secrets, &mut adapter_notes, &mut faults));
         match (reach(&loaded.mesh, secrets, &mut faults), journal) {
             (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
@@ -142,6 +151,8 @@ impl Settings {
                 transfer_log: loaded.log.transfers,
                 transfer_names: if loaded.log.names { Names::Told } else { Names::Left },
                 stop_signal: loaded.stop.signal,
+                console,
+                identity_look: loaded.mesh.identity_look,
                 adapters: loaded
                     .adapters
                     .into_iter()

@@ -38,3 +38,12 @@ impl Chance for SystemChance {
         if up_to.is_zero() { Duration::ZERO } else { rand::rng().random_range(Duration::ZERO..=up_to) }
     }
 }
+
+/// What people call this machine.
+pub fn host_name() -> String {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_default();
+    if name.is_empty() { "this machine".to_owned() } else { name }
+}

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
 use jiff::Timestamp;
-use relay_core::{Caller, Clock, Journal, MailboxId, Operator, Role, Sink, Surroundings};
+use relay_core::{Clock, Journal, MailboxId, Operator, Shutdown, Sink, Surroundings};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::Visitor;
@@ -81,8 +84,15 @@ impl Console {
 
     /// The routes of the API, with `more` of other rooms, and of the pages.
     pub fn routes(self, more: OpenApiRouter) -> Router {
+        // Whoever calls is known to other rooms by name and role alone.
+        let more = more.layer(axum::middleware::from_fn(name_caller));
         let (api, document) = api::routes(self.clone(), more);
         Router::new().merge(api).merge(api::document(document)).merge(page::routes(self))
+    }
+
+    /// Passes changes on to those who watch, until shutdown.
+    pub async fn follow(&self, shutdown: Shutdown) {
+        self.live.run(shutdown).await;
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -98,10 +108,9 @@ impl Console {
     }
 }
 
-/// The name under which it is recorded what somebody looked at.
-pub(crate) fn recorded(visitor: &Visitor) -> Caller {
-    match visitor.caller() {
-        Some(caller) => caller.clone(),
-        None => Caller::new(&visitor.recorded_name(), Role::Viewer),
+async fn name_caller(visitor: Visitor, mut request: Request, next: Next) -> Response {
+    if let Some(caller) = visitor.caller() {
+        request.extensions_mut().insert(caller.clone());
     }
+    next.run(request).await
 }

@@ -91,6 +91,6 @@ impl Queues {
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let source = Box::new(QueueSource::new(shared, Arc::clone(place.clock)));
         let identity = self.identity.map(|watch| (watch, identity_look.get()));
-        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Whole, identity })
+        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Whole, keeps: None, identity })
     }
 }

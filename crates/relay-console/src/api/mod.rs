@@ -54,8 +54,8 @@ pub(crate) fn routes(console: Console, more: OpenApiRouter) -> (Router, OpenApi)
     (router, document)
 }
 
-/// The document of the API alone, as it is served. For the snapshot that is committed.
-pub fn describe(document: &mut OpenApi) {
+/// Says what the API is as a whole, and how callers are known.
+fn describe(document: &mut OpenApi) {
     let info = InfoBuilder::new()
         .title("Mesh Relay")
         .version(env!("CARGO_PKG_VERSION"))
