@@ -13,6 +13,7 @@ use relay_console::{
 };
 use relay_core::{Journal, JournalError, NewDeed, Role, Shutdown, Surroundings};
 use rustls::ServerConfig;
+use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
@@ -104,6 +105,21 @@ impl ConsoleSettings {
             return None;
         }
         Some(Self { listen: section.listen, access, tls, identity })
+    }
+
+    /// On any free port of loopback, for whoever works on this machine, with one operator's token.
+    pub fn on_loopback(operator: &str, token: SecretString) -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let token = StaticToken { name: operator.to_owned(), role: Role::Operator, secret: token };
+        let access = AccessConfig {
+            listen,
+            tls: false,
+            public_url: None,
+            read_without_sign_in: true,
+            tokens: vec![token],
+            openid: None,
+        };
+        Self { listen, access, tls: None, identity: None }
     }
 
     /// Opens the port. Nothing is answered yet.

@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::adapters::AdapterConfig;
+use crate::console::ConsoleSettings;
 use crate::journal::JournalSettings;
 use crate::relay::{Relay, RelayError, StartError};
 use crate::settings::{MailboxSettings, Settings, application};
@@ -90,8 +91,12 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let sandbox = Sandbox::start(SandboxConfig::loopback()).await?;
     println!("MESH      an embedded sandbox answers at {}", sandbox.base_url());
     println!("Folders   {} (laboratory), {} (surgery), both under {}", LABORATORY, SURGERY, root.display());
-    let relay = Relay::start(settings(&sandbox, root)?).await?;
-    println!("Relay     runs with one DTS folder adapter for each mailbox\n");
+    let token = uuid::Uuid::new_v4().to_string();
+    let relay = Relay::start(settings(&sandbox, root, &token)?).await?;
+    println!("Relay     runs with one DTS folder adapter for each mailbox");
+    if let Some(address) = relay.console() {
+        println!("Console   http://{address}/\n");
+    }
 
     let (laboratory, surgery) = (root.join(LABORATORY), root.join(SURGERY));
     // Larger than one chunk, so that splitting, compressing and joining are seen to work.
@@ -106,6 +111,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
 
     if args.keep {
         println!("\nStays up until interrupted. Put pairs in {}", laboratory.join("OUT").display());
+        println!("To act in the console, sign in with the token {token}");
         stop::asked().await?;
     }
     relay.stop().await?;
@@ -114,7 +120,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
+fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, DemoError> {
     let mut mailboxes = Vec::new();
     let mut adapters = Vec::new();
     for (name, mailbox) in [("laboratory", LABORATORY), ("surgery", SURGERY)] {
@@ -155,6 +161,8 @@ fn settings(sandbox: &Sandbox, root: &Path) -> Result<Settings, DemoError> {
         stop_signal: None,
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
         adapters,
+        console: Some(ConsoleSettings::on_loopback("demo", SecretString::from(token))),
+        identity_look: relay_config::IDENTITY_LOOK,
     })
 }
 

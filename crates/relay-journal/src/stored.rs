@@ -83,8 +83,6 @@ mod tests {
             Fetch,
             Acknowledge,
             Submit,
-            View,
-            Search,
             SignIn,
             SignInRefused,
         ];

@@ -77,22 +77,26 @@ pub(crate) async fn counts(session: &Session) -> Result<Vec<StateCount>, Fault> 
     rows.iter().map(counted).collect()
 }
 
-/// The oldest messages that have not ended.
+/// The messages that have not ended, with the oldest of them.
 pub(crate) async fn oldest_unended(session: &Session) -> Result<Vec<Oldest>, Fault> {
     // The states are those of the indexes.
-    const SQL: &str = "(SELECT DISTINCT ON (mailbox) 'inbound' AS direction, mailbox, relay_id, received_at
+    const SQL: &str = "(SELECT DISTINCT ON (mailbox) 'inbound' AS direction, mailbox, NULL AS adapter,
+                count(*) OVER (PARTITION BY mailbox) AS messages, relay_id, received_at
             FROM mesh_relay.inbound WHERE state_name IN ('listed', 'delivering', 'delivered')
             ORDER BY mailbox, received_at, relay_id)
         UNION ALL
-        (SELECT DISTINCT ON (mailbox) 'outbound', mailbox, relay_id, received_at
+        (SELECT DISTINCT ON (mailbox, adapter) 'outbound', mailbox, adapter,
+                count(*) OVER (PARTITION BY mailbox, adapter), relay_id, received_at
             FROM mesh_relay.outbound WHERE state_name IN ('received', 'sending', 'uploading', 'in_doubt')
-            ORDER BY mailbox, received_at, relay_id)
-        ORDER BY direction, mailbox";
+            ORDER BY mailbox, adapter, received_at, relay_id)
+        ORDER BY direction, mailbox, adapter";
     let rows = session.query(SQL, &[]).await?;
     let oldest = |row| {
         Ok(Oldest {
             direction: value::direction(row, "direction")?,
             mailbox: value::mailbox(row, "mailbox")?,
+            adapter: value::get(row, "adapter")?,
+            messages: value::count(row, "messages")?,
             relay_id: value::relay_id(row, "relay_id")?,
             received_at: value::get(row, "received_at")?,
         })

@@ -63,19 +63,21 @@ pub(crate) fn counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> 
     Ok(counts)
 }
 
-/// The oldest message of each mailbox that has not ended.
+/// The messages of each mailbox and adapter that have not ended.
 pub(crate) fn oldest_unended(connection: &Connection) -> Result<Vec<Oldest>, Fault> {
     let mut oldest = Vec::new();
-    for Table { direction, name, unended, .. } in [&INBOUND, &OUTBOUND] {
+    for (Table { direction, name, unended, .. }, adapter) in [(&INBOUND, "NULL"), (&OUTBOUND, "adapter")] {
         // With min() SQLite takes the other columns from the row that has it.
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT mailbox, min(received_at) AS received_at, relay_id FROM {name}
-             WHERE state_name IN ({unended}) GROUP BY mailbox ORDER BY mailbox"
+            "SELECT mailbox, {adapter} AS offered_by, count(*) AS messages, min(received_at) AS received_at, relay_id
+             FROM {name} WHERE state_name IN ({unended}) GROUP BY mailbox, offered_by ORDER BY mailbox, offered_by"
         ))?;
         oldest.extend(value::all(statement.query([])?, |row| {
             Ok(Oldest {
                 direction: *direction,
                 mailbox: value::mailbox(row, "mailbox")?,
+                adapter: value::optional_text(row, "offered_by")?,
+                messages: value::count(row, "messages")?,
                 relay_id: value::relay_id(row, "relay_id")?,
                 received_at: value::time(row, "received_at")?,
             })

@@ -11,7 +11,7 @@ pub(crate) fn deed(second: i64) -> NewDeed {
     NewDeed {
         at: at(second),
         who: "ada".to_owned(),
-        kind: DeedKind::View,
+        kind: DeedKind::LookInto,
         relay_id: None,
         mailbox: None,
         message_id: None,
@@ -87,7 +87,7 @@ pub(crate) async fn a_deed_that_is_recorded_again_is_there_once(journal: &dyn Jo
         NewDeed { note: None, ..new.clone() },
         NewDeed { relay_id: None, ..new.clone() },
         NewDeed { who: "bob".to_owned(), ..new.clone() },
-        NewDeed { kind: DeedKind::Search, ..new.clone() },
+        NewDeed { kind: DeedKind::ListInbox, ..new.clone() },
     ];
     for _ in 0..2 {
         journal.record_deed(new.clone()).await.unwrap();

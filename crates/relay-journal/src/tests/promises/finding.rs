@@ -99,9 +99,11 @@ pub(crate) async fn the_oldest_unended_of_each_mailbox_is_named(journal: &dyn Jo
     let record = begin_inbound(journal, NewInbound { at: at(9), ..inbound(7, "2026_7") }).await;
     commit_inbound(journal, record, inbound_to(InboundState::Delivered { receipt: String::new() }, at(40)))
         .await;
-    let oldest = |direction, home, number, second| Oldest {
+    let oldest = |direction, home, messages, number, second| Oldest {
         direction,
         mailbox: mailbox(home),
+        adapter: (direction == Direction::Outbound).then(|| outbound(1, "").source.adapter),
+        messages,
         relay_id: relay_id(number),
         received_at: at(second),
     };
@@ -110,9 +112,9 @@ pub(crate) async fn the_oldest_unended_of_each_mailbox_is_named(journal: &dyn Jo
     assert_eq!(
         named,
         [
-            oldest(Direction::Outbound, "X26ABC1", 2, 20),
-            oldest(Direction::Outbound, "X26ABC9", 4, 5),
-            oldest(Direction::Inbound, "X26ABC1", 7, 9),
+            oldest(Direction::Outbound, "X26ABC1", 2, 2, 20),
+            oldest(Direction::Outbound, "X26ABC9", 1, 4, 5),
+            oldest(Direction::Inbound, "X26ABC1", 1, 7, 9),
         ],
     );
 }
