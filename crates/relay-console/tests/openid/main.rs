@@ -2,6 +2,8 @@
 //!
 //! Needs the folder that `tests/node.sh` prints in `MESH_RELAY_TEST_NODE`.
 
+#![allow(clippy::expect_used)]
+
 mod browser;
 mod house;
 
