@@ -11,6 +11,10 @@ wanted=tests/node/package-lock.json
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
   ./tests/packages.sh nodejs npm >&2
 fi
+if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)'; then
+  echo "$(command -v node) is older than 20, which the OpenID Connect provider needs; put a newer node first in PATH" >&2
+  exit 1
+fi
 if ! cmp --silent "$wanted" "$place/fetched"; then
   echo "==> fetching the packages of Node into $place" >&2
   rm -rf "$place"

@@ -1,5 +1,7 @@
 //! What is checked about each request before any handler sees it.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -7,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::{BodyExt, Limited};
 use relay_core::DeedKind;
+use tokio::time::timeout;
 
 use super::cookie::{Cookies, Purpose};
 use super::extract::{Refusal, is_api};
@@ -154,9 +157,17 @@ fn forged() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forged-form", detail)
 }
 
+/// Longest time for a form to arrive.
+const FORM_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The whole body of a form.
 pub(crate) async fn bounded(body: Body) -> Result<Bytes, Problem> {
-    match Limited::new(body, FORM_BYTES_MAX).collect().await {
+    let arrived = timeout(FORM_TIMEOUT, Limited::new(body, FORM_BYTES_MAX).collect()).await;
+    let Ok(arrived) = arrived else {
+        let detail = "the form took too long to arrive; nothing was done";
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", detail));
+    };
+    match arrived {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             let detail = "a form holds at most 64 KiB";

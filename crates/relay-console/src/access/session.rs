@@ -20,7 +20,7 @@ pub const SESSION_AGE_MAX: SignedDuration = SignedDuration::from_hours(10);
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// A session as a request finds it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) caller: Caller,
     /// What a request that changes something must carry beside the cookie.

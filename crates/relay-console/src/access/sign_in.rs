@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::cookie::Purpose;
 use super::entrance::enter;
@@ -37,10 +37,15 @@ pub(crate) struct Next {
 
 #[derive(Deserialize)]
 struct TokenForm {
+    #[serde(deserialize_with = "typed")]
     token: SecretString,
     #[serde(default)]
     csrf: String,
     next: Option<String>,
+}
+
+fn typed<'de, D: Deserializer<'de>>(token: D) -> Result<SecretString, D::Error> {
+    String::deserialize(token).map(SecretString::from)
 }
 
 /// The sign-in page with something on it, and the cookie that its form needs.

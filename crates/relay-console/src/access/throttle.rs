@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Most failed sign-ins of one peer in [`WINDOW`].
+/// Most failed sign-ins of one peer in a minute.
 pub const FAILURES_PER_PEER_MAX: usize = 10;
-/// Most failed sign-ins of all in [`WINDOW`].
+/// Most failed sign-ins of all in a minute.
 pub const FAILURES_MAX: usize = 60;
 /// The time over which failures count.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use super::secret::Fingerprint;
 use super::state::Access;
 
 /// By what a request is known.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Who {
     Nobody,
     Bearer(Caller),

@@ -101,7 +101,11 @@ impl Listening {
     }
 
     /// Serves `routes` until a stop is asked for, then lets running requests finish for [`STOP_GRACE`] at most.
-    pub async fn run(self, routes: Router, mut shutdown: Shutdown) {
+    pub async fn run(self, routes: Router, shutdown: Shutdown) {
+        self.run_bounded(routes, shutdown, CONNECTIONS_MAX).await;
+    }
+
+    async fn run_bounded(self, routes: Router, mut shutdown: Shutdown, connections_max: usize) {
         let Self { listener, tls, .. } = self;
         let server = Arc::new(Server { routes, tls });
         let peers = Arc::new(Peers::default());
@@ -118,7 +122,7 @@ impl Listening {
                 Some(_) = turned_away.join_next(), if !turned_away.is_empty() => {}
                 taken = listener.accept() => match taken {
                     Ok((stream, peer)) => {
-                        let place = (connections.len() < CONNECTIONS_MAX).then(|| Peers::enter(&peers, peer.ip())).flatten();
+                        let place = (connections.len() < connections_max).then(|| Peers::enter(&peers, peer.ip())).flatten();
                         if let Some(place) = place {
                             let (server, watcher) = (Arc::clone(&server), graceful.watcher());
                             connections.spawn(async move {

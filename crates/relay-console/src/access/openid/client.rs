@@ -55,10 +55,13 @@ impl Client {
         let mut store = RootCertStore::empty();
         for certificate in roots.into_iter().flat_map(CertificateDer::pem_slice_iter) {
             let certificate = certificate.map_err(|error| AccessError::Roots(error.to_string()))?;
-            store.add(certificate).map_err(|error| AccessError::Roots(error.to_string()))?;
+            // What a system trusts holds one or another that rustls does not take, which is no reason to trust none.
+            if let Err(error) = store.add(certificate) {
+                tracing::debug!(%error, "a root certificate for OpenID Connect is not taken");
+            }
         }
         if roots.is_some() && store.is_empty() {
-            return Err(AccessError::Roots("there is no certificate in it".to_owned()));
+            return Err(AccessError::Roots("there is none in it that can be trusted".to_owned()));
         }
         let tls =
             ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -104,5 +107,35 @@ impl<'c> AsyncHttpClient<'c> for Client {
         Box::pin(
             async move { timeout(CALL_TIMEOUT, self.answer(request)).await.unwrap_or(Err(CallError::Late)) },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_must_hold_something_to_trust() {
+        let made = rcgen::generate_simple_self_signed(["id.example".to_owned()]).expect("a certificate");
+        let good = made.cert.pem();
+        let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let broken = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
+        assert!(Client::new(Some(format!("{odd}{good}").as_bytes())).is_ok());
+        for roots in ["", "rubbish", odd, broken] {
+            let refused = Client::new(Some(roots.as_bytes())).map(|_| ()).expect_err("an error");
+            assert!(matches!(refused, AccessError::Roots(_)), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_where_others_could_read_along() {
+        let client = Client::new(None).expect("a client");
+        for address in ["http://id.example/token", "http://10.0.0.1/", "ftp://localhost/", "/token"] {
+            let request = HttpRequest::new(Vec::new());
+            let (mut parts, body) = request.into_parts();
+            parts.uri = address.parse().expect("an address");
+            let refused = client.call(HttpRequest::from_parts(parts, body)).await.expect_err("an error");
+            assert!(matches!(refused, CallError::Plain), "{address}: {refused}");
+        }
     }
 }

@@ -28,17 +28,20 @@ impl Identity {
             () if holds(&config.viewers) => Some(Role::Viewer),
             () => None,
         };
-        let wanted = config.name_claim.as_deref().unwrap_or("preferred_username");
-        let named = [wanted, "sub"]
+        let named = [name_claim(config), "sub"]
             .iter()
             .find_map(|claim| texts_at(claims, claim).into_iter().find(|name| !name.trim().is_empty()));
         Self { name: named.unwrap_or_default().to_owned(), role }
     }
 }
 
-/// Whether there is anything at a path.
-pub(crate) fn has(claims: &Value, path: &str) -> bool {
-    !texts_at(claims, path).is_empty()
+fn name_claim(config: &OpenIdConfig) -> &str {
+    config.name_claim.as_deref().unwrap_or("preferred_username")
+}
+
+/// Whether the claims hold both roles and a name.
+pub(crate) fn is_told(claims: &Value, config: &OpenIdConfig) -> bool {
+    [config.roles_claim.as_str(), name_claim(config)].iter().all(|path| !texts_at(claims, path).is_empty())
 }
 
 /// All texts at a path with dots. Names with dots in them are looked for as they are first.

@@ -50,18 +50,18 @@ struct Refused {
     who: Option<String>,
     /// What is recorded.
     why: &'static str,
-    problem: Problem,
+    problem: Box<Problem>,
 }
 
 impl Refused {
     fn somebody(why: &'static str, problem: Problem) -> Self {
-        Self { who: Some(SOMEBODY.to_owned()), why, problem }
+        Self { who: Some(SOMEBODY.to_owned()), why, problem: Box::new(problem) }
     }
 }
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self { who: None, why: "", problem }
+        Self { who: None, why: "", problem: Box::new(problem) }
     }
 }
 
@@ -139,9 +139,9 @@ async fn turned_away(
     refused: Refused,
 ) -> Response {
     let problem = match &refused.who {
-        None => refused.problem,
+        None => *refused.problem,
         Some(who) => match turn_away(access, passage, who, refused.why).await {
-            Ok(()) => refused.problem,
+            Ok(()) => *refused.problem,
             Err(seconds) => too_many(seconds),
         },
     };
@@ -219,7 +219,7 @@ impl OpenId {
         // Names are kept as records show them, whatever the role.
         let named = Caller::new(&identity.name, identity.role.unwrap_or(Role::Viewer));
         let refused = |why, detail: &str| {
-            let problem = Problem::forbidden(detail);
+            let problem = Box::new(Problem::forbidden(detail));
             Refused { who: Some(named.name().to_owned()), why, problem }
         };
         if named.name().trim().is_empty()
@@ -300,7 +300,7 @@ impl OpenId {
             Refused::somebody("an ID token that does not hold", not_proven())
         })?;
         // Many providers keep all but the subject out of the token and tell the rest when asked.
-        if !identity::has(&claims, &self.config.roles_claim)
+        if !identity::is_told(&claims, &self.config)
             && let Ok(request) = relying.user_info(answer.access_token().clone(), Some(subject))
         {
             let told: UserInfoClaims<AnyClaims, CoreGenderClaim> =

@@ -56,3 +56,15 @@ async fn a_form_is_bounded_and_must_be_one() {
         request("POST", "/park", &[("authorization", &bearer), ("content-type", "application/json")], "{}");
     house.send(json).await.is_problem(400, "bad-request");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_arrive_is_not_waited_for() {
+    let house = House::new();
+    let cookie = house.sign_in("olive").await;
+    let mut request = request("POST", "/v1/park", &[("cookie", &cookie)], "");
+    let form = "application/x-www-form-urlencoded".parse().expect("a header");
+    request.headers_mut().insert("content-type", form);
+    *request.body_mut() =
+        Body::from_stream(futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>());
+    house.send(request).await.is_problem(408, "too-slow");
+}
