@@ -61,10 +61,10 @@ pub use ledger::{DeliveryRecorded, Ended};
 pub use mesh::{Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, ReadProgress};
 pub use mesh_api::envelope::{HeaderText, checksum};
 pub use mesh_api::{
-    Classify, Download, Effect, Endpoint, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId, MessageKind,
-    OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
+    Classify, Download, Effect, Endpoint, Envelope, FailureClass, Held, LocalId, MailboxId, MessageId,
+    MessageKind, OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
-pub use outbound::{RelayHandle, Surroundings, Terms, Unsettled};
+pub use outbound::{Known, RelayHandle, Surroundings, Terms, Unsettled};
 pub use pace::Rate;
 pub use pause::{Pausable, Pause, Pauses, Wake};
 pub use person::{Caller, NoSuchRole, Role};
