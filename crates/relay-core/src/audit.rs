@@ -91,8 +91,10 @@ impl AuditReport {
 pub struct Pruned {
     /// Messages.
     pub messages: u64,
-    /// Links of chains.
+    /// Links of the messages' chains.
     pub links: u64,
+    /// Deeds of people.
+    pub deeds: u64,
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl NewDeed {
             hash.update(bytes);
         };
         // What is absent and what is empty are two things.
-        fn either<'a>(part: &mut impl FnMut(&[u8]), value: Option<&'a [u8]>) {
+        fn either(part: &mut impl FnMut(&[u8]), value: Option<&[u8]>) {
             part(&[u8::from(value.is_some())]);
             part(value.unwrap_or_default());
         }

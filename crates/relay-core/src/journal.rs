@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::audit::{AuditReport, Pruned};
 use crate::clock::RelayId;
-use crate::event::{DeliveryEvent, EventId};
 use crate::deed::{Deed, DeedQuery, NewDeed};
+use crate::event::{DeliveryEvent, EventId};
 use crate::pause::{Pausable, Pause};
 use crate::search::{
     Change, ChangeCursor, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount, Traffic,
@@ -195,7 +195,8 @@ impl<R> Begin<R> {
     }
 }
 
-/// What people ask of the durable record, while a relay writes it or after.
+/// What people ask of the durable record, while a relay writes it or after. A question that takes too long is given up
+/// ([`JournalError::TooBroad`]); only [`verify`](Self::verify) takes what it takes.
 #[async_trait]
 pub trait Records: Send + Sync {
     /// How many messages are in each state. The sum is the number of messages.
@@ -217,14 +218,19 @@ pub trait Records: Send + Sync {
     async fn message(&self, relay_id: RelayId) -> Result<Option<MessageSummary>, JournalError>;
 
     /// How many messages were first seen in each stretch of this length since a time, oldest first; stretches without any
-    /// are left out.
+    /// are left out. A stretch is no shorter than [`TRAFFIC_STRETCH_MIN`](crate::search::TRAFFIC_STRETCH_MIN).
+    ///
+    /// # Errors
+    /// [`JournalError::TooBroad`], also where there are more stretches than
+    /// [`TRAFFIC_STRETCHES_MAX`](crate::search::TRAFFIC_STRETCHES_MAX).
     async fn traffic(&self, since: Timestamp, stretch: Duration) -> Result<Vec<Traffic>, JournalError>;
 
     /// Where every chain of changes ends now.
     async fn change_cursor(&self) -> Result<ChangeCursor, JournalError>;
 
-    /// Changes behind a cursor, in the order of each chain, at most `limit`. A chain that the cursor does not name is read
-    /// from its first kept link.
+    /// Changes behind a cursor, in the order of each chain, at most `limit`; more than
+    /// [`CHANGES_LIMIT_MAX`](crate::search::CHANGES_LIMIT_MAX) counts as that. A chain that the cursor does not name is
+    /// read from its first kept link, and so is one whose links behind the cursor are not all kept.
     async fn changes(&self, behind: &ChangeCursor, limit: u32) -> Result<Vec<Change>, JournalError>;
 
     /// What people did, newest first.
@@ -331,7 +337,7 @@ pub trait Journal: Records {
     /// An inbound message.
     async fn inbound(&self, relay_id: RelayId) -> Result<Option<InboundRecord>, JournalError>;
 
-    /// Records what a person is about to do.
+    /// Records what a person is about to do. The same deed of the same microsecond is recorded once.
     async fn record_deed(&self, deed: NewDeed) -> Result<(), JournalError>;
 
     /// What is paused.
@@ -340,7 +346,7 @@ pub trait Journal: Records {
     /// Pauses something, or changes by whom and why it is paused.
     async fn pause(&self, pause: Pause) -> Result<(), JournalError>;
 
-    /// Ends a pause. `false`: there was none.
+    /// Ends a pause. `false`: there was none, or none any more when a lost answer made the journal try again.
     async fn resume(&self, what: &Pausable) -> Result<bool, JournalError>;
 
     /// When MESH was last called about a mailbox.
@@ -365,8 +371,8 @@ pub trait Journal: Records {
     /// Gives a lease back. One that was lost is left alone.
     async fn release_lease(&self, fence: &Fence) -> Result<(), JournalError>;
 
-    /// Forgets what ended before `before`, and the chain's links up to there; the chain stays verifiable. What has not
-    /// ended is kept, however old.
+    /// Forgets what ended before `before`, and the chain's links up to there, and what people did before it; the chains
+    /// stay verifiable. What has not ended is kept, however old.
     async fn prune(&self, before: Timestamp) -> Result<Pruned, JournalError>;
 }
 
@@ -394,6 +400,12 @@ pub enum JournalError {
     Fenced {
         /// Which lease.
         lease: Arc<str>,
+    },
+    /// What was asked took too long, or has too long an answer.
+    #[error("the question was given up after {after}: narrow it, by dates for instance")]
+    TooBroad {
+        /// How much of time, or of an answer, there may be.
+        after: String,
     },
     /// The journal is closed.
     #[error("the journal is closed")]

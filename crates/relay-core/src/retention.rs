@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::audit::Pruned;
 use crate::lease::Tenure;
 use crate::outbound::Surroundings;
 use crate::shutdown::Shutdown;
@@ -50,9 +51,9 @@ impl Retention {
         // A journal that must keep more than there was time has nothing to lose.
         let Ok(before) = now.checked_sub(keep) else { return };
         match self.surroundings.journal.prune(before).await {
-            Ok(pruned) if pruned.messages + pruned.links > 0 => {
-                let (messages, links) = (pruned.messages, pruned.links);
-                tracing::info!(messages, links, %before, "the journal was pruned of what ended long ago");
+            Ok(pruned) if pruned != Pruned::default() => {
+                let Pruned { messages, links, deeds } = pruned;
+                tracing::info!(messages, links, deeds, %before, "the journal was pruned of what ended long ago");
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the journal was not pruned; it is tried again later"),

@@ -1,5 +1,7 @@
 //! What people ask the journal: which messages, what happened to one, how much of what, with whom.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mesh_api::{MailboxId, MessageId};
 
@@ -26,6 +28,22 @@ impl Direction {
 
 /// Most messages that one answer to a search holds.
 pub const SEARCH_LIMIT_MAX: u32 = 500;
+
+/// Most changes that one answer holds.
+pub const CHANGES_LIMIT_MAX: u32 = 1_000;
+
+/// Most stretches, each way, that one answer about traffic holds: a week of minutes.
+pub const TRAFFIC_STRETCHES_MAX: u32 = 10_080;
+
+/// Shortest stretch in which traffic is counted; a shorter one counts as that.
+pub const TRAFFIC_STRETCH_MIN: Duration = Duration::from_secs(1);
+
+/// Until then after its acceptance, a message that was collected soon is known to be: the first look is after an hour, and
+/// made as soon as it can be.
+pub const COLLECTED_SOON: Duration = Duration::from_secs(2 * 3_600);
+
+/// Until then after its acceptance, a message that was collected within a day is known to be: a look is after 24 hours.
+pub const COLLECTED_IN_A_DAY: Duration = Duration::from_secs(25 * 3_600);
 
 /// Which messages. What is left out restricts nothing.
 #[derive(Debug, Clone, Default)]
@@ -169,9 +187,9 @@ pub struct Collected {
     pub average_seconds: u64,
     /// How long the slowest took, in seconds.
     pub longest_seconds: u64,
-    /// How many of them were known to be collected within some two hours: by the first look.
+    /// How many of them were known to be collected within some two hours, by the first look: [`COLLECTED_SOON`].
     pub within_two_hours: u64,
-    /// How many within some 25 hours: by the look after a day.
+    /// How many within some 25 hours, by the look after a day: [`COLLECTED_IN_A_DAY`].
     pub within_a_day: u64,
 }
 

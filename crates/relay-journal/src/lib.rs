@@ -1,7 +1,9 @@
 //! The journal: the durable record of every message, on SQLite for one instance or on PostgreSQL for several.
 
+mod deeds;
 mod postgres;
 mod sqlite;
+mod stored;
 
 pub use crate::postgres::{PostgresJournal, PostgresOpenError};
 pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords, set_aside};

@@ -2,11 +2,12 @@
 //!
 //! One thread owns the connection that writes. Calls made at the same time travel to it together, share one
 //! transaction and one sync of the disk, and are answered only after the commit (`writer`). Reads have a
-//! connection of their own (`reader`) and see every write that was answered.
+//! connection of their own (`reader`), and so has what people ask (`records`); they see every write that was answered.
 //!
 //! The file belongs to one relay at a time and is readable by its owner alone (`open`).
 
 mod audit;
+mod deed;
 mod event;
 mod fault;
 mod inbound;
@@ -14,8 +15,10 @@ mod lease;
 mod migrate;
 mod open;
 mod outbound;
+mod pause;
 mod reader;
 mod records;
+mod report;
 mod search;
 mod set_aside;
 #[cfg(test)]
@@ -32,9 +35,10 @@ use jiff::Timestamp;
 use mesh_api::{LocalId, MailboxId, MessageId};
 use relay_core::audit::{AuditReport, Pruned};
 use relay_core::{
-    Begin, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange, InboundRecord, Journal, JournalError,
-    MailboxTimes, MessageQuery, MessageSummary, NewInbound, NewOutbound, Oldest, OutboundChange,
-    OutboundRecord, Partner, Records, RelayId, SourceKey, StateCount,
+    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
+    InboundRecord, Journal, JournalError, MailboxTimes, MessageQuery, MessageSummary, NewDeed, NewInbound,
+    NewOutbound, Oldest, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records, RelayId,
+    SourceKey, StateCount, Traffic,
 };
 use rusqlite::Connection;
 
@@ -83,8 +87,8 @@ impl SqliteJournal {
         })?;
         Ok(Self {
             inner: Arc::new(Inner {
-                reader: Reader::new(opened.reading, Arc::clone(&journal)),
-                people: SqliteRecords::new(Reader::new(opened.asking, Arc::clone(&journal))),
+                reader: Reader::new(vec![opened.reading], Arc::clone(&journal)),
+                people: SqliteRecords::new(opened.asking, &journal),
                 writer,
                 journal,
             }),
@@ -132,7 +136,7 @@ impl SqliteJournal {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, JournalError> {
-        self.inner.reader.read(work).await
+        self.inner.reader.read(None, work).await
     }
 }
 
@@ -156,6 +160,26 @@ impl Records for SqliteJournal {
 
     async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError> {
         self.inner.people.partners(since).await
+    }
+
+    async fn message(&self, relay_id: RelayId) -> Result<Option<MessageSummary>, JournalError> {
+        self.inner.people.message(relay_id).await
+    }
+
+    async fn traffic(&self, since: Timestamp, stretch: Duration) -> Result<Vec<Traffic>, JournalError> {
+        self.inner.people.traffic(since, stretch).await
+    }
+
+    async fn change_cursor(&self) -> Result<ChangeCursor, JournalError> {
+        self.inner.people.change_cursor().await
+    }
+
+    async fn changes(&self, behind: &ChangeCursor, limit: u32) -> Result<Vec<Change>, JournalError> {
+        self.inner.people.changes(behind, limit).await
+    }
+
+    async fn deeds(&self, query: &DeedQuery) -> Result<Vec<Deed>, JournalError> {
+        self.inner.people.deeds(query).await
     }
 
     async fn verify(&self) -> Result<AuditReport, JournalError> {
@@ -270,6 +294,31 @@ impl Journal for SqliteJournal {
         self.write(fence, move |connection| event::told(connection, &events)).await
     }
 
+    async fn outbound(&self, relay_id: RelayId) -> Result<Option<OutboundRecord>, JournalError> {
+        self.read(move |connection| outbound::by_id(connection, relay_id)).await
+    }
+
+    async fn inbound(&self, relay_id: RelayId) -> Result<Option<InboundRecord>, JournalError> {
+        self.read(move |connection| inbound::by_id(connection, relay_id)).await
+    }
+
+    async fn record_deed(&self, deed: NewDeed) -> Result<(), JournalError> {
+        self.write(None, move |connection| deed::record(connection, &deed)).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, JournalError> {
+        self.read(pause::pauses).await
+    }
+
+    async fn pause(&self, pause: Pause) -> Result<(), JournalError> {
+        self.write(None, move |connection| pause::pause(connection, &pause)).await
+    }
+
+    async fn resume(&self, what: &Pausable) -> Result<bool, JournalError> {
+        let what = what.clone();
+        self.write(None, move |connection| pause::resume(connection, &what)).await
+    }
+
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError> {
         let mailbox = mailbox.clone();
         self.read(move |connection| lease::times(connection, &mailbox)).await
@@ -315,6 +364,11 @@ impl Journal for SqliteJournal {
         {
             all.messages += step.messages;
             all.links += step.links;
+        }
+        while let Some(deeds) =
+            self.write(None, move |connection| deed::prune_step(connection, before)).await?
+        {
+            all.deeds += deeds;
         }
         Ok(all)
     }

@@ -15,14 +15,14 @@ use futures_util::future::{join, join_all, join3};
 use jiff::Timestamp;
 use relay_core::audit::{Link, LinkHash};
 use relay_core::{
-    Begin, EventId, Fence, InboundChange, InboundRecord, MailboxId, MailboxTimes, NewInbound, NewOutbound,
-    OutboundChange, OutboundRecord, RelayId,
+    Begin, EventId, Fence, InboundChange, InboundRecord, MailboxId, MailboxTimes, NewDeed, NewInbound,
+    NewOutbound, OutboundChange, OutboundRecord, Pausable, Pause, RelayId,
 };
 
 use super::connect::Session;
 use super::fault::Fault;
 use super::value::{self, Entry, cut, integer};
-use super::{inbound, outbound};
+use super::{deed, inbound, outbound, pause};
 
 /// What a caller wants written.
 pub(crate) enum Work {
@@ -33,6 +33,9 @@ pub(crate) enum Work {
     CommitInbound { relay_id: RelayId, version: u64, change: Box<InboundChange> },
     Told(Vec<EventId>),
     Times { mailbox: MailboxId, times: MailboxTimes },
+    Deed(Box<NewDeed>),
+    Pause(Box<Pause>),
+    Resume(Pausable),
 }
 
 /// What a caller is answered.
@@ -40,6 +43,12 @@ pub(crate) enum Done {
     Written,
     Outbound(Begin<OutboundRecord>),
     Inbound(Begin<InboundRecord>),
+    /// Whether there was a pause that ended.
+    Resumed(bool),
+    /// A deed, to be added to its chain unless it was before.
+    Deed {
+        is_there: bool,
+    },
 }
 
 /// What one job came to.
@@ -86,7 +95,8 @@ pub(crate) async fn transact(
     chain: &str,
     jobs: &[(&Work, Option<&Fence>)],
 ) -> Result<Vec<Result<Done, Fault>>, Fault> {
-    const CHAIN: &str = "SELECT number, hash FROM mesh_relay.chain WHERE name = $1 FOR UPDATE";
+    const CHAIN: &str = "SELECT number, hash, deed_number, deed_hash
+        FROM mesh_relay.chain WHERE name = $1 FOR UPDATE";
     const LEASES: &str = "SELECT name, epoch FROM mesh_relay.lease
         WHERE name = ANY($1) AND owner IS NOT NULL ORDER BY name FOR KEY SHARE";
 
@@ -104,6 +114,8 @@ pub(crate) async fn transact(
     let missing =
         || Fault::Refused("this instance's audit chain is missing; restore the table chain".to_owned());
     let head = head?.ok_or_else(missing)?;
+    let mut deeds =
+        deed::Head { number: value::count(&head, "deed_number")?, hash: value::hash(&head, "deed_hash")? };
     let mut head = Head { number: value::count(&head, "number")?, hash: value::hash(&head, "hash")? };
     let leases = leases?;
     let epochs = leases.iter().map(|row| Ok((value::get(row, "name")?, value::count(row, "epoch")?)));
@@ -118,11 +130,15 @@ pub(crate) async fn transact(
         }
     });
     let mut results = Vec::with_capacity(jobs.len());
-    let mut links = Vec::new();
-    for outcome in cause_first(join_all(running).await)? {
+    let (mut links, mut done) = (Vec::new(), Vec::new());
+    for (outcome, (work, _)) in cause_first(join_all(running).await)?.into_iter().zip(jobs) {
         links.extend(outcome.entry.map(|entry| head.append(entry)));
+        if let (Work::Deed(deed), Ok(Done::Deed { is_there: false })) = (work, &outcome.result) {
+            done.push(deeds.append(deed));
+        }
         results.push(outcome.result);
     }
+    deed::append(session, chain, &done).await?;
     finish(session, chain, &links).await?;
     Ok(results)
 }
@@ -149,6 +165,12 @@ async fn run(session: &Session, work: &Work, chain: &str) -> Result<Outcome, Fau
         }
         Work::Told(events) => told(session, events).await,
         Work::Times { mailbox, times } => record_times(session, mailbox, times).await,
+        Work::Deed(deed) => {
+            let is_there = deed::is_there(session, deed, chain).await?;
+            Ok(Outcome { result: Ok(Done::Deed { is_there }), entry: None })
+        }
+        Work::Pause(pause) => pause::pause(session, pause).await,
+        Work::Resume(what) => pause::resume(session, what).await,
     }
 }
 

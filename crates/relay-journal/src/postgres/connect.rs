@@ -45,6 +45,8 @@ pub(crate) struct Target {
     tls: Option<MakeRustlsConnect>,
     /// Names it without anything private.
     pub(crate) name: Arc<str>,
+    /// After what time the server gives up a statement, where that is another than [`SESSION`] says.
+    statement_within: Option<Duration>,
 }
 
 impl Target {
@@ -73,7 +75,12 @@ impl Target {
             .collect();
         let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
         let name = format!("{database} on {}", hosts.join(", ")).into();
-        Ok(Self { config, tls: tls.map(MakeRustlsConnect::new), name })
+        Ok(Self { config, tls: tls.map(MakeRustlsConnect::new), name, statement_within: None })
+    }
+
+    /// The same, and the server gives up each statement after this time.
+    pub(crate) fn with_statements_within(self, within: Duration) -> Self {
+        Self { statement_within: Some(within), ..self }
     }
 
     /// Whether what is read and written could be seen on the way.
@@ -105,6 +112,9 @@ impl Target {
                 }
             };
             client.batch_execute(SESSION).await?;
+            if let Some(within) = self.statement_within {
+                client.batch_execute(&format!("SET statement_timeout = {}", within.as_millis())).await?;
+            }
             Ok(Session { client, statements: Mutex::default() })
         };
         timeout(CONNECT_WITHIN, connecting).await.unwrap_or_else(|_| Err(Fault::silent()))

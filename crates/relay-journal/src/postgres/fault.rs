@@ -14,6 +14,10 @@ pub(crate) enum Fault {
     Lost(String),
     /// The server undid the transaction because of another one; the same may go well again.
     Again(String),
+    /// The server gave the statement up.
+    GivenUp(String),
+    /// The answer would be longer than this.
+    TooLong(String),
     /// The server refuses a value that a caller gave.
     Value(String),
     /// The server refuses.
@@ -37,6 +41,7 @@ impl Fault {
             Self::Conflict(relay_id) => JournalError::Conflict { relay_id },
             Self::Fenced(lease) => JournalError::Fenced { lease },
             Self::Closed => JournalError::Closed,
+            Self::TooLong(after) => JournalError::TooBroad { after },
             other => JournalError::Storage { journal: journal.to_owned(), what: other.plain() },
         }
     }
@@ -44,7 +49,12 @@ impl Fault {
     /// What happened and what to do.
     pub(crate) fn plain(self) -> String {
         match self {
-            Self::Lost(what) | Self::Again(what) | Self::Value(what) | Self::Refused(what) => what,
+            Self::Lost(what)
+            | Self::Again(what)
+            | Self::GivenUp(what)
+            | Self::Value(what)
+            | Self::Refused(what) => what,
+            Self::TooLong(after) => format!("an answer has more than {after}"),
             Self::Consequence => "the transaction was undone".to_owned(),
             Self::Unreadable(column) => {
                 format!("a row's {column} cannot be read; the database was changed by something else")
@@ -96,7 +106,7 @@ impl From<tokio_postgres::Error> for Fault {
         };
         let what = format!("{} (SQLSTATE {})", advice(code), code.code());
         match code.code().get(..2) {
-            _ if *code == SqlState::QUERY_CANCELED => Self::Refused(what),
+            _ if *code == SqlState::QUERY_CANCELED => Self::GivenUp(what),
             Some("08" | "57") => Self::Lost(what),
             _ if *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Self::Lost(what),
             _ if *code == SqlState::IN_FAILED_SQL_TRANSACTION => Self::Consequence,
@@ -120,7 +130,7 @@ fn advice(code: &SqlState) -> &'static str {
         "42501" => "the database refuses this user; grant it the rights on the schema mesh_relay",
         "42P01" | "42703" | "3F000" => "tables of the journal are missing; restore them",
         "57P01" | "57P02" | "57P03" => "the database is stopping or starting",
-        "57014" => "the database took too long; narrow a search by dates, a mailbox or a state",
+        "57014" => "the database took too long",
         "XX001" | "XX002" => "the database's files are damaged; restore them",
         other => match other.get(..2) {
             Some("08") => "the connection to the database failed",

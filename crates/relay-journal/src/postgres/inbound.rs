@@ -71,6 +71,13 @@ async fn find(session: &Session, new: &NewInbound) -> Result<Option<InboundRecor
     rows.first().map(record).transpose()
 }
 
+/// The message with this id.
+pub(crate) async fn by_id(session: &Session, relay_id: RelayId) -> Result<Option<InboundRecord>, Fault> {
+    const SQL: &str =
+        "SELECT relay_id, message_id, state, version FROM mesh_relay.inbound WHERE relay_id = $1";
+    session.query(SQL, &[&relay_id.0]).await?.first().map(record).transpose()
+}
+
 /// Records a change of a message that is still at the version the caller saw.
 pub(crate) async fn commit(
     session: &Session,

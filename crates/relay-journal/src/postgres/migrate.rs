@@ -5,7 +5,11 @@ use super::fault::Fault;
 use super::open::PostgresOpenError;
 
 /// Every step from nothing to today's tables. A released step is never changed; a new one is added.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The version that [`MIGRATIONS`] lead to.
 pub(crate) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;

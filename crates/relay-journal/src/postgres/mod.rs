@@ -1,7 +1,7 @@
 //! The journal on PostgreSQL, for any number of instances.
 //!
 //! One task owns the connection that writes. Calls made at the same time share one transaction, and are answered only
-//! after its commit (`writer`, `batch`). Reads and leases have a few connections of their own (`connect`). While the
+//! after its commit (`writer`, `batch`). Reads, what people ask and leases have a few connections each (`connect`). While the
 //! database is away, each call fails after [`ANSWER_WITHIN`]; when it returns, all goes on by itself.
 //!
 //! Every write that names a lease looks at that lease's row in its own transaction and holds it until the commit, so an
@@ -9,13 +9,16 @@
 //! an audit chain of its own, so that none waits for another.
 
 mod batch;
+mod change;
 mod connect;
+mod deed;
 mod fault;
 mod inbound;
 mod lease;
 mod migrate;
 mod open;
 mod outbound;
+mod pause;
 mod prune;
 mod report;
 mod search;
@@ -31,9 +34,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use relay_core::audit::{AuditReport, ORIGIN, Pruned};
 use relay_core::{
-    Begin, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange, InboundRecord, Journal, JournalError,
-    LocalId, MailboxId, MailboxTimes, MessageId, MessageQuery, MessageSummary, NewInbound, NewOutbound,
-    Oldest, OutboundChange, OutboundRecord, Partner, Records, RelayId, SourceKey, StateCount,
+    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
+    InboundRecord, Journal, JournalError, LocalId, MailboxId, MailboxTimes, MessageId, MessageQuery,
+    MessageSummary, NewDeed, NewInbound, NewOutbound, Oldest, OutboundChange, OutboundRecord, Partner,
+    Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
 };
 
 pub use self::open::PostgresOpenError;
@@ -42,6 +46,7 @@ use self::batch::{Done, Work};
 use self::connect::{ANSWER_WITHIN, Pool, Session, Target};
 use self::fault::Fault;
 use self::writer::Writer;
+use crate::stored;
 
 /// Longest wait for the last commit when the journal is closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
@@ -52,8 +57,21 @@ const AUDIT_WITHIN: Duration = Duration::from_secs(3600);
 /// Longest wait for a report on partners, which reads all messages of its time.
 const REPORT_WITHIN: Duration = Duration::from_secs(120);
 
-/// Connections for reads.
+/// Longest wait for the traffic, which is a statement for each way.
+const TRAFFIC_WITHIN: Duration = Duration::from_secs(20);
+
+/// Longest time of one statement of what people ask. It is shorter than [`ANSWER_WITHIN`], so that the server says first
+/// that the question is too broad.
+const QUESTION_WITHIN: Duration = Duration::from_secs(8);
+
+/// Connections for the engine's reads.
 const READERS_MAX: usize = 4;
+
+/// Connections for what people ask: their own, so that no slow question holds up the engine.
+const ASKERS_MAX: usize = 4;
+
+/// Connections for the look at whole chains, so that it holds up no question.
+const AUDITORS_MAX: usize = 1;
 
 /// Connections for leases: their own, so that no slow search costs a lease.
 const LEASERS_MAX: usize = 2;
@@ -72,8 +90,11 @@ pub struct PostgresJournal {
 struct Inner {
     journal: Arc<str>,
     readers: Pool,
+    askers: Pool,
+    auditors: Pool,
     leasers: Pool,
     writer: Writer,
+    question_within: Duration,
 }
 
 impl PostgresJournal {
@@ -83,7 +104,7 @@ impl PostgresJournal {
     /// # Errors
     /// See [`PostgresOpenError`]. A database that holds no readable journal is left as it is.
     pub async fn open(url: &str, instance: &str) -> Result<Self, PostgresOpenError> {
-        Self::connect(url, instance, None).await
+        Self::connect(url, instance, None, QUESTION_WITHIN).await
     }
 
     /// The same with every connection encrypted, to a server whose certificate `tls` trusts.
@@ -95,13 +116,24 @@ impl PostgresJournal {
         instance: &str,
         tls: rustls::ClientConfig,
     ) -> Result<Self, PostgresOpenError> {
-        Self::connect(url, instance, Some(tls)).await
+        Self::connect(url, instance, Some(tls), QUESTION_WITHIN).await
+    }
+
+    /// The same without TLS, and with another longest time for a question.
+    #[cfg(test)]
+    pub(crate) async fn open_answering_within(
+        url: &str,
+        instance: &str,
+        question_within: Duration,
+    ) -> Result<Self, PostgresOpenError> {
+        Self::connect(url, instance, None, question_within).await
     }
 
     async fn connect(
         url: &str,
         instance: &str,
         tls: Option<rustls::ClientConfig>,
+        question_within: Duration,
     ) -> Result<Self, PostgresOpenError> {
         let usable = !instance.trim().is_empty()
             && instance.chars().count() <= INSTANCE_CHARS_MAX
@@ -128,8 +160,11 @@ impl PostgresJournal {
             inner: Arc::new(Inner {
                 journal: Arc::clone(&target.name),
                 readers: Pool::new(target.clone(), READERS_MAX),
+                askers: Pool::new(target.clone().with_statements_within(question_within), ASKERS_MAX),
+                auditors: Pool::new(target.clone(), AUDITORS_MAX),
                 leasers: Pool::new(target.clone(), LEASERS_MAX),
                 writer: Writer::start(target, instance.to_owned(), session),
+                question_within,
             }),
         })
     }
@@ -137,6 +172,8 @@ impl PostgresJournal {
     /// Takes no more work, commits what was taken and ends the connections. Other clones find the journal closed.
     pub async fn close(self) {
         self.inner.readers.close();
+        self.inner.askers.close();
+        self.inner.auditors.close();
         self.inner.leasers.close();
         if tokio::time::timeout(CLOSE_WITHIN, self.inner.writer.stop()).await.is_err() {
             let journal = &*self.inner.journal;
@@ -159,6 +196,23 @@ impl PostgresJournal {
         F: Future<Output = Result<T, Fault>>,
     {
         self.inner.readers.run(ANSWER_WITHIN, work).await.map_err(|fault| fault.of(&self.inner.journal))
+    }
+
+    /// Asks what a person wants to know, by one statement or a few.
+    async fn ask<T, F>(&self, within: Duration, work: impl Fn(Arc<Session>) -> F) -> Result<T, JournalError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let asked = self.inner.askers.run(within, work).await;
+        asked.map_err(|fault| self.too_broad(fault, self.inner.question_within))
+    }
+
+    /// What a question failed by, whose statements may each take this long.
+    fn too_broad(&self, fault: Fault, within: Duration) -> JournalError {
+        match fault {
+            Fault::GivenUp(_) => JournalError::TooBroad { after: stored::seconds(within) },
+            fault => fault.of(&self.inner.journal),
+        }
     }
 
     async fn lease<T, F>(&self, work: impl Fn(Arc<Session>) -> F) -> Result<T, JournalError>
@@ -194,36 +248,55 @@ async fn prepare(session: &Session, target: &Target, instance: &str) -> Result<(
 #[async_trait]
 impl Records for PostgresJournal {
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError> {
-        self.read(|session| async move { report::counts(&session).await }).await
+        self.ask(ANSWER_WITHIN, |session| async move { report::counts(&session).await }).await
     }
 
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {
-        self.read(|session| async move { report::oldest_unended(&session).await }).await
+        self.ask(ANSWER_WITHIN, |session| async move { report::oldest_unended(&session).await }).await
     }
 
     async fn search(&self, query: &MessageQuery) -> Result<Vec<MessageSummary>, JournalError> {
-        let searching = |session: Arc<Session>| async move { search::search(&session, query).await };
-        let searched = self.inner.readers.run(search::WITHIN, searching).await;
-        searched.map_err(|fault| fault.of(&self.inner.journal))
+        self.ask(search::WITHIN, |session| async move { search::search(&session, query).await }).await
     }
 
     async fn history(&self, relay_id: RelayId) -> Result<Vec<HistoryEntry>, JournalError> {
-        self.read(|session| async move { report::history(&session, relay_id).await }).await
+        self.ask(ANSWER_WITHIN, |session| async move { report::history(&session, relay_id).await }).await
     }
 
     async fn partners(&self, since: Timestamp) -> Result<Vec<Partner>, JournalError> {
         let reading = |session: Arc<Session>| async move {
-            session.transaction(report::PARTNERS_BEGIN, report::partners(&session, since)).await
+            session.transaction(&report::partners_begin(), report::partners(&session, since)).await
         };
-        let read = self.inner.readers.run(REPORT_WITHIN, reading).await;
-        read.map_err(|fault| fault.of(&self.inner.journal))
+        let read = self.inner.askers.run(REPORT_WITHIN, reading).await;
+        read.map_err(|fault| self.too_broad(fault, report::PARTNERS_STATEMENT_WITHIN))
+    }
+
+    async fn message(&self, relay_id: RelayId) -> Result<Option<MessageSummary>, JournalError> {
+        self.ask(ANSWER_WITHIN, |session| async move { search::message(&session, relay_id).await }).await
+    }
+
+    async fn traffic(&self, since: Timestamp, stretch: Duration) -> Result<Vec<Traffic>, JournalError> {
+        let counting = |session: Arc<Session>| async move { report::traffic(&session, since, stretch).await };
+        self.ask(TRAFFIC_WITHIN, counting).await
+    }
+
+    async fn change_cursor(&self) -> Result<ChangeCursor, JournalError> {
+        self.ask(ANSWER_WITHIN, |session| async move { change::cursor(&session).await }).await
+    }
+
+    async fn changes(&self, behind: &ChangeCursor, limit: u32) -> Result<Vec<Change>, JournalError> {
+        self.ask(ANSWER_WITHIN, |session| async move { change::behind(&session, behind, limit).await }).await
+    }
+
+    async fn deeds(&self, query: &DeedQuery) -> Result<Vec<Deed>, JournalError> {
+        self.ask(ANSWER_WITHIN, |session| async move { deed::deeds(&session, query).await }).await
     }
 
     async fn verify(&self) -> Result<AuditReport, JournalError> {
         let walking = |session: Arc<Session>| async move {
             session.transaction(verify::BEGIN, verify::verify(&session)).await
         };
-        let walked = self.inner.readers.run(AUDIT_WITHIN, walking).await;
+        let walked = self.inner.auditors.run(AUDIT_WITHIN, walking).await;
         walked.map_err(|fault| fault.of(&self.inner.journal))
     }
 }
@@ -333,6 +406,33 @@ impl Journal for PostgresJournal {
         self.write(Work::Told(events.to_vec()), fence).await.map(drop)
     }
 
+    async fn outbound(&self, relay_id: RelayId) -> Result<Option<OutboundRecord>, JournalError> {
+        self.read(|session| async move { outbound::by_id(&session, relay_id).await }).await
+    }
+
+    async fn inbound(&self, relay_id: RelayId) -> Result<Option<InboundRecord>, JournalError> {
+        self.read(|session| async move { inbound::by_id(&session, relay_id).await }).await
+    }
+
+    async fn record_deed(&self, deed: NewDeed) -> Result<(), JournalError> {
+        self.write(Work::Deed(Box::new(deed)), None).await.map(drop)
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, JournalError> {
+        self.read(|session| async move { pause::pauses(&session).await }).await
+    }
+
+    async fn pause(&self, pause: Pause) -> Result<(), JournalError> {
+        self.write(Work::Pause(Box::new(pause)), None).await.map(drop)
+    }
+
+    async fn resume(&self, what: &Pausable) -> Result<bool, JournalError> {
+        match self.write(Work::Resume(what.clone()), None).await? {
+            Done::Resumed(ended) => Ok(ended),
+            _ => Err(self.mixed_up()),
+        }
+    }
+
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError> {
         self.read(|session| async move { report::mailbox_times(&session, mailbox).await }).await
     }
@@ -376,6 +476,15 @@ impl Journal for PostgresJournal {
                 let Some(step) = stepped.map_err(|fault| fault.of(&self.inner.journal))? else { break };
                 pruned.messages += step.messages;
                 pruned.links += step.links;
+            }
+            loop {
+                let chain = chain.as_str();
+                let stepping = |session: Arc<Session>| async move {
+                    session.transaction(prune::BEGIN, deed::prune_step(&session, chain, before)).await
+                };
+                let stepped = self.inner.readers.run(AUDIT_WITHIN, stepping).await;
+                let Some(deeds) = stepped.map_err(|fault| fault.of(&self.inner.journal))? else { break };
+                pruned.deeds += deeds;
             }
         }
         Ok(pruned)

@@ -13,6 +13,7 @@ use super::connect::Session;
 use super::fault::Fault;
 use super::value::{self, Entry, FIRST_VERSION, Stored, cut, integer};
 use super::words;
+use crate::stored;
 
 /// How often a new message is tried whose key is held when it is recorded and free when its holder is looked for.
 const BEGIN_TRIES: u32 = 5;
@@ -139,11 +140,13 @@ pub(crate) async fn commit(
     const SQL: &str = "UPDATE mesh_relay.outbound
         SET state_name = $3, state = $4, version = version + 1, updated_at = $5, due_at = $6,
             message_id = COALESCE($7, message_id),
+            accepted_at = COALESCE(accepted_at, $9), collected_at = COALESCE(collected_at, $10),
             words = CASE WHEN $7::text IS NULL THEN words ELSE first_words || $8::text::tsvector END
         WHERE relay_id = $1 AND version = $2
         RETURNING adapter, tell";
     let state = Stored::outbound(&change.state)?;
     let message_id = change.state.message_id().map(MessageId::as_str);
+    let (accepted, collected) = stored::ends_at(&change.state);
     let changed = session
         .query(
             SQL,
@@ -156,6 +159,8 @@ pub(crate) async fn commit(
                 &change.due.map(cut),
                 &message_id,
                 &words::vector([message_id]),
+                &accepted.map(cut),
+                &collected.map(cut),
             ],
         )
         .await?;
@@ -192,6 +197,12 @@ pub(crate) async fn settle(session: &Session, relay_id: RelayId, at: Timestamp) 
 pub(crate) async fn find(session: &Session, source: &SourceKey) -> Result<Option<OutboundRecord>, Fault> {
     const SQL: &str = records!("WHERE adapter = $1 AND key_hash = $2 AND key_held");
     one(session.query(SQL, &[&source.adapter, &key_hash(source)]).await?)
+}
+
+/// The message with this id.
+pub(crate) async fn by_id(session: &Session, relay_id: RelayId) -> Result<Option<OutboundRecord>, Fault> {
+    const SQL: &str = records!("WHERE relay_id = $1");
+    one(session.query(SQL, &[&relay_id.0]).await?)
 }
 
 /// The message of a mailbox to which MESH gave this id.

@@ -93,5 +93,5 @@ pub(crate) async fn step(session: &Session, chain: &str, before: Timestamp) -> R
     relay_ids.dedup();
     let mut messages = session.execute(OUTBOUND, &[&relay_ids, &before]).await?;
     messages += session.execute(INBOUND, &[&relay_ids, &before]).await?;
-    Ok(Some(Pruned { messages, links: links.len() as u64 }))
+    Ok(Some(Pruned { messages, links: links.len() as u64, deeds: 0 }))
 }

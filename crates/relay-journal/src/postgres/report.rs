@@ -1,9 +1,12 @@
-//! What people and the teller ask: events, history, counts, partners, times.
+//! What people and the teller ask: events, history, counts, partners, traffic, times.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
+use relay_core::search::{COLLECTED_IN_A_DAY, COLLECTED_SOON, TRAFFIC_STRETCHES_MAX};
 use relay_core::{
-    DeliveryEvent, Direction, EventId, HistoryEntry, MailboxId, MailboxTimes, Oldest, Partner, RelayId,
-    SourceKey, StateCount,
+    Collected, DeliveryEvent, Direction, EventId, HistoryEntry, MailboxId, MailboxTimes, Oldest, Partner,
+    RelayId, SourceKey, StateCount, Traffic,
 };
 
 use uuid::Uuid;
@@ -11,6 +14,7 @@ use uuid::Uuid;
 use super::connect::Session;
 use super::fault::Fault;
 use super::value;
+use crate::stored;
 
 /// Events that an adapter's system was not told, in the order of their recording.
 pub(crate) async fn untold(
@@ -113,31 +117,50 @@ pub(crate) async fn history(session: &Session, relay_id: RelayId) -> Result<Vec<
     rows.iter().map(entry).collect()
 }
 
-/// Begins a report, which reads every message of its time. The memory is for its groups.
-pub(crate) const PARTNERS_BEGIN: &str =
-    "BEGIN READ ONLY; SET LOCAL statement_timeout = '55s'; SET LOCAL work_mem = '64MB'";
+/// Longest time of one statement of a report, which reads every message of its time.
+pub(crate) const PARTNERS_STATEMENT_WITHIN: Duration = Duration::from_secs(55);
+
+/// Begins a report. The memory is for its groups.
+pub(crate) fn partners_begin() -> String {
+    let within = PARTNERS_STATEMENT_WITHIN.as_millis();
+    format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {within}; SET LOCAL work_mem = '64MB'")
+}
 
 /// Who was sent to and received from, with counts.
-/// To be called in a transaction begun by [`PARTNERS_BEGIN`].
+/// To be called in a transaction begun by [`partners_begin`].
 pub(crate) async fn partners(session: &Session, since: Timestamp) -> Result<Vec<Partner>, Fault> {
     const OUTBOUND: &str = "SELECT mailbox, recipient AS partner, workflow, count(*) AS messages,
             count(*) FILTER (WHERE state_name IN ('accepted', 'unknown_outcome')) AS uncollected,
             min(received_at) FILTER (WHERE state_name IN ('accepted', 'unknown_outcome')) AS uncollected_since,
             count(*) FILTER (WHERE state_name IN ('undelivered', 'rejected', 'expired', 'parked')) AS failed,
+            count(took) AS collected,
+            COALESCE(floor(avg(took)), 0)::bigint AS average_seconds,
+            COALESCE(floor(max(took)), 0)::bigint AS longest_seconds,
+            count(*) FILTER (WHERE took <= $2) AS soon,
+            count(*) FILTER (WHERE took <= $3) AS in_a_day,
             max(received_at) AS last
-        FROM mesh_relay.outbound
+        FROM mesh_relay.outbound CROSS JOIN LATERAL (
+            SELECT CASE WHEN accepted_at IS NOT NULL AND collected_at IS NOT NULL
+                THEN GREATEST(0, extract(epoch FROM collected_at - accepted_at))::float8 END AS took
+        ) AS collection
         WHERE received_at >= $1 AND recipient IS NOT NULL AND workflow IS NOT NULL
         GROUP BY mailbox, recipient, workflow ORDER BY mailbox, recipient, workflow";
     const INBOUND: &str = "SELECT mailbox, sender AS partner, workflow, count(*) AS messages,
             0::bigint AS uncollected, NULL::timestamptz AS uncollected_since,
             count(*) FILTER (WHERE state_name IN ('parked', 'gone')) AS failed,
+            0::bigint AS collected, 0::bigint AS average_seconds, 0::bigint AS longest_seconds, 0::bigint AS soon,
+            0::bigint AS in_a_day,
             max(received_at) AS last
         FROM mesh_relay.inbound
         WHERE received_at >= $1 AND sender IS NOT NULL AND workflow IS NOT NULL
         GROUP BY mailbox, sender, workflow ORDER BY mailbox, sender, workflow";
+    let since = value::cut(since);
+    let (soon, in_a_day) = (COLLECTED_SOON.as_secs_f64(), COLLECTED_IN_A_DAY.as_secs_f64());
     let mut partners = Vec::new();
-    for (direction, sql) in [(Direction::Inbound, INBOUND), (Direction::Outbound, OUTBOUND)] {
-        for row in session.query(sql, &[&value::cut(since)]).await? {
+    let inbound = session.query(INBOUND, &[&since]).await?;
+    let outbound = session.query(OUTBOUND, &[&since, &soon, &in_a_day]).await?;
+    for (direction, rows) in [(Direction::Inbound, inbound), (Direction::Outbound, outbound)] {
+        for row in rows {
             partners.push(Partner {
                 direction,
                 mailbox: value::mailbox(&row, "mailbox")?,
@@ -147,9 +170,50 @@ pub(crate) async fn partners(session: &Session, since: Timestamp) -> Result<Vec<
                 uncollected: value::count(&row, "uncollected")?,
                 uncollected_since: value::get(&row, "uncollected_since")?,
                 failed: value::count(&row, "failed")?,
+                collected: Collected {
+                    messages: value::count(&row, "collected")?,
+                    average_seconds: value::count(&row, "average_seconds")?,
+                    longest_seconds: value::count(&row, "longest_seconds")?,
+                    within_two_hours: value::count(&row, "soon")?,
+                    within_a_day: value::count(&row, "in_a_day")?,
+                },
                 last: value::get(&row, "last")?,
             });
         }
     }
     Ok(partners)
+}
+
+/// How many messages were first seen in each stretch.
+pub(crate) async fn traffic(
+    session: &Session,
+    since: Timestamp,
+    stretch: Duration,
+) -> Result<Vec<Traffic>, Fault> {
+    // Read from the index alone. A time is exact to the microsecond in either type that `extract` may have.
+    const INBOUND: &str = "SELECT (extract(epoch FROM received_at) * 1000000)::bigint / $2 * $2 AS begins,
+            count(*) AS messages
+        FROM mesh_relay.inbound WHERE received_at >= $1 GROUP BY begins ORDER BY begins LIMIT $3";
+    const OUTBOUND: &str = "SELECT (extract(epoch FROM received_at) * 1000000)::bigint / $2 * $2 AS begins,
+            count(*) AS messages
+        FROM mesh_relay.outbound WHERE received_at >= $1 GROUP BY begins ORDER BY begins LIMIT $3";
+    let stretch = stored::stretch(stretch);
+    let limit = i64::from(TRAFFIC_STRETCHES_MAX) + 1;
+    let mut traffic = Vec::new();
+    for (direction, sql) in [(Direction::Inbound, INBOUND), (Direction::Outbound, OUTBOUND)] {
+        let rows = session.query(sql, &[&value::cut(since), &stretch, &limit]).await?;
+        if rows.len() > TRAFFIC_STRETCHES_MAX as usize {
+            return Err(Fault::TooLong(stored::stretches()));
+        }
+        for row in rows {
+            let begins = Timestamp::from_microsecond(value::get(&row, "begins")?);
+            traffic.push(Traffic {
+                direction,
+                from: begins.map_err(|_| Fault::Unreadable("received_at"))?,
+                messages: value::count(&row, "messages")?,
+            });
+        }
+    }
+    traffic.sort_by_key(|traffic| (traffic.from, traffic.direction));
+    Ok(traffic)
 }

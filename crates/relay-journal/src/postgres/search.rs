@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use relay_core::search::SEARCH_LIMIT_MAX;
-use relay_core::{Direction, MailboxId, MessageQuery, MessageSummary};
+use relay_core::{Direction, MailboxId, MessageQuery, MessageSummary, RelayId};
 use tokio_postgres::Row;
 
 use super::connect::Session;
 use super::fault::Fault;
 use super::{value, words};
 
-/// Begins a search, which is two statements at most for each way. One that takes longer is ended by the server, before the
-/// caller is told that it does not answer ([`WITHIN`]).
-const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '8s'";
+/// Begins a search, which is two statements at most for each way. One that takes longer than a question may is ended by the
+/// server, before the caller is told that it does not answer ([`WITHIN`]).
+const BEGIN: &str = "BEGIN READ ONLY";
 
 /// Longest wait for a search.
 pub(crate) const WITHIN: Duration = Duration::from_secs(35);
@@ -36,6 +36,33 @@ const FETCH: &str = "SET LOCAL gin_fuzzy_search_limit = 0";
 /// Makes PostgreSQL walk from the newest message on.
 const WALK: &str = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_indexscan = on;
     SET LOCAL gin_fuzzy_search_limit = 0";
+
+/// What a summary is read from.
+macro_rules! summaries {
+    (outbound) => {
+        "SELECT relay_id, message_id, mailbox, recipient AS partner, workflow, local_id, file_name, length,
+            adapter, state_name, received_at, updated_at, settled_at
+        FROM mesh_relay.outbound"
+    };
+    (inbound) => {
+        "SELECT relay_id, message_id, mailbox, sender AS partner, workflow, local_id, file_name,
+            NULL::bigint AS length, NULL::text AS adapter, state_name, received_at, updated_at,
+            NULL::timestamptz AS settled_at
+        FROM mesh_relay.inbound"
+    };
+}
+
+/// The message with this id.
+pub(crate) async fn message(session: &Session, relay_id: RelayId) -> Result<Option<MessageSummary>, Fault> {
+    const OUTBOUND: &str = concat!(summaries!(outbound), " WHERE relay_id = $1");
+    const INBOUND: &str = concat!(summaries!(inbound), " WHERE relay_id = $1");
+    for (sql, direction) in [(OUTBOUND, Direction::Outbound), (INBOUND, Direction::Inbound)] {
+        if let Some(row) = session.query(sql, &[&relay_id.0]).await?.first() {
+            return summary(row, direction).map(Some);
+        }
+    }
+    Ok(None)
+}
 
 /// Messages that fit, both ways merged.
 pub(crate) async fn search(session: &Session, query: &MessageQuery) -> Result<Vec<MessageSummary>, Fault> {
@@ -93,17 +120,8 @@ async fn rows(
     words: Option<&str>,
 ) -> Result<Vec<Row>, Fault> {
     let from = match direction {
-        Direction::Outbound => {
-            "SELECT relay_id, message_id, mailbox, recipient AS partner, workflow, local_id, file_name, length,
-                adapter, state_name, received_at, updated_at, settled_at
-            FROM mesh_relay.outbound WHERE ($3::text IS NULL OR recipient = $3)"
-        }
-        Direction::Inbound => {
-            "SELECT relay_id, message_id, mailbox, sender AS partner, workflow, local_id, file_name,
-                NULL::bigint AS length, NULL::text AS adapter, state_name, received_at, updated_at,
-                NULL::timestamptz AS settled_at
-            FROM mesh_relay.inbound WHERE ($3::text IS NULL OR sender = $3)"
-        }
+        Direction::Outbound => concat!(summaries!(outbound), " WHERE ($3::text IS NULL OR recipient = $3)"),
+        Direction::Inbound => concat!(summaries!(inbound), " WHERE ($3::text IS NULL OR sender = $3)"),
     };
     // Not kept prepared: with the values at hand, PostgreSQL drops the conditions that restrict nothing and chooses the
     // index that fits the others.

@@ -1,4 +1,4 @@
-//! The look at the whole audit chain.
+//! The look at the whole audit chains.
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::connect::Session;
+use super::deed;
 use super::fault::Fault;
 use super::value;
 
@@ -42,7 +43,9 @@ pub(crate) async fn verify(session: &Session) -> Result<AuditReport, Fault> {
         };
         report.chains.push(walk(session, chain).await?);
     }
+    report.chains.extend(deed::verify(session).await?);
     report.faults = between(session).await?;
+    report.faults.extend(deed::strays(session, FAULTS_MAX).await?);
     Ok(report)
 }
 

@@ -1,4 +1,4 @@
-//! The audit chain as a whole: whether it is sound, and what of it may go.
+//! The audit chains as a whole: whether they are sound, and what of them may go.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,17 @@ use relay_core::RelayId;
 use relay_core::audit::{AuditReport, ChainReport, Pruned};
 use rusqlite::{Connection, OptionalExtension};
 
+use super::deed;
 use super::event::{self, Kept};
 use super::fault::Fault;
 use super::value::{self, integer, micros};
 
-/// The one chain of a file.
-const CHAIN: &str = "local";
+/// The one chain of messages of a file, and the one of deeds.
+pub(crate) const CHAIN: &str = "local";
 /// Most faults between chain and messages that are named.
 const FAULTS_MAX: u32 = 20;
 
-/// Checks the whole chain, and that each message is where its last link says.
+/// Checks both chains whole, and that each message is where its last link says.
 pub(crate) fn verify(connection: &Connection) -> Result<AuditReport, Fault> {
     // One view of it all: the relay goes on writing.
     let _view = connection.unchecked_transaction()?;
@@ -41,7 +42,9 @@ pub(crate) fn verify(connection: &Connection) -> Result<AuditReport, Fault> {
         links += 1;
     }
     let chain = ChainReport { chain: CHAIN.to_owned(), links, last: number, head, fault };
-    Ok(AuditReport { chains: vec![chain], faults: disagreements(connection)? })
+    let mut faults = disagreements(connection)?;
+    faults.extend(deed::strays(connection)?);
+    Ok(AuditReport { chains: vec![chain, deed::verify(connection)?], faults })
 }
 
 /// Messages whose state is not their last link's. Where links were pruned, none are left of a message at all.
@@ -111,7 +114,7 @@ pub(crate) fn prune_step(connection: &Connection, before: Timestamp) -> Result<O
     for relay_id in relay_ids.into_iter().collect::<BTreeSet<_>>() {
         messages += forget(connection, relay_id)?;
     }
-    Ok(Some(Pruned { messages, links }))
+    Ok(Some(Pruned { messages, links, deeds: 0 }))
 }
 
 /// Removes a message that has no link left. Says how many that were.

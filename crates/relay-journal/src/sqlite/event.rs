@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use relay_core::audit::{Link, LinkHash};
-use relay_core::{DeliveryEvent, Direction, EventId, HistoryEntry, RelayId, SourceKey};
+use relay_core::search::CHANGES_LIMIT_MAX;
+use relay_core::{ChangeCursor, DeliveryEvent, Direction, EventId, HistoryEntry, RelayId, SourceKey};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::audit::CHAIN;
 use super::fault::Fault;
 use super::value::{self, Stored, integer, micros, to_micros};
 
@@ -136,6 +138,36 @@ pub(crate) fn history(connection: &Connection, relay_id: RelayId) -> Result<Vec<
             state: value::text(row, "state_name")?,
             evidence: value::text(row, "state")?,
             note: value::optional_text(row, "note")?,
+        })
+    })
+}
+
+/// Where the chain ends.
+pub(crate) fn cursor(connection: &Connection) -> Result<ChangeCursor, Fault> {
+    let (number, _) = head(connection)?;
+    Ok(ChangeCursor([(CHAIN.to_owned(), number)].into()))
+}
+
+/// Changes behind a cursor, in the order of their recording.
+pub(crate) fn behind(
+    connection: &Connection,
+    cursor: &ChangeCursor,
+    limit: u32,
+) -> Result<Vec<relay_core::Change>, Fault> {
+    let seen = cursor.0.get(CHAIN).copied().unwrap_or_default();
+    let mut statement = connection.prepare_cached(
+        "SELECT number, relay_id, direction, sequence, at, state_name FROM event
+         WHERE number > ?1 ORDER BY number LIMIT ?2",
+    )?;
+    value::all(statement.query((integer(seen), limit.clamp(1, CHANGES_LIMIT_MAX)))?, |row| {
+        Ok(relay_core::Change {
+            chain: CHAIN.to_owned(),
+            number: value::count(row, "number")?,
+            relay_id: value::relay_id(row, "relay_id")?,
+            direction: value::direction(row, "direction")?,
+            sequence: value::count(row, "sequence")?,
+            at: value::time(row, "at")?,
+            state: value::text(row, "state_name")?,
         })
     })
 }

@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Unreadable(&'static str),
     /// A state could not be turned into what is stored.
     Unwritable,
+    /// The answer would be longer than this.
+    TooLong(String),
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -32,8 +34,14 @@ impl Fault {
         match self {
             Self::Conflict(relay_id) => JournalError::Conflict { relay_id },
             Self::Fenced(lease) => JournalError::Fenced { lease },
+            Self::TooLong(after) => JournalError::TooBroad { after },
             fault => JournalError::Storage { journal: journal.to_owned(), what: fault.words() },
         }
+    }
+
+    /// Whether SQLite broke it off because it was told to.
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted))
     }
 
     /// What happened and what to do.
@@ -44,6 +52,7 @@ impl Fault {
             Self::Fenced(lease) => format!("lease {lease} is held by another instance"),
             Self::Unreadable(column) => format!("a row's {column} cannot be read; the file may be damaged"),
             Self::Unwritable => "a state cannot be encoded".to_owned(),
+            Self::TooLong(after) => format!("an answer has more than {after}"),
         }
     }
 }

@@ -68,6 +68,14 @@ fn find(
     rows.next()?.map(record).transpose()
 }
 
+/// The message with this id.
+pub(crate) fn by_id(connection: &Connection, relay_id: RelayId) -> Result<Option<InboundRecord>, Fault> {
+    let mut statement = connection
+        .prepare_cached("SELECT relay_id, message_id, state, version FROM inbound WHERE relay_id = ?1")?;
+    let mut rows = statement.query([relay_id.0.as_bytes()])?;
+    rows.next()?.map(record).transpose()
+}
+
 /// The messages of a mailbox that were begun and have not ended, oldest first.
 pub(crate) fn unended(
     connection: &Connection,

@@ -18,6 +18,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the log after which SQLite folds it into the file: 16 MB, so that few commits pay for it.
 const AUTOCHECKPOINT_PAGES: u32 = 4_000;
 
+/// Connections for what people ask.
+const ASKING_MAX: usize = 4;
+
 /// Prepared statements kept on each connection; there are fewer.
 const STATEMENTS_MAX: usize = 32;
 
@@ -84,7 +87,25 @@ pub(crate) struct Opened {
     pub(crate) lock: File,
     pub(crate) writing: Connection,
     pub(crate) reading: Connection,
-    pub(crate) asking: Connection,
+    pub(crate) asking: Asking,
+}
+
+/// The connections for what people ask.
+pub(crate) struct Asking {
+    /// For questions.
+    pub(crate) people: Vec<Connection>,
+    /// For the walk along whole chains.
+    pub(crate) auditor: Connection,
+}
+
+impl Asking {
+    fn connect(path: &Path) -> rusqlite::Result<Self> {
+        let connect = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        Ok(Self {
+            people: (0..ASKING_MAX).map(|_| connect()).collect::<Result<_, _>>()?,
+            auditor: connect()?,
+        })
+    }
 }
 
 pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
@@ -120,17 +141,17 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
         fault => OpenError::Storage { path: path.clone(), what: fault.words() },
     })?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-    let asking = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
+    let asking = Asking::connect(&path).map_err(sqlite)?;
     Ok(Opened { path, lock, writing, reading, asking })
 }
 
 /// Opens a journal's file to read it, if it is one of this version.
-pub(crate) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_to_read(path: &Path) -> Result<Asking, OpenError> {
     let refused = |error| refusal(path, &error);
-    let reading = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
+    let asking = Asking::connect(path).map_err(refused)?;
     let path = path.to_owned();
-    match migrate::inspect(&reading).map_err(|error| refusal(&path, &error))? {
-        Shape::Journal { steps } if i64::try_from(steps) == Ok(KNOWN_VERSION) => Ok(reading),
+    match migrate::inspect(&asking.auditor).map_err(|error| refusal(&path, &error))? {
+        Shape::Journal { steps } if i64::try_from(steps) == Ok(KNOWN_VERSION) => Ok(asking),
         Shape::Journal { .. } => Err(OpenError::Storage {
             path,
             what: "it is empty, or of an earlier release; start the relay once".to_owned(),

@@ -12,6 +12,7 @@ use super::event::{self, Change};
 use super::fault::Fault;
 use super::search;
 use super::value::{self, Stored, integer, micros};
+use crate::stored;
 
 /// The version of a record that was just made.
 const FIRST_VERSION: u64 = 1;
@@ -88,11 +89,13 @@ pub(crate) fn commit(
 ) -> Result<(), Fault> {
     let stored = Stored::outbound(&change.state)?;
     let message_id = change.state.message_id().map(MessageId::as_str);
+    let (accepted, collected) = stored::ends_at(&change.state);
     // A message id once known stays, so that an operator finds the message by it in a later doubt, too.
     let changed = connection
         .prepare_cached(
             "UPDATE outbound SET state_name = :state_name, state = :state, version = version + 1, updated_at = :at,
-                 due_at = :due, message_id = COALESCE(:message_id, message_id)
+                 due_at = :due, message_id = COALESCE(:message_id, message_id),
+                 accepted_at = COALESCE(accepted_at, :accepted), collected_at = COALESCE(collected_at, :collected)
              WHERE relay_id = :relay_id AND version = :version
              RETURNING rowid, CASE WHEN tell THEN adapter END AS tell",
         )?
@@ -105,6 +108,8 @@ pub(crate) fn commit(
                 ":at": micros(change.at),
                 ":due": change.due.map(micros),
                 ":message_id": message_id,
+                ":accepted": accepted.map(micros),
+                ":collected": collected.map(micros),
             },
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)),
         )
@@ -172,6 +177,13 @@ pub(crate) fn find(connection: &Connection, source: &SourceKey) -> Result<Option
     let mut statement =
         connection.prepare_cached(select!("WHERE adapter = ?1 AND source_key = ?2 AND key_held = 1"))?;
     let mut rows = statement.query((&source.adapter, &source.message))?;
+    rows.next()?.map(record).transpose()
+}
+
+/// The message with this id.
+pub(crate) fn by_id(connection: &Connection, relay_id: RelayId) -> Result<Option<OutboundRecord>, Fault> {
+    let mut statement = connection.prepare_cached(select!("WHERE relay_id = ?1"))?;
+    let mut rows = statement.query([relay_id.0.as_bytes()])?;
     rows.next()?.map(record).transpose()
 }
 

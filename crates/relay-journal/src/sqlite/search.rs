@@ -1,9 +1,8 @@
-//! What people ask: messages by any of their features, counts, the oldest, the partners.
+//! What people ask: messages by any of their features.
 
-use jiff::Timestamp;
 use mesh_api::MessageId;
 use relay_core::search::SEARCH_LIMIT_MAX;
-use relay_core::{Cursor, Direction, MessageQuery, MessageSummary, Oldest, Partner, StateCount};
+use relay_core::{Cursor, Direction, MessageQuery, MessageSummary, RelayId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use uuid::Uuid;
@@ -22,10 +21,6 @@ struct Table {
     partner: &'static str,
     /// Columns that only the other one has.
     columns: &'static str,
-    unended: &'static str,
-    /// Accepted by MESH, and not known to be collected.
-    uncollected: &'static str,
-    failed: &'static str,
 }
 
 const OUTBOUND: Table = Table {
@@ -34,9 +29,6 @@ const OUTBOUND: Table = Table {
     words: "outbound_words",
     partner: "recipient",
     columns: "length, adapter, settled_at",
-    unended: "'received', 'sending', 'uploading', 'in_doubt'",
-    uncollected: "'accepted', 'unknown_outcome'",
-    failed: "'undelivered', 'rejected', 'expired', 'parked'",
 };
 
 const INBOUND: Table = Table {
@@ -45,9 +37,6 @@ const INBOUND: Table = Table {
     words: "inbound_words",
     partner: "sender",
     columns: "NULL AS length, NULL AS adapter, NULL AS settled_at",
-    unended: "'listed', 'delivering', 'delivered'",
-    uncollected: "''",
-    failed: "'parked', 'gone'",
 };
 
 fn table(direction: Direction) -> &'static Table {
@@ -146,15 +135,33 @@ fn search_in(
     }
     let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     let statement = format!(
-        "SELECT relay_id, message_id, mailbox, {partner} AS partner, workflow, local_id, file_name, {columns},
-             state_name, received_at, updated_at
-         FROM {name} WHERE {condition} ORDER BY received_at DESC, relay_id DESC LIMIT {limit}",
-        partner = table.partner,
-        columns = table.columns,
-        name = table.name,
+        "{} WHERE {condition} ORDER BY received_at DESC, relay_id DESC LIMIT {limit}",
+        summaries(table)
     );
     let mut statement = connection.prepare_cached(&statement)?;
     value::all(statement.query(params_from_iter(values))?, |row| summary(table.direction, row))
+}
+
+/// The message with this id.
+pub(crate) fn message(connection: &Connection, relay_id: RelayId) -> Result<Option<MessageSummary>, Fault> {
+    for table in [&OUTBOUND, &INBOUND] {
+        let statement = format!("{} WHERE relay_id = ?1", summaries(table));
+        let mut statement = connection.prepare_cached(&statement)?;
+        let mut rows = statement.query([relay_id.0.as_bytes()])?;
+        if let Some(row) = rows.next()? {
+            return summary(table.direction, row).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// What a summary is read from.
+fn summaries(Table { name, partner, columns, .. }: &Table) -> String {
+    format!(
+        "SELECT relay_id, message_id, mailbox, {partner} AS partner, workflow, local_id, file_name, {columns},
+             state_name, received_at, updated_at
+         FROM {name}"
+    )
 }
 
 /// Whether words match no more messages than can be sorted at once.
@@ -203,75 +210,4 @@ fn summary(direction: Direction, row: &Row<'_>) -> Result<MessageSummary, Fault>
         updated_at: value::time(row, "updated_at")?,
         settled_at: value::optional_time(row, "settled_at")?,
     })
-}
-
-/// How many messages are in each state, both ways.
-pub(crate) fn counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> {
-    let mut counts = Vec::new();
-    for Table { direction, name, .. } in [&INBOUND, &OUTBOUND] {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT state_name, count(*) AS messages FROM {name} GROUP BY state_name ORDER BY state_name"
-        ))?;
-        counts.extend(value::all(statement.query([])?, |row| {
-            Ok(StateCount {
-                direction: *direction,
-                state: value::text(row, "state_name")?,
-                messages: value::count(row, "messages")?,
-            })
-        })?);
-    }
-    Ok(counts)
-}
-
-/// The oldest message of each mailbox that has not ended.
-pub(crate) fn oldest_unended(connection: &Connection) -> Result<Vec<Oldest>, Fault> {
-    let mut oldest = Vec::new();
-    for Table { direction, name, unended, .. } in [&INBOUND, &OUTBOUND] {
-        // With min() SQLite takes the other columns from the row that has it.
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT mailbox, min(received_at) AS received_at, relay_id FROM {name}
-             WHERE state_name IN ({unended}) GROUP BY mailbox ORDER BY mailbox"
-        ))?;
-        oldest.extend(value::all(statement.query([])?, |row| {
-            Ok(Oldest {
-                direction: *direction,
-                mailbox: value::mailbox(row, "mailbox")?,
-                relay_id: value::relay_id(row, "relay_id")?,
-                received_at: value::time(row, "received_at")?,
-            })
-        })?);
-    }
-    Ok(oldest)
-}
-
-/// Who was sent to and received from since a time.
-pub(crate) fn partners(connection: &Connection, since: Timestamp) -> Result<Vec<Partner>, Fault> {
-    let mut partners = Vec::new();
-    for table in [&INBOUND, &OUTBOUND] {
-        let Table { direction, name, partner, uncollected, failed, .. } = table;
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT mailbox, {partner} AS partner, workflow, count(*) AS messages,
-                 count(*) FILTER (WHERE state_name IN ({uncollected})) AS uncollected,
-                 min(received_at) FILTER (WHERE state_name IN ({uncollected})) AS uncollected_since,
-                 count(*) FILTER (WHERE state_name IN ({failed})) AS failed,
-                 max(received_at) AS last
-             FROM {name}
-             WHERE received_at >= ?1 AND {partner} <> '' AND workflow IS NOT NULL
-             GROUP BY mailbox, {partner}, workflow ORDER BY mailbox, {partner}, workflow"
-        ))?;
-        partners.extend(value::all(statement.query([micros(since)])?, |row| {
-            Ok(Partner {
-                direction: *direction,
-                mailbox: value::mailbox(row, "mailbox")?,
-                partner: value::text(row, "partner")?,
-                workflow: value::text(row, "workflow")?,
-                messages: value::count(row, "messages")?,
-                uncollected: value::count(row, "uncollected")?,
-                uncollected_since: value::optional_time(row, "uncollected_since")?,
-                failed: value::count(row, "failed")?,
-                last: value::time(row, "last")?,
-            })
-        })?);
-    }
-    Ok(partners)
 }

@@ -1,6 +1,8 @@
 //! The journal on real files.
 
+mod asking;
 mod behaviour;
+mod deeds;
 mod grouping;
 mod opening;
 mod promises;

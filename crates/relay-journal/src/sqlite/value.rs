@@ -42,6 +42,11 @@ pub(crate) fn relay_id(row: &Row<'_>, column: &'static str) -> Result<RelayId, F
     Ok(RelayId(Uuid::from_bytes(bytes)))
 }
 
+pub(crate) fn optional_relay_id(row: &Row<'_>, column: &'static str) -> Result<Option<RelayId>, Fault> {
+    let bytes: Option<[u8; 16]> = row.get(column).map_err(|_| Fault::Unreadable(column))?;
+    Ok(bytes.map(|bytes| RelayId(Uuid::from_bytes(bytes))))
+}
+
 pub(crate) fn text(row: &Row<'_>, column: &'static str) -> Result<String, Fault> {
     row.get(column).map_err(|_| Fault::Unreadable(column))
 }

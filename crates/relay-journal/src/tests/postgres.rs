@@ -1,11 +1,14 @@
 //! The journal on a real PostgreSQL server, whose URL `MESH_RELAY_TEST_POSTGRES` names (`tests/postgres.sh`).
 
+mod asking;
 mod audit;
+mod deeds;
 mod instances;
 mod opening;
 mod outages;
 mod server;
 mod tls;
+mod upgrading;
 
 use std::sync::Arc;
 

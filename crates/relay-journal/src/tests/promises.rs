@@ -2,11 +2,15 @@
 //! engine runs all of them by [`keeps_every_promise`].
 
 pub(crate) mod audit;
+pub(crate) mod changes;
+pub(crate) mod deeds;
 pub(crate) mod events;
 pub(crate) mod finding;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod messages;
+pub(crate) mod pauses;
+pub(crate) mod reports;
 
 use jiff::{SignedDuration, Timestamp};
 use relay_core::follow::due;
@@ -74,6 +78,29 @@ macro_rules! keeps_every_promise {
                 words_find_by_their_beginning
                 pages_follow_without_gap_or_repeat
                 partners_are_counted
+                a_message_is_found_by_its_id
+            }
+            reports {
+                how_long_it_took_to_collect_is_told
+                the_first_acceptance_and_the_first_collection_count
+                traffic_adds_up
+            }
+            changes {
+                changes_come_in_order_and_go_on_where_they_were_left
+                a_cursor_at_forgotten_changes_goes_on_at_the_first_kept_one
+                no_change_is_missed_while_many_are_made
+            }
+            deeds {
+                deeds_come_back_as_they_went_in_newest_first
+                pages_of_deeds_follow_without_gap_or_repeat
+                a_deed_that_is_recorded_again_is_there_once
+                deeds_have_a_chain_of_their_own
+                deeds_made_at_the_same_time_have_a_place_each
+                old_deeds_are_forgotten_and_the_rest_stays_sound
+            }
+            pauses {
+                a_pause_lasts_until_it_is_ended
+                a_pause_of_what_is_paused_replaces_it
             }
             audit {
                 the_chain_of_an_empty_journal_is_sound

@@ -1,9 +1,10 @@
 //! Journals of earlier releases.
 
-use relay_core::{Journal, MessageQuery, OutboundState, Records};
+use relay_core::{Collected, Journal, MessageQuery, OutboundState, Records};
 use rusqlite::Connection;
 
-use super::{Place, at, inbound, known, outbound, relay_id};
+use super::{Place, accepted, at, inbound, known, new, out, outbound, relay_id};
+use crate::tests::promises::deeds::{chain, deed};
 
 /// A file as the first release left it: one message settled, one accepted, one under way, one inbound.
 fn first_release(place: &Place) {
@@ -83,4 +84,61 @@ async fn a_journal_of_the_first_release_opens_with_everything_in_it() {
     assert_eq!(journal.search(&query).await.unwrap().len(), 4);
     journal.close().await;
     place.open().close().await;
+}
+
+/// Takes back what the last step added to a file.
+const BEFORE_DEEDS: &str = "DROP TABLE deed; DROP TABLE deed_chain; DROP TABLE pause;
+    ALTER TABLE outbound DROP COLUMN accepted_at; ALTER TABLE outbound DROP COLUMN collected_at;
+    PRAGMA user_version = 4";
+
+#[tokio::test]
+async fn when_messages_were_accepted_and_collected_is_found_in_their_histories() {
+    let place = Place::new();
+    let journal = place.open();
+    let collected = OutboundState::Acknowledged { id: "20260101_1".parse().unwrap(), at: at(7_205) };
+    for (number, states) in [
+        (1, vec![accepted()]),
+        (2, vec![accepted(), collected.clone()]),
+        (3, vec![accepted(), collected]),
+        (4, vec![]),
+    ] {
+        let mut record =
+            new(journal.begin_outbound(outbound(number, &number.to_string()), None).await.unwrap());
+        for state in states {
+            journal.commit_outbound(&record, out(state, at(9)), None).await.unwrap();
+            record.version += 1;
+        }
+    }
+    journal.close().await;
+    let file = Connection::open(place.path()).unwrap();
+    file.execute_batch(BEFORE_DEEDS).unwrap();
+    drop(file);
+
+    let journal = place.open();
+    assert_eq!(chain(&journal).await.last, 0, "and the journal is sound");
+    let two_hours = Collected {
+        messages: 2,
+        average_seconds: 7_200,
+        longest_seconds: 7_200,
+        within_two_hours: 2,
+        within_a_day: 2,
+    };
+    assert_eq!(journal.partners(at(0)).await.unwrap()[0].collected, two_hours);
+    journal.record_deed(deed(1)).await.unwrap();
+    assert_eq!(chain(&journal).await.last, 1);
+    journal.close().await;
+
+    // Once more, when a history is gone and a state is none.
+    let file = Connection::open(place.path()).unwrap();
+    file.execute_batch(BEFORE_DEEDS).unwrap();
+    file.execute_batch("DELETE FROM event WHERE state_name = 'accepted'").unwrap();
+    file.execute("UPDATE outbound SET state = '{' WHERE relay_id = ?1", [relay_id(3).0.as_bytes()]).unwrap();
+    drop(file);
+    place.open().close().await;
+    let file = Connection::open(place.path()).unwrap();
+    let mut times = file.prepare("SELECT accepted_at, collected_at FROM outbound ORDER BY relay_id").unwrap();
+    let times = times.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let times: Vec<(Option<i64>, Option<i64>)> = times.map(Result::unwrap).collect();
+    let (had, known) = (Some(at(5).as_microsecond()), Some(at(7_205).as_microsecond()));
+    assert_eq!(times, [(had, None), (None, known), (None, None), (None, None)]);
 }

@@ -17,11 +17,12 @@ async fn kept(journal: &dyn Journal) -> Vec<u128> {
     kept
 }
 
-/// How many links are kept in all, and the last one's number, of a sound journal with one chain.
+/// How many links are kept in all, and the last one's number, of a sound journal with one chain of messages and no deeds.
 async fn links(journal: &dyn Journal) -> (u64, u64) {
     let report = journal.verify().await.unwrap();
     assert!(report.is_sound(), "{report:?}");
-    let [chain] = report.chains.as_slice() else { panic!("{report:?}") };
+    let [chain, deeds] = report.chains.as_slice() else { panic!("{report:?}") };
+    assert_eq!((deeds.links, deeds.last), (0, 0));
     (chain.links, chain.last)
 }
 
@@ -65,7 +66,7 @@ async fn prune(journal: &dyn Journal, before: Timestamp) -> Pruned {
 pub(crate) async fn what_is_still_to_be_told_is_not_forgotten(journal: &dyn Journal) {
     rejected_and_settled(journal, 1, hours(1)).await;
     assert_eq!(journal.prune(hours(10)).await.unwrap(), Pruned::default());
-    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 1, links: 2 });
+    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 1, links: 2, deeds: 0 });
 }
 
 pub(crate) async fn pruning_forgets_what_ended_and_keeps_the_rest_sound(journal: &dyn Journal) {
@@ -78,7 +79,7 @@ pub(crate) async fn pruning_forgets_what_ended_and_keeps_the_rest_sound(journal:
     assert_eq!(links(journal).await, (8, 8));
 
     assert_eq!(prune(journal, hours(1)).await, Pruned::default(), "the first is not older than that");
-    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 3, links: 6 });
+    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 3, links: 6, deeds: 0 });
     assert_eq!(kept(journal).await, [4]);
     assert_eq!(links(journal).await, (2, 8));
     assert!(journal.history(relay_id(1)).await.unwrap().is_empty());
@@ -86,7 +87,7 @@ pub(crate) async fn pruning_forgets_what_ended_and_keeps_the_rest_sound(journal:
 
     rejected_and_settled(journal, 5, hours(51)).await;
     assert_eq!(links(journal).await, (4, 10), "and the chain goes on");
-    assert_eq!(prune(journal, hours(60)).await, Pruned { messages: 2, links: 4 });
+    assert_eq!(prune(journal, hours(60)).await, Pruned { messages: 2, links: 4, deeds: 0 });
     assert_eq!(links(journal).await, (0, 10));
     rejected_and_settled(journal, 6, hours(61)).await;
     assert_eq!(links(journal).await, (2, 12));
@@ -98,7 +99,7 @@ pub(crate) async fn pruning_keeps_what_has_not_ended_and_all_behind_it(journal: 
     let message = NewOutbound { at: hours(2), ..outbound(2, "2.ctl") };
     let under_way = begin(journal, message).await;
     rejected_and_settled(journal, 3, hours(3)).await;
-    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 1, links: 2 });
+    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 1, links: 2, deeds: 0 });
     assert_eq!(kept(journal).await, [2, 3]);
     assert_eq!(links(journal).await, (3, 5));
 
@@ -107,7 +108,7 @@ pub(crate) async fn pruning_keeps_what_has_not_ended_and_all_behind_it(journal: 
     commit(journal, under_way, to(OutboundState::Cancelled { by }, hours(4))).await;
     assert_eq!(prune(journal, hours(10)).await, Pruned::default());
     journal.settle(relay_id(2), hours(5), None).await.unwrap();
-    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 2, links: 4 });
+    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 2, links: 4, deeds: 0 });
     assert_eq!(kept(journal).await, []);
 
     // An inbound one that MESH was not told of.
@@ -126,5 +127,5 @@ pub(crate) async fn pruning_waits_for_the_follow_up_of_an_accepted_message(journ
     assert_eq!(prune(journal, hours(10)).await, Pruned::default());
     let OutboundState::Accepted { id, .. } = record.state.clone() else { panic!("{record:?}") };
     commit(journal, record, to(OutboundState::Acknowledged { id, at: hours(1) }, hours(1))).await;
-    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 1, links: 3 });
+    assert_eq!(prune(journal, hours(10)).await, Pruned { messages: 1, links: 3, deeds: 0 });
 }

@@ -1,8 +1,8 @@
 //! What people ask.
 
 use relay_core::{
-    Cursor, Direction, InboundChange, InboundState, Journal, MessageQuery, MessageSummary, NewInbound,
-    NewOutbound, Oldest, Partner, RelayId, StateCount,
+    Collected, Cursor, Direction, InboundChange, InboundState, Journal, MessageQuery, MessageSummary,
+    NewInbound, NewOutbound, Oldest, Partner, RelayId, StateCount,
 };
 
 use super::{
@@ -245,6 +245,22 @@ pub(crate) async fn pages_follow_without_gap_or_repeat(journal: &dyn Journal) {
     assert_eq!(seen, (1..=20).rev().collect::<Vec<u128>>());
 }
 
+pub(crate) async fn a_message_is_found_by_its_id(journal: &dyn Journal) {
+    let [out, inside] = two(journal).await;
+    assert_eq!(journal.message(relay_id(1)).await.unwrap(), Some(out));
+    assert_eq!(journal.message(relay_id(2)).await.unwrap(), Some(inside));
+    assert_eq!(journal.message(relay_id(3)).await.unwrap(), None);
+
+    let record = journal.outbound(relay_id(1)).await.unwrap().unwrap();
+    assert_eq!((record.version, &record.source.message[..]), (2, "a.ctl"));
+    assert_eq!(record.state, accepted("20260329234512345678_0A1B2C"));
+    assert!(journal.outbound(relay_id(2)).await.unwrap().is_none(), "it goes the other way");
+    let record = journal.inbound(relay_id(2)).await.unwrap().unwrap();
+    assert_eq!((record.version, record.message_id.as_str()), (2, "20260401000000000000_DDEEFF"));
+    assert_eq!(record.state, InboundState::Delivered { receipt: "kept".to_owned() });
+    assert!(journal.inbound(relay_id(1)).await.unwrap().is_none());
+}
+
 pub(crate) async fn partners_are_counted(journal: &dyn Journal) {
     for (number, second) in [(1, 10), (2, 20), (3, 30), (4, 5)] {
         let message = NewOutbound { at: at(second), ..outbound(number, &format!("{number}.ctl")) };
@@ -275,6 +291,7 @@ pub(crate) async fn partners_are_counted(journal: &dyn Journal) {
         uncollected: 2,
         uncollected_since: Some(at(10)),
         failed: 1,
+        collected: Collected::default(),
         last: at(30),
     };
     let received = Partner {
@@ -286,6 +303,7 @@ pub(crate) async fn partners_are_counted(journal: &dyn Journal) {
         uncollected: 0,
         uncollected_since: None,
         failed: 1,
+        collected: Collected::default(),
         last: at(60),
     };
     assert_eq!(partners, [sent, received]);
