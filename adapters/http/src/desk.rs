@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use relay_core::{MailboxId, RelayHandle, SourceKey, SourceMessage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::config::{ANSWER_WITHIN, Config, GIVE_UP};
 use crate::upload::{Begun, Upload};
 
-/// Messages of which the beginning that was sent is remembered. Of more it is not, which [`crate::upload`] says the
-/// consequence of.
-const BEGUN_MAX: usize = 1024;
+/// Messages that have not ended of which is remembered when their callers came last, and what they sent. Of more it is not,
+/// which [`crate::upload`] says the consequence of.
+const VISITS_MAX: usize = 16 * 1024;
 
 /// Bounds of one source.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long a message that was begun waits for its caller to repeat the request.
+    /// How long a message that was begun waits for its caller to repeat the request: from the last one, or from the start
+    /// of the relay.
     pub give_up: Duration,
     /// How long a caller waits for an answer while nothing of its body moves.
     pub answer_within: Duration,
@@ -81,7 +83,19 @@ pub(crate) struct Desk {
     pub(crate) requests: Arc<Semaphore>,
     counter: Mutex<Option<Counter>>,
     at_work: Mutex<HashSet<String>>,
-    begun: Mutex<HashMap<String, Begun>>,
+    visits: Mutex<Visits>,
+}
+
+/// Who came since when.
+struct Visits {
+    since: Instant,
+    of: HashMap<String, Visit>,
+}
+
+/// The last request for a message that has not ended.
+struct Visit {
+    at: Instant,
+    begun: Begun,
 }
 
 impl Desk {
@@ -93,14 +107,14 @@ impl Desk {
             requests: Arc::new(Semaphore::new(limits.requests)),
             counter: Mutex::default(),
             at_work: Mutex::default(),
-            begun: Mutex::default(),
+            visits: Mutex::new(Visits { since: Instant::now(), of: HashMap::new() }),
         }
     }
 
     /// Opens for requests, until what is returned is dropped.
     pub(crate) fn open(&self, relay: RelayHandle) -> (Open<'_>, mpsc::Receiver<Job>) {
         // Another instance may have gone on meanwhile with what was begun here.
-        lock(&self.begun).clear();
+        *lock(&self.visits) = Visits { since: Instant::now(), of: HashMap::new() };
         let (jobs, receiver) = mpsc::channel(self.limits.requests.max(1));
         *lock(&self.counter) = Some(Counter { relay, jobs });
         (Open(self), receiver)
@@ -117,25 +131,33 @@ impl Desk {
         is_free.then(|| Claim { desk: Arc::clone(self), message: message.to_owned() })
     }
 
-    /// What was sent of a message before.
-    pub(crate) fn begun(&self, message: &str) -> Begun {
-        let mut begun = lock(&self.begun);
-        if let Some(known) = begun.get(message) {
-            return known.clone();
+    /// Somebody asks for a message. Says what was sent of it before.
+    pub(crate) fn visit(&self, message: &str) -> Begun {
+        let (now, mut visits) = (Instant::now(), lock(&self.visits));
+        if let Some(known) = visits.of.get_mut(message) {
+            known.at = now;
+            return known.begun.clone();
         }
-        if begun.len() >= BEGUN_MAX {
-            begun.retain(|_, known| !known.is_idle());
+        if visits.of.len() >= VISITS_MAX {
+            visits.of.retain(|_, visit| now.duration_since(visit.at) < self.limits.give_up);
         }
-        let new = Begun::default();
-        if begun.len() < BEGUN_MAX {
-            begun.insert(message.to_owned(), new.clone());
+        let begun = Begun::default();
+        if visits.of.len() < VISITS_MAX {
+            visits.of.insert(message.to_owned(), Visit { at: now, begun: begun.clone() });
         }
-        new
+        begun
+    }
+
+    /// Whether nobody has asked for a message for so long that nobody will.
+    pub(crate) fn is_left(&self, message: &str) -> bool {
+        let visits = lock(&self.visits);
+        let last = visits.of.get(message).map_or(visits.since, |visit| visit.at);
+        last.elapsed() >= self.limits.give_up
     }
 
     /// The message has ended.
     pub(crate) fn forget(&self, message: &str) {
-        lock(&self.begun).remove(message);
+        lock(&self.visits).of.remove(message);
     }
 
     /// How the journal knows a message.

@@ -12,35 +12,43 @@ use utoipa::ToSchema;
 /// The media type of a problem.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Shortest and longest time after which a caller is asked to repeat its request, in seconds.
-const RETRY_AFTER_SECONDS: (u64, u64) = (1, 3600);
+const RETRY_AFTER_SECONDS: (u16, u16) = (1, 3600);
 
 /// Why a message was not taken, as the body of an answer (RFC 9457).
+///
+/// Small, since it is the error of much that mostly goes well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SubmissionProblem {
     /// Names the kind of problem for programs: `about:blank#` and one of a closed set of words.
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     /// The kind of problem in words.
-    title: String,
+    title: &'static str,
     /// The HTTP status.
     status: u16,
     /// What happened this time, to what, and what to do. Holds nothing of a message.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// The relay's id of the message, once it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    relay_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    relay_id: Option<Box<str>>,
     /// At which stage the message was refused, such as `SEND`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mesh_event: Option<String>,
+    #[schema(value_type = Option<String>)]
+    mesh_event: Option<Box<str>>,
     /// The code of the refusal, such as `12`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mesh_code: Option<String>,
+    #[schema(value_type = Option<String>)]
+    mesh_code: Option<Box<str>>,
     /// The refusal in words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mesh_description: Option<String>,
+    #[schema(value_type = Option<String>)]
+    mesh_description: Option<Box<str>>,
     /// Seconds after which to repeat the request, if that may help.
     #[serde(skip)]
-    retry_after: Option<u64>,
+    retry_after: Option<u16>,
     /// Whether credentials are asked for.
     #[serde(skip)]
     challenge: bool,
@@ -48,10 +56,10 @@ pub struct SubmissionProblem {
 
 impl SubmissionProblem {
     /// A problem of a kind, a word of the closed set.
-    pub(crate) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, kind: &str, detail: impl Into<Box<str>>) -> Self {
         Self {
-            kind: format!("about:blank#{kind}"),
-            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
+            kind: format!("about:blank#{kind}").into(),
+            title: status.canonical_reason().unwrap_or("Problem"),
             status: status.as_u16(),
             detail: detail.into(),
             relay_id: None,
@@ -64,12 +72,12 @@ impl SubmissionProblem {
     }
 
     /// Something in the request is not as it must be.
-    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
     /// It cannot be done for the moment.
-    pub(crate) fn unavailable(detail: impl Into<String>, after: Duration) -> Self {
+    pub(crate) fn unavailable(detail: impl Into<Box<str>>, after: Duration) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(after)
     }
 
@@ -80,15 +88,15 @@ impl SubmissionProblem {
 
     /// About a message that is recorded.
     pub(crate) fn about(self, relay_id: RelayId) -> Self {
-        Self { relay_id: Some(relay_id.to_string()), ..self }
+        Self { relay_id: Some(relay_id.to_string().into()), ..self }
     }
 
     /// With what was said when the message was refused.
     pub(crate) fn refused(self, rejection: &Rejection) -> Self {
         Self {
-            mesh_event: Some(rejection.event.clone()),
-            mesh_code: Some(rejection.code.clone()),
-            mesh_description: Some(rejection.description.clone()),
+            mesh_event: Some(rejection.event.as_str().into()),
+            mesh_code: Some(rejection.code.as_str().into()),
+            mesh_description: Some(rejection.description.as_str().into()),
             ..self
         }
     }
@@ -96,8 +104,9 @@ impl SubmissionProblem {
     /// With a time after which to repeat the request.
     pub(crate) fn retry_after(self, after: Duration) -> Self {
         let (least, most) = RETRY_AFTER_SECONDS;
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        Self { retry_after: Some(seconds.clamp(least, most)), ..self }
+        let whole = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        let seconds = u16::try_from(whole).unwrap_or(most).clamp(least, most);
+        Self { retry_after: Some(seconds), ..self }
     }
 }
 

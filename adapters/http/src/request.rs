@@ -68,7 +68,7 @@ impl Head {
     }
 }
 
-fn bad(detail: impl Into<String>) -> SubmissionProblem {
+fn bad(detail: impl Into<Box<str>>) -> SubmissionProblem {
     SubmissionProblem::bad_request(detail)
 }
 

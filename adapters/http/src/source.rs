@@ -113,11 +113,10 @@ impl HttpSource {
         // Whoever is at work on it settles it.
         let Some(_claim) = self.desk.claim(&key.message) else { return };
         let adapter = &self.desk.name;
+        let is_young = relay.proven().age(received_at).is_none_or(|age| age < self.desk.limits.give_up);
         let ended = match ended {
             Some(ended) => ended,
-            None if relay.proven().age(received_at).is_none_or(|age| age < self.desk.limits.give_up) => {
-                return;
-            }
+            None if is_young || !self.desk.is_left(&key.message) => return,
             None => match relay.withdraw(&key).await {
                 Ok(Some(ended)) => {
                     let state = ended.outcome().name();

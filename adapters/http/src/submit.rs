@@ -109,10 +109,11 @@ impl Submit {
                 return answer::ended(ended);
             }
         }
+        let begun = desk.visit(&message);
         let permit = Arc::clone(&desk.requests).try_acquire_owned().map_err(|_| answer::busy())?;
 
         let promise = Promise { length: head.length, sum: head.sum, quiet_max: desk.limits.body_quiet };
-        let upload = Upload::new(body.take().unwrap_or_default(), promise, desk.begun(&message));
+        let upload = Upload::new(body.take().unwrap_or_default(), promise, begun);
         let (answer, answered) = oneshot::channel();
         let job = Job {
             message: SourceMessage {

@@ -76,11 +76,6 @@ impl Begun {
         }
     }
 
-    /// Whether nothing is remembered, and nobody is about to.
-    pub(crate) fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && self.lock().is_empty()
-    }
-
     fn up_to(&self, end: u64) -> Option<Sum> {
         self.lock().iter().find(|(other, _)| *other == end).map(|(_, sum)| *sum)
     }

@@ -46,10 +46,8 @@ async fn what_nobody_comes_back_for_ends() {
     let caller = Call::new("a").body(b"resu").length(8).begin(bench.address).await;
     eventually("MESH is called", || bench.mesh.made().contains(&Made::Begin)).await;
     drop(caller);
-    let bench = bench.restart().await;
-    assert_eq!(bench.unsettled().await, 1, "its time is not over");
-    let (world, setting) = bench.stop().await;
-    world.clock.advance(2 * setting.limits.give_up);
+    let (world, mut setting) = bench.stop().await;
+    setting.limits.give_up = Duration::ZERO;
     let bench = Bench::on(world, setting).await;
     while bench.unsettled().await > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -57,6 +55,18 @@ async fn what_nobody_comes_back_for_ends() {
     let answer = bench.call(Call::new("a").body(b"result 7")).await;
     assert_eq!((answer.status, answer.kind()), (410, "cancelled"));
     assert!(bench.mesh.delivered().is_empty());
+}
+
+#[tokio::test]
+async fn a_start_ends_nothing_that_its_caller_may_still_come_back_for() {
+    let bench = Bench::new().await;
+    let caller = Call::new("a").body(b"resu").length(8).begin(bench.address).await;
+    eventually("MESH is called", || bench.mesh.made().contains(&Made::Begin)).await;
+    drop(caller);
+    let (world, setting) = bench.stop().await;
+    world.clock.advance(2 * setting.limits.give_up);
+    let bench = Bench::on(world, setting).await;
+    bench.call(Call::new("a").body(b"result 7")).await.message_id();
 }
 
 #[test]

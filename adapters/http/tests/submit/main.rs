@@ -1,4 +1,5 @@
 //! Messages handed in over HTTP, by a server and an engine that are real, on a real journal, to a MESH that fails on purpose.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 use std::sync::Arc;
 use std::time::Duration;
