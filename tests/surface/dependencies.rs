@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of the house. A crate that is not listed may use nothing of it.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("mesh-client", &["keystore", "mesh-api"]),
     ("mesh-sandbox", &["mesh-api"]),
     ("relay-core", &["mesh-api"]),
@@ -16,6 +16,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("claim-check", &["relay-carrier", "relay-config", "relay-core"]),
     ("amqp", &["claim-check", "keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
+    ("http-adapter", &["keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("kafka", &["claim-check", "relay-carrier", "relay-config", "relay-core"]),
     (
         "mesh-relay",

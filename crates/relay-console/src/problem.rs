@@ -100,6 +100,9 @@ impl From<JournalError> for Problem {
             JournalError::Conflict { .. } => {
                 Self::conflict("the message has changed meanwhile; look at it again")
             }
+            error @ JournalError::TooBroad { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "too-broad", error.to_string())
+            }
             error => {
                 // The path of a file or the address of a database is for the log.
                 tracing::warn!(%error, "a question could not be answered");

@@ -3,7 +3,8 @@
 //! Settling and acknowledging take a proof that no one else can make:
 //!
 //! ```compile_fail,E0451
-//! let ended = relay_core::Ended { relay_id: todo!(), outcome: relay_core::Outcome::Expired, was_known: false };
+//! let ended = relay_core::Ended { relay_id: todo!(), outcome: relay_core::Outcome::Expired, was_known: false,
+//!     possible_duplicate: false };
 //! ```
 //!
 //! ```compile_fail,E0451
@@ -25,7 +26,7 @@ use crate::lease::Tenure;
 use crate::outbound::Surroundings;
 use crate::sink::Receipt;
 use crate::source::{Outcome, SourceKey};
-use crate::state::{InboundState, OutboundState};
+use crate::state::{InboundState, OutboundState, Resent};
 
 /// Proof that a message's end is in the journal: what a source needs before it lets go of its copy.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Ended {
     relay_id: RelayId,
     outcome: Outcome,
     was_known: bool,
+    possible_duplicate: bool,
 }
 
 impl Ended {
@@ -52,9 +54,18 @@ impl Ended {
         self.was_known
     }
 
+    /// Whether MESH may have it twice, since it was sent again and nobody could be asked before. Told while that is
+    /// recorded: until its recipient collected it.
+    pub fn possible_duplicate(&self) -> bool {
+        self.possible_duplicate
+    }
+
     /// From a record that was read from the journal or committed to it.
     fn of(record: &OutboundRecord, was_known: bool) -> Option<Self> {
-        Some(Self { relay_id: record.relay_id, outcome: Outcome::of(&record.state)?, was_known })
+        let outcome = Outcome::of(&record.state)?;
+        let possible_duplicate =
+            matches!(record.state, OutboundState::Accepted { resent: Resent::Blindly, .. });
+        Some(Self { relay_id: record.relay_id, outcome, was_known, possible_duplicate })
     }
 }
 

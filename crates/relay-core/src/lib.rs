@@ -68,7 +68,7 @@ pub use mesh_api::{
     MessageKind, OpenPayload, Owner, Payload, PayloadStream, Recipient, WorkflowId,
 };
 pub use operator::{Operator, OperatorError};
-pub use outbound::{RelayHandle, Surroundings, Terms, Unsettled};
+pub use outbound::{Known, RelayHandle, Surroundings, Terms, Unsettled};
 pub use pace::Rate;
 pub use pause::{Pausable, Pause, Pauses, Wake};
 pub use person::{Caller, NoSuchRole, Role};

@@ -96,6 +96,22 @@ pub struct Unsettled {
     pub relay_id: RelayId,
     /// How its source knows it.
     pub key: SourceKey,
+    /// When it was first seen.
+    pub received_at: Timestamp,
+    /// Its end, if it has ended.
+    pub ended: Option<Ended>,
+}
+
+/// A message that was seen before.
+#[derive(Debug)]
+pub struct Known {
+    /// The relay's id of it.
+    pub relay_id: RelayId,
+    /// Hash of its content, if its source gave one: [`SourceMessage::fingerprint`].
+    pub fingerprint: Option<String>,
+    /// How many of its first bytes MESH holds already, so that they are not asked for again unless the size of chunks
+    /// was changed meanwhile.
+    pub taken_bytes: u64,
     /// Its end, if it has ended.
     pub ended: Option<Ended>,
 }
@@ -355,6 +371,22 @@ impl RelayHandle {
         Ok(known.is_some_and(|known| known.record().fingerprint.as_deref() == Some(fingerprint)))
     }
 
+    /// What is recorded of a key, for a source that answers from it before it takes the bytes. Records nothing.
+    ///
+    /// # Errors
+    /// When the journal cannot be asked.
+    pub async fn find(&self, key: &SourceKey) -> Result<Option<Known>, DeferralCause> {
+        let known = self.ledger.find(key).await?;
+        Ok(known.map(|known| {
+            let taken_bytes = match known.record().state {
+                OutboundState::Uploading { taken, chunk_bytes, .. } => u64::from(taken) * chunk_bytes,
+                _ => 0,
+            };
+            let (relay_id, fingerprint) = (known.record().relay_id, known.record().fingerprint.clone());
+            Known { relay_id, fingerprint, taken_bytes, ended: known.ended() }
+        }))
+    }
+
     /// The messages of an adapter that its source may not have settled: after a start, what the last run left.
     ///
     /// # Errors
@@ -364,6 +396,7 @@ impl RelayHandle {
         let unsettled = |outbound: Outbound| Unsettled {
             relay_id: outbound.record().relay_id,
             key: outbound.record().source.clone(),
+            received_at: outbound.record().received_at,
             ended: outbound.ended(),
         };
         Ok(records.into_iter().map(unsettled).collect())

@@ -1,6 +1,7 @@
 //! A MESH port that does what a test says: it keeps what it was sent, and loses, refuses or repeats on purpose.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -170,9 +171,24 @@ fn error(fault: &Fault) -> MeshError {
     }
 }
 
-async fn read(outgoing: Outgoing<'_>, index: u32) -> Vec<u8> {
-    let stream = outgoing.payload.open(outgoing.plan.bytes(index)).await.expect("a payload");
-    stream.map_ok(|bytes| bytes.to_vec()).try_concat().await.expect("a payload")
+/// The bytes of a chunk. Where they do not come, the request is broken off and takes no effect, as with the client.
+async fn read(outgoing: Outgoing<'_>, index: u32) -> Result<Vec<u8>, MeshError> {
+    let read = async {
+        let stream = outgoing.payload.open(outgoing.plan.bytes(index)).await?;
+        stream.map_ok(|bytes| bytes.to_vec()).try_concat().await
+    };
+    read.await.map_err(|broken: io::Error| MeshError {
+        what: format!("scripted: the data to send could not be read ({})", broken.kind()),
+        class: match broken.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                FailureClass::Permanent
+            }
+            _ => FailureClass::Transient,
+        },
+        owner: Owner::Organisation,
+        mailbox_wide: false,
+        ..error(&Fault::NotSent)
+    })
 }
 
 #[async_trait]
@@ -190,7 +206,7 @@ impl MeshMailbox for ScriptedMesh {
         if let Some(fault) = fault.as_ref().filter(|fault| !matches!(fault, Fault::AnswerLost)) {
             return Err(error(fault));
         }
-        let body = read(outgoing, 1).await;
+        let body = read(outgoing, 1).await?;
         let mut inner = self.inner();
         let place = inner.arrived.len();
         let id: MessageId = format!("SCRIPTED_{}", place + 1).parse().expect("an id");
@@ -219,7 +235,7 @@ impl MeshMailbox for ScriptedMesh {
         if let Some(fault) = fault.as_ref().filter(|fault| !matches!(fault, Fault::AnswerLost)) {
             return Err(error(fault));
         }
-        let body = read(outgoing, index).await;
+        let body = read(outgoing, index).await?;
         let mut inner = self.inner();
         let place = *inner.by_id.get(id).expect("an upload");
         let message = &mut inner.arrived[place];
