@@ -3,6 +3,7 @@
 
 mod queues;
 mod topics;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use amqp::BrokerError;
 use claim_check::ClaimCheck;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, KeptPairs, TransferLog, Use};
+use http_adapter::{Config, Submit, WebhookError};
 use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{Chance, Clock, EventSink, KeepsSent, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
@@ -21,6 +23,7 @@ use crate::system;
 
 pub use queues::Queues;
 pub use topics::Topics;
+pub use webhooks::Webhooks;
 
 /// The configuration of one adapter, by its `kind`.
 pub enum AdapterConfig {
@@ -30,6 +33,8 @@ pub enum AdapterConfig {
     Amqp(Box<Queues>),
     /// `kafka`.
     Kafka(Box<Topics>),
+    /// `http`.
+    Http(Box<Webhooks>),
 }
 
 /// Why an adapter cannot run.
@@ -41,6 +46,9 @@ pub enum AdapterError {
     /// Its broker cannot be used.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Its webhook cannot be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Its Kafka cannot be used.
     #[error(transparent)]
     Kafka(#[from] kafka::BrokerError),
@@ -82,12 +90,14 @@ pub struct Place<'a> {
     pub chance: &'a Arc<dyn Chance>,
     /// The log of transfers, if one is kept.
     pub log: Option<&'a Arc<TransferLog>>,
+    /// Where messages are handed in over HTTP.
+    pub submit: &'a Submit,
     /// Whether other instances may run the same adapter, on the same journal.
     pub shared: bool,
 }
 
 /// The kinds, for messages.
-const KINDS: [&str; 3] = ["dts-folder", "amqp", "kafka"];
+const KINDS: [&str; 4] = ["dts-folder", "amqp", "kafka", "http"];
 
 impl AdapterConfig {
     /// Reads a section by its kind. `None` when it has faults, which were added.
@@ -95,6 +105,7 @@ impl AdapterConfig {
         match section.kind.as_str() {
             "amqp" => Queues::read(section, folder, faults).map(|queues| Self::Amqp(Box::new(queues))),
             "kafka" => Topics::read(section, folder, faults).map(|topics| Self::Kafka(Box::new(topics))),
+            "http" => Webhooks::read(section, faults).map(|webhooks| Self::Http(Box::new(webhooks))),
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
                 config.root = folder.join(config.root);
@@ -128,6 +139,7 @@ impl AdapterConfig {
             Self::DtsFolder(_) => {}
             Self::Amqp(queues) => queues.resolve(section, secrets, notes, faults),
             Self::Kafka(topics) => topics.resolve(section, secrets, notes, faults),
+            Self::Http(webhooks) => webhooks.resolve(section, secrets, notes, faults),
         }
     }
 
@@ -137,6 +149,7 @@ impl AdapterConfig {
             Self::DtsFolder(config) => &config.mailbox,
             Self::Amqp(queues) => &queues.config.mailbox,
             Self::Kafka(topics) => &topics.config.mailbox,
+            Self::Http(webhooks) => &webhooks.config.mailbox,
         }
     }
 
@@ -146,6 +159,7 @@ impl AdapterConfig {
             Self::DtsFolder(_) => "dts-folder",
             Self::Amqp(_) => "amqp",
             Self::Kafka(_) => "kafka",
+            Self::Http(_) => "http",
         }
     }
 
@@ -153,7 +167,7 @@ impl AdapterConfig {
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {
             Self::DtsFolder(config) => Some(config),
-            Self::Amqp(_) | Self::Kafka(_) => None,
+            Self::Amqp(_) | Self::Kafka(_) | Self::Http(_) => None,
         }
     }
 
@@ -185,6 +199,14 @@ impl AdapterConfig {
                 });
                 group.into_iter().chain(id).collect()
             }
+            // Of two, the first would get all that is handed in.
+            Self::Http(webhooks) => {
+                let Config { mailbox, submit, .. } = &webhooks.config;
+                submit
+                    .then(|| ("submit", format!("what is handed in for mailbox {mailbox}")))
+                    .into_iter()
+                    .collect()
+            }
         }
     }
 
@@ -194,6 +216,7 @@ impl AdapterConfig {
             Self::DtsFolder(_) => true,
             Self::Amqp(queues) => queues.config.inbound.is_some(),
             Self::Kafka(topics) => topics.config.inbound.is_some(),
+            Self::Http(webhooks) => webhooks.config.inbound.is_some(),
         }
     }
 
@@ -219,6 +242,7 @@ impl AdapterConfig {
             }
             Self::Amqp(queues) => queues.build(name, place),
             Self::Kafka(topics) => topics.build(name, place),
+            Self::Http(webhooks) => webhooks.build(name, place),
         }
     }
 }

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dts_folder::{Names, TransferLog};
+use http_adapter::{HttpSource, Limits, Submit};
 use relay_console::{self as console, Console, Mailbox, Site};
 use relay_core::{
-    Chance, Clock, JournalError, Lease, MeshMailbox, Operator, PartLeases, Poller, RelayHandle, Retention,
-    Shutdown, ShutdownTrigger, SourceError, Surroundings, Teller, Tenure,
+    Chance, Clock, JournalError, KeyReuse, Lease, MeshMailbox, Operator, PartLeases, Poller, RelayHandle,
+    Retention, Shutdown, ShutdownTrigger, SourceError, Surroundings, Teller, Tenure, Terms,
 };
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::adapters::{AdapterError, Place, Sharing};
+use crate::adapters::{Adapter, AdapterError, Place, Sharing};
 use crate::console::{ConsoleError, OpenConsole};
 use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
@@ -26,6 +26,10 @@ use crate::system::{self, SystemChance, SystemClock};
 /// Longest wait for messages under way when the relay stops: longer than the client waits for an answer, so that a
 /// stop does not make doubts. What is not finished by then is taken up by the next start.
 const STOP_MAX: Duration = Duration::from_secs(75);
+
+/// The name under which messages are recorded that are handed in for a mailbox without an HTTP adapter. No adapter can have
+/// it: names are letters, digits, `-` and `_`, and this begins with a bracket.
+const BY_HAND: &str = "(by hand)";
 
 /// A relay at work.
 pub struct Relay {
@@ -93,6 +97,7 @@ impl Relay {
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         // The folders first: they are locked for this process, so that a second relay ends here.
         let mut adapters = Vec::new();
+        let submit = Submit::default();
         let mut shown = Vec::new();
         if let Some((watch, _)) = &settings.identity {
             shown.push(("MESH".to_owned(), watch.shown()));
@@ -107,6 +112,7 @@ impl Relay {
                 clock: &clock,
                 chance: &chance,
                 log: log.as_ref(),
+                submit: &submit,
                 shared: settings.journal.is_shared(),
             };
             let built = config.build(&name, place);
@@ -142,6 +148,7 @@ impl Relay {
             Ok(())
         });
         let mut mailboxes = Vec::new();
+        let mut by_hand = None;
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
         for mailbox in settings.mailboxes {
             let port: Arc<dyn MeshMailbox> =
@@ -191,6 +198,23 @@ impl Relay {
             });
         }
         let address = console.as_ref().map(OpenConsole::address);
+        if console.is_some() {
+            // People send from any mailbox, also from one without an adapter that takes what programs hand in.
+            let taken = submit.mailboxes();
+            let left = mailboxes.iter().map(|mailbox| mailbox.id.clone()).filter(|id| !taken.contains(id));
+            let source = HttpSource::new(BY_HAND, left.collect(), Limits::default(), &submit);
+            let terms = Terms { reuse: KeyReuse::Never, tell: false };
+            let adapter = Adapter {
+                source: Box::new(source),
+                sink: None,
+                events: None,
+                terms,
+                sharing: Sharing::Whole,
+                keeps: None,
+                identity: None,
+            };
+            by_hand = Some(adapter);
+        }
         if let Some(console) = console {
             let keepers = adapters.iter().filter_map(|(_, name, _, adapter)| {
                 adapter.keeps.as_ref().map(|keeps| (name.clone(), Arc::clone(keeps)))
@@ -212,10 +236,11 @@ impl Relay {
                     .collect(),
                 certificates: crate::console::certificates(shown),
             };
+            let submissions = submit.router();
             let (pages, stop) = (Console::new(site, surroundings.clone(), operator), shutdown.clone());
             tracing::info!(address = %console.address(), "the console is open");
             tasks.spawn(async move {
-                console.run(pages, OpenApiRouter::new(), stop).await;
+                console.run(pages, submissions, stop).await;
                 Ok(())
             });
         }
@@ -227,7 +252,9 @@ impl Relay {
             });
         }
         let relay = RelayHandle::new(surroundings.clone(), ports, settings.send, shutdown.clone());
-        for (_, name, _, adapter) in adapters {
+        let by_hand = by_hand.map(|adapter| (BY_HAND.to_owned(), adapter));
+        let adapters = adapters.into_iter().map(|(_, name, _, adapter)| (name, adapter)).chain(by_hand);
+        for (name, adapter) in adapters {
             if let Some(events) = adapter.events {
                 let teller = Teller::new(&surroundings, &name, events);
                 let (lease, stop) = (lease_of(format!("events:{name}")), shutdown.clone());

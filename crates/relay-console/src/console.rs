@@ -4,18 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use relay_core::{Clock, Journal, MailboxId, Operator, Shutdown, Sink, Surroundings};
+use relay_core::operator::About;
+use relay_core::{Clock, DeedKind, Journal, MailboxId, Operator, Role, Shutdown, Sink, Surroundings};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::Visitor;
 use crate::live::Live;
 use crate::overview::Overviews;
 use crate::page::Once;
+use crate::problem::Problem;
 use crate::{api, page};
+
+/// The header that names the sending mailbox of what is handed in.
+const FROM: HeaderName = HeaderName::from_static("mex-from");
 
 /// What is configured, as far as people see it.
 pub struct Site {
@@ -85,7 +91,7 @@ impl Console {
     /// The routes of the API, with `more` of other rooms, and of the pages.
     pub fn routes(self, more: OpenApiRouter) -> Router {
         // Whoever calls is known to other rooms by name and role alone.
-        let more = more.layer(axum::middleware::from_fn(name_caller));
+        let more = more.layer(from_fn_with_state(self.clone(), name_caller));
         let (api, document) = api::routes(self.clone(), more);
         Router::new().merge(api).merge(api::document(document)).merge(page::routes(self))
     }
@@ -108,9 +114,22 @@ impl Console {
     }
 }
 
-async fn name_caller(visitor: Visitor, mut request: Request, next: Next) -> Response {
-    if let Some(caller) = visitor.caller() {
-        request.extensions_mut().insert(caller.clone());
+/// Tells other rooms who calls, and records what an operator hands in: a program's messages are recorded as such.
+async fn name_caller(
+    State(console): State<Console>,
+    visitor: Visitor,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Some(caller) = visitor.caller() else { return next.run(request).await };
+    if caller.role() == Role::Operator && request.method() == Method::POST {
+        let from = request.headers().get(FROM).and_then(|from| from.to_str().ok());
+        let mailbox: Option<MailboxId> = from.and_then(|from| from.parse().ok());
+        let about = About { mailbox: mailbox.as_ref(), ..About::default() };
+        if let Err(error) = console.operator.record(caller, DeedKind::Submit, about).await {
+            return Problem::from(error).into_response();
+        }
     }
+    request.extensions_mut().insert(caller.clone());
     next.run(request).await
 }

@@ -42,7 +42,7 @@ pub(crate) struct Which {
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn events(
-    _: Looker,
+    Looker(visitor): Looker,
     State(console): State<Console>,
     Asked(which): Asked<Which>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -55,9 +55,10 @@ pub(crate) async fn events(
             .retry_after(FULL_RETRY_SECONDS)
     })?;
     let until = tokio::time::Instant::now() + WATCH_MAX;
-    let told = stream::unfold(watcher, move |watcher| async move {
-        let told = tokio::time::timeout_at(until, tell(watcher, only)).await;
-        told.unwrap_or(None)
+    let told = stream::unfold((watcher, visitor), move |(watcher, visitor)| async move {
+        let (event, watcher) = tokio::time::timeout_at(until, tell(watcher, only)).await.ok()??;
+        // Whoever has signed out, or whose session has run out, hears no more.
+        visitor.is_current().then_some((event, (watcher, visitor)))
     });
     Ok(Sse::new(told).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)))
 }
