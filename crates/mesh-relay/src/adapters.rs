@@ -163,6 +163,17 @@ impl AdapterConfig {
         }
     }
 
+    /// What it keeps of messages that ended, for a command that works without a running relay. `None`: nothing, or it
+    /// cannot be had, which a relay at work there would cause.
+    pub fn keeps(&self, shared: bool) -> Option<Arc<dyn KeepsSent>> {
+        let config = self.dts_folder()?;
+        let usage = if shared { Use::Shared } else { Use::Alone };
+        let access = if config.group_writable { Access::Group } else { Access::Usual };
+        let folders = Folders::open(&config.root, usage, access)
+            .inspect_err(|error| tracing::warn!(%error, "what is kept there cannot be sent again"));
+        Some(Arc::new(KeptPairs::new(Arc::new(folders.ok()?))))
+    }
+
     /// The configuration of a DTS folder, when it is one.
     pub fn dts_folder(&self) -> Option<&dts_folder::Config> {
         match self {

@@ -1,24 +1,36 @@
-//! The journal from the command line: which messages, what happened to one, with whom, and whether the record is sound.
-//! Reads the journal's file beside a running relay, or without one.
+//! The record from the command line: which messages, what happened to one, with whom, whether it is sound, and what a person
+//! decides about some. Asks a running relay's API, or reads the journal itself, beside a running relay or without one.
+//!
+//! | subject | where |
+//! |---|---|
+//! | the running relay's API | `api` |
+//! | one of the two, as commands ask it | `source` |
+//! | resend, park, cancel | `act` |
+//! | tables | `show` |
+//! | the audit chain | `audit` |
 
-use std::path::{Path, PathBuf};
+mod act;
+mod api;
+mod audit;
+mod show;
+mod source;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
 use relay_config::{Faults, Interval};
-use relay_core::{
-    Direction, HistoryEntry, JournalError, MailboxId, MessageQuery, MessageSummary, Partner, Records,
-};
+use relay_console::view::MessageView;
+use relay_core::{JournalError, MailboxId, OperatorError};
 use relay_journal::OpenError;
-use serde_json::{Value, json};
+use serde_json::json;
 use thiserror::Error;
 
+use self::api::ApiError;
+use self::source::Source;
 use crate::cli::{EXIT_FAILED, EXIT_GONE, EXIT_OK, EXIT_USAGE};
-use crate::hand::show::{facts, plain, table};
-use crate::journal::{self, JournalOpenError};
-use crate::{settings, system};
+use crate::journal::JournalOpenError;
 
 /// Messages that are listed unless asked for more.
 const LISTED: u32 = 50;
@@ -32,6 +44,12 @@ pub enum Command {
     Messages(MessagesArgs),
     /// Show what happened to a message
     Show(ShowArgs),
+    /// Send messages once more from what SENT or FAILED keeps, or have parked ones from MESH delivered once more
+    Resend(ActArgs),
+    /// Leave messages to a person: nothing of them is tried any more
+    Park(ParkArgs),
+    /// Do not send messages; only while MESH cannot have them
+    Cancel(ActArgs),
     /// Reports on the traffic
     #[command(subcommand)]
     Report(ReportCommand),
@@ -43,7 +61,7 @@ pub enum Command {
 /// The reports.
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
-    /// Who was sent to and received from, how many, and what is not collected
+    /// Who was sent to and received from, how many, how soon they collect, and what is not collected
     Partners(PartnersArgs),
 }
 
@@ -67,6 +85,26 @@ pub struct JournalArgs {
     json: bool,
 }
 
+/// Whom to ask, and how it is shown.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The relay's configuration file: its journal is read, and its console is asked to act if the relay runs
+    #[arg(long, value_name = "FILE", required_unless_present = "relay", conflicts_with = "relay")]
+    config: Option<PathBuf>,
+    /// The console of a running relay, such as <https://relay.example.nhs.uk:8710>
+    #[arg(long, value_name = "URL")]
+    relay: Option<String>,
+    /// A file with the token to show to it
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    token: Option<PathBuf>,
+    /// Whose certificates to trust there (PEM)
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    roots: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
 /// What `messages` takes.
 #[derive(Debug, Args)]
 pub struct MessagesArgs {
@@ -84,7 +122,7 @@ pub struct MessagesArgs {
     /// Only of this workflow
     #[arg(long, value_name = "ID")]
     workflow: Option<String>,
-    /// Only in this state, such as accepted, parked, in_doubt, undelivered
+    /// Only in this state, such as accepted, parked, `in_doubt`, undelivered
     #[arg(long)]
     state: Option<String>,
     /// Only those first seen so long ago or later, such as 2h or 7d
@@ -94,7 +132,7 @@ pub struct MessagesArgs {
     #[arg(long, default_value_t = LISTED)]
     limit: u32,
     #[command(flatten)]
-    journal: JournalArgs,
+    ask: AskArgs,
 }
 
 /// What `show` takes.
@@ -103,7 +141,30 @@ pub struct ShowArgs {
     /// The relay's or MESH's id of the message, or a word that only it has
     id: String,
     #[command(flatten)]
-    journal: JournalArgs,
+    ask: AskArgs,
+}
+
+/// What `resend` and `cancel` take.
+#[derive(Debug, Args)]
+pub struct ActArgs {
+    /// Messages: the relay's or MESH's id of each, or a word that only it has
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// Do not ask back
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+/// What `park` takes.
+#[derive(Debug, Args)]
+pub struct ParkArgs {
+    /// Why; kept with the record. No names or numbers of patients
+    #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    act: ActArgs,
 }
 
 /// What `report partners` takes.
@@ -113,7 +174,7 @@ pub struct PartnersArgs {
     #[arg(long, value_name = "DURATION", default_value = PARTNERS_SINCE)]
     since: Interval,
     #[command(flatten)]
-    journal: JournalArgs,
+    ask: AskArgs,
 }
 
 /// A direction as it is typed.
@@ -144,12 +205,22 @@ enum AskError {
     Several(String),
     #[error("the audit chain is not sound")]
     Unsound,
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("nothing was done")]
+    Declined,
+    #[error("{failed} of {all} could not be done")]
+    Undone { failed: usize, all: usize },
 }
 
 impl AskError {
     fn code(&self) -> u8 {
         match self {
-            Self::Configuration(_) => EXIT_USAGE,
+            Self::Configuration(_) | Self::Usage(_) => EXIT_USAGE,
             Self::NoSuch(_) => EXIT_GONE,
             _ => EXIT_FAILED,
         }
@@ -157,18 +228,16 @@ impl AskError {
 }
 
 impl Command {
-    fn journal(&self) -> &JournalArgs {
-        match self {
-            Self::Messages(args) => &args.journal,
-            Self::Show(args) => &args.journal,
-            Self::Report(ReportCommand::Partners(args)) => &args.journal,
-            Self::Audit(AuditCommand::Verify(args) | AuditCommand::SetAside(args)) => args,
-        }
-    }
-
     /// Whether the answer is asked for as JSON.
     pub fn json(&self) -> bool {
-        self.journal().json
+        match self {
+            Self::Messages(args) => args.ask.json,
+            Self::Show(args) => args.ask.json,
+            Self::Resend(args) | Self::Cancel(args) => args.ask.json,
+            Self::Park(args) => args.act.ask.json,
+            Self::Report(ReportCommand::Partners(args)) => args.ask.json,
+            Self::Audit(AuditCommand::Verify(args) | AuditCommand::SetAside(args)) => args.json,
+        }
     }
 }
 
@@ -192,237 +261,72 @@ pub async fn run(command: Command) -> ExitCode {
 }
 
 async fn answer(command: &Command) -> Result<(), AskError> {
-    let loaded = relay_config::load(&command.journal().config).map_err(AskError::Configuration)?;
-    let mut faults = Faults::new();
-    let journal = settings::journal(&loaded.journal, &loaded.secrets, &mut faults);
-    let Some(journal) = journal else { return Err(AskError::Configuration(faults)) };
-    if let Command::Audit(AuditCommand::SetAside(args)) = command {
-        return set_aside(journal::file(&journal).ok_or(AskError::NoFile)?, args);
-    }
-    let records = &*journal::records(&journal).await?;
     match command {
-        Command::Messages(args) => messages(records, args).await,
-        Command::Show(args) => show(records, args).await,
-        Command::Report(ReportCommand::Partners(args)) => partners(records, args).await,
-        Command::Audit(AuditCommand::Verify(args) | AuditCommand::SetAside(args)) => {
-            verify(records, args).await
-        }
+        Command::Messages(args) => messages(args).await,
+        Command::Show(args) => show(args).await,
+        Command::Resend(args) => act::run(act::Act::Resend, args, "").await,
+        Command::Park(args) => act::run(act::Act::Park, &args.act, &args.reason).await,
+        Command::Cancel(args) => act::run(act::Act::Cancel, args, "").await,
+        Command::Report(ReportCommand::Partners(args)) => partners(args).await,
+        Command::Audit(AuditCommand::Verify(args)) => audit::verify(args).await,
+        Command::Audit(AuditCommand::SetAside(args)) => audit::set_aside(args),
     }
 }
 
-fn set_aside(path: &Path, args: &JournalArgs) -> Result<(), AskError> {
-    let aside = relay_journal::set_aside(path, system::now())?;
-    match (aside, args.json) {
-        (aside, true) => println!("{}", json!({ "set_aside": aside })),
-        (None, false) => println!("{} is sound; nothing was done", path.display()),
-        (Some(aside), false) => println!(
-            "moved to {}\nThe next start makes an empty journal, which knows nothing of what was sent: a pair that is \
-             still in OUT would be sent again. Look through OUT first; `mesh-relay track --local-id` says whether MESH \
-             has a message already.",
-            aside.display()
-        ),
-    }
-    Ok(())
-}
-
-fn ago(interval: Interval) -> Timestamp {
-    let past = SignedDuration::try_from(Duration::from(interval)).unwrap_or(SignedDuration::MAX);
-    system::now().checked_sub(past).unwrap_or(Timestamp::MIN)
-}
-
-async fn messages(records: &dyn Records, args: &MessagesArgs) -> Result<(), AskError> {
-    let query = MessageQuery {
+async fn messages(args: &MessagesArgs) -> Result<(), AskError> {
+    let query = source::Question {
+        words: args.words.clone(),
         direction: args.direction.map(|way| match way {
-            Way::Outbound => Direction::Outbound,
-            Way::Inbound => Direction::Inbound,
+            Way::Outbound => relay_core::Direction::Outbound,
+            Way::Inbound => relay_core::Direction::Inbound,
         }),
         mailbox: args.mailbox.clone(),
         partner: args.partner.clone(),
         workflow: args.workflow.clone(),
         state: args.state.clone(),
-        from: args.since.map(ago),
-        words: args.words.clone(),
+        since: args.since.map(Duration::from),
         limit: args.limit,
-        ..MessageQuery::default()
     };
-    let found = records.search(&query).await?;
-    if args.journal.json {
-        println!("{}", json!({ "messages": found.iter().map(as_json).collect::<Vec<_>>() }));
+    let found = Source::open(&args.ask).await?.messages(&query).await?;
+    if args.ask.json {
+        println!("{}", json!({ "messages": found }));
     } else if found.is_empty() {
         eprintln!("no such messages");
     } else {
-        let heads = ["SEEN", "DIRECTION", "STATE", "MAILBOX", "PARTNER", "WORKFLOW", "RELAY ID"];
-        let mut rows = vec![heads.map(str::to_owned).to_vec()];
-        rows.extend(found.iter().map(row));
-        println!("{}", table(&rows));
+        println!("{}", show::messages(&found));
     }
     Ok(())
 }
 
-fn row(message: &MessageSummary) -> Vec<String> {
-    let text = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), plain);
-    vec![
-        time(message.received_at),
-        message.direction.as_str().to_owned(),
-        message.state.clone(),
-        message.mailbox.to_string(),
-        text(&message.partner),
-        text(&message.workflow),
-        message.relay_id.to_string(),
-    ]
-}
-
-/// To the second: what people compare with their clocks.
-fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-async fn show(records: &dyn Records, args: &ShowArgs) -> Result<(), AskError> {
-    let query = MessageQuery { words: vec![args.id.clone()], limit: 2, ..MessageQuery::default() };
-    let found = records.search(&query).await?;
-    let message = match &found[..] {
-        [] => return Err(AskError::NoSuch(args.id.clone())),
-        [one] => one,
-        _ => return Err(AskError::Several(args.id.clone())),
-    };
-    let history = records.history(message.relay_id).await?;
-    if args.journal.json {
-        let entries: Vec<Value> = history.iter().map(entry_json).collect();
-        println!("{}", json!({ "message": as_json(message), "history": entries }));
-        return Ok(());
-    }
-    let (relay_id, mailbox) = (message.relay_id.to_string(), message.mailbox.to_string());
-    let message_id = message.message_id.as_ref().map(ToString::to_string).unwrap_or_default();
-    let length = message.length.map(|length| format!("{length} bytes")).unwrap_or_default();
-    let settled = message.settled_at.map(time).unwrap_or_default();
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let lines = facts(&[
-        ("relay id", &relay_id),
-        ("MESH id", &message_id),
-        ("direction", message.direction.as_str()),
-        ("state", &message.state),
-        ("mailbox", &mailbox),
-        ("partner", &text(&message.partner)),
-        ("workflow", &text(&message.workflow)),
-        ("local id", &text(&message.local_id)),
-        ("file name", &text(&message.file_name)),
-        ("length", &length),
-        ("adapter", &text(&message.adapter)),
-        ("settled", &settled),
-    ]);
-    println!("{lines}\n");
-    let steps: Vec<Vec<String>> = history
-        .iter()
-        .map(|entry| {
-            vec![time(entry.at), entry.state.clone(), plain(entry.note.as_deref().unwrap_or_default())]
-        })
-        .collect();
-    println!("{}", table(&steps));
-    Ok(())
-}
-
-async fn partners(records: &dyn Records, args: &PartnersArgs) -> Result<(), AskError> {
-    let partners = records.partners(ago(args.since)).await?;
-    if args.journal.json {
-        println!("{}", json!({ "partners": partners.iter().map(partner_json).collect::<Vec<_>>() }));
-        return Ok(());
-    }
-    let heads = [
-        "DIRECTION",
-        "MAILBOX",
-        "PARTNER",
-        "WORKFLOW",
-        "MESSAGES",
-        "NOT COLLECTED",
-        "SINCE",
-        "FAILED",
-        "LAST",
-    ];
-    let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    rows.extend(partners.iter().map(|partner| {
-        vec![
-            partner.direction.as_str().to_owned(),
-            partner.mailbox.to_string(),
-            plain(&partner.partner),
-            plain(&partner.workflow),
-            partner.messages.to_string(),
-            partner.uncollected.to_string(),
-            partner.uncollected_since.map_or_else(|| "-".to_owned(), time),
-            partner.failed.to_string(),
-            time(partner.last),
-        ]
-    }));
-    println!("{}", table(&rows));
-    Ok(())
-}
-
-async fn verify(records: &dyn Records, args: &JournalArgs) -> Result<(), AskError> {
-    let report = records.verify().await?;
-    let hex = |head: &[u8]| head.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    if args.json {
-        let chains: Vec<Value> = report
-            .chains
-            .iter()
-            .map(|chain| {
-                json!({
-                    "chain": chain.chain, "links": chain.links, "last": chain.last, "head": hex(&chain.head),
-                    "fault": chain.fault,
-                })
-            })
-            .collect();
-        println!("{}", json!({ "sound": report.is_sound(), "chains": chains, "faults": report.faults }));
+async fn show(args: &ShowArgs) -> Result<(), AskError> {
+    let source = Source::open(&args.ask).await?;
+    let message = one(&source, &args.id).await?;
+    let (history, deeds) = source.history(&message).await?;
+    if args.ask.json {
+        println!("{}", json!({ "message": message, "history": history, "deeds": deeds }));
     } else {
-        for chain in &report.chains {
-            println!("chain {}: {} links, the last is number {}", chain.chain, chain.links, chain.last);
-            println!("head {}", hex(&chain.head));
-            if let Some(fault) = &chain.fault {
-                println!("fault: {fault}");
-            }
-        }
-        for fault in &report.faults {
-            println!("fault: {fault}");
-        }
+        println!("{}", show::message(&message, &history, &deeds));
     }
-    if report.is_sound() { Ok(()) } else { Err(AskError::Unsound) }
+    Ok(())
 }
 
-fn as_json(message: &MessageSummary) -> Value {
-    json!({
-        "direction": message.direction.as_str(),
-        "relay_id": message.relay_id.to_string(),
-        "message_id": message.message_id,
-        "mailbox": message.mailbox.as_str(),
-        "partner": message.partner,
-        "workflow": message.workflow,
-        "local_id": message.local_id,
-        "file_name": message.file_name,
-        "length": message.length,
-        "adapter": message.adapter,
-        "state": message.state,
-        "received_at": message.received_at,
-        "updated_at": message.updated_at,
-        "settled_at": message.settled_at,
-    })
+/// The one message that has this word.
+async fn one(source: &Source, word: &str) -> Result<MessageView, AskError> {
+    let query = source::Question { words: vec![word.to_owned()], limit: 2, ..source::Question::default() };
+    let mut found = source.messages(&query).await?;
+    match (found.pop(), found.pop()) {
+        (None, _) => Err(AskError::NoSuch(word.to_owned())),
+        (Some(only), None) => Ok(only),
+        (Some(_), Some(_)) => Err(AskError::Several(word.to_owned())),
+    }
 }
 
-fn entry_json(entry: &HistoryEntry) -> Value {
-    // What is stored as JSON is shown as JSON.
-    let evidence = serde_json::from_str(&entry.evidence).unwrap_or(Value::Null);
-    json!({
-        "sequence": entry.sequence, "at": entry.at, "state": entry.state, "evidence": evidence, "note": entry.note,
-    })
-}
-
-fn partner_json(partner: &Partner) -> Value {
-    json!({
-        "direction": partner.direction.as_str(),
-        "mailbox": partner.mailbox.as_str(),
-        "partner": partner.partner,
-        "workflow": partner.workflow,
-        "messages": partner.messages,
-        "uncollected": partner.uncollected,
-        "uncollected_since": partner.uncollected_since,
-        "failed": partner.failed,
-        "last": partner.last,
-    })
+async fn partners(args: &PartnersArgs) -> Result<(), AskError> {
+    let partners = Source::open(&args.ask).await?.partners(Duration::from(args.since)).await?;
+    if args.ask.json {
+        println!("{}", json!({ "partners": partners }));
+    } else {
+        println!("{}", show::partners(&partners));
+    }
+    Ok(())
 }

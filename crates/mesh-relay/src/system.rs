@@ -47,3 +47,12 @@ pub fn host_name() -> String {
     let name = std::env::var("COMPUTERNAME").unwrap_or_default();
     if name.is_empty() { "this machine".to_owned() } else { name }
 }
+
+/// Under which name deeds of this process's account are recorded.
+pub fn account() -> String {
+    #[cfg(unix)]
+    let account = format!("account {}", rustix::process::getuid().as_raw());
+    #[cfg(not(unix))]
+    let account = std::env::var("USERNAME").unwrap_or_default();
+    format!("(command line, {account})")
+}

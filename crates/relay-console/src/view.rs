@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use relay_core::{Change, Deed, Direction, HistoryEntry, MessageSummary, Partner};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::words;
 
 /// A message.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MessageView {
     /// `outbound` (to MESH) or `inbound` (from MESH).
     pub direction: String,
@@ -66,7 +66,7 @@ impl From<&MessageSummary> for MessageView {
 }
 
 /// One change in a message's history.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct HistoryView {
     /// Counts the message's changes, from 1.
     pub sequence: u64,
@@ -99,7 +99,7 @@ impl HistoryView {
 }
 
 /// Traffic with one partner on one workflow.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PartnerView {
     /// `outbound` (to it) or `inbound` (from it).
     pub direction: String,
@@ -157,7 +157,7 @@ impl From<&Partner> for PartnerView {
 }
 
 /// Something that a person did.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DeedView {
     /// When.
     #[schema(value_type = String, format = DateTime)]
@@ -191,7 +191,7 @@ impl From<&Deed> for DeedView {
 }
 
 /// A change of a message, as it is told to those who watch.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChangeView {
     /// The message.
     pub relay_id: String,
