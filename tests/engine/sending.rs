@@ -285,7 +285,7 @@ async fn what_its_source_takes_away_ends() {
     bench.mesh.then(Fault::NotSent);
     bench.send(&message("a", "L1", NINE)).await.expect_err("a deferral");
     let ended = bench.relay.withdraw(&key("a")).await.expect("an answer").expect("an end");
-    assert_eq!(ended.outcome(), &Outcome::Cancelled);
+    assert_eq!(ended.outcome(), &Outcome::Cancelled { by_person: false });
 
     let doubtful = Bench::with(SendPolicy { doubt_wait: Duration::from_secs(60), ..policy() });
     doubtful.mesh.then(Fault::AnswerLost);

@@ -62,7 +62,7 @@ pub struct Settling<'a> {
 /// When a folder does not let it; try again.
 pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::Result<()> {
     // The application took the pair away before anything was sent: there is nothing to say.
-    if *ended.outcome() == Outcome::Cancelled {
+    if *ended.outcome() == (Outcome::Cancelled { by_person: false }) {
         return Ok(());
     }
     let key = settling.key;
@@ -75,8 +75,10 @@ pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::R
     // What was decided when it was sealed holds, whatever is configured since.
     let target = match ended.outcome() {
         Outcome::Accepted(_) if sealed.holds(UNKEPT) => None,
-        Outcome::Accepted(_) | Outcome::Cancelled => Some(&folders.sent),
-        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => Some(&folders.failed),
+        Outcome::Accepted(_) => Some(&folders.sent),
+        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired | Outcome::Cancelled { .. } => {
+            Some(&folders.failed)
+        }
     };
     let source = folders.out.join(&key.control);
     finish_move(&source, &sealed.path(CLAIMED))?;
@@ -217,7 +219,7 @@ fn stage(
     let message_id = match ended.outcome() {
         Outcome::Accepted(id) => Some(id),
         Outcome::Rejected(rejection) => rejection.message_id.as_ref(),
-        Outcome::Parked(_) | Outcome::Expired | Outcome::Cancelled => None,
+        Outcome::Parked(_) | Outcome::Expired | Outcome::Cancelled { .. } => None,
     };
     if bytes.is_none() {
         let relay_id = ended.relay_id();

@@ -150,7 +150,7 @@ impl Worker {
         let (relay_id, state) = (ended.relay_id(), ended.outcome().name());
         self.told.lock().unwrap_or_else(PoisonError::into_inner).delays.remove(&relay_id);
         tracing::warn!(%relay_id, adapter = %self.adapter, state, "a pair was taken out of OUT, or changed there, while it waited");
-        let dealt_with = *ended.outcome() != Outcome::Cancelled;
+        let dealt_with = *ended.outcome() != Outcome::Cancelled { by_person: false };
         self.settle_by_key(&key, ended).await;
         Ok(dealt_with)
     }
@@ -216,7 +216,9 @@ impl Worker {
             Outcome::Expired => {
                 tracing::error!(%relay_id, %adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
             }
-            Outcome::Cancelled => {}
+            Outcome::Cancelled { .. } => {
+                tracing::warn!(%relay_id, %adapter, "pair cancelled; it goes to FAILED with a report in IN");
+            }
         }
         let control_identity = Some(ready.control_identity.to_key());
         self.settle(Picked { key: pair.key, bytes: Some(pair.bytes), control_identity }, ended).await;

@@ -67,7 +67,7 @@ pub(crate) fn ended(ended: &Ended) -> Answer {
             "MESH did not take the message in time and does not have it; send it under another Idempotency-Key if it is \
              still wanted",
         ),
-        Outcome::Cancelled => problem(
+        Outcome::Cancelled { .. } => problem(
             StatusCode::GONE,
             "cancelled",
             "the message was cancelled before MESH had it, since its request was not repeated in time or could not be \

@@ -1,6 +1,6 @@
 //! Why a message is parked, of its recorded end.
 
-use relay_core::{Outcome, Rejection, outbound};
+use relay_core::{Outcome, Rejection, is_by_person, outbound};
 
 use crate::unfit::{Reason, Unfit};
 
@@ -27,8 +27,9 @@ pub fn reason(outcome: &Outcome) -> Reason {
         }
         Outcome::Rejected(_) | Outcome::Accepted(_) => Reason::Refused,
         Outcome::Expired => Reason::Expired,
-        Outcome::Cancelled => Reason::Cancelled,
+        Outcome::Cancelled { .. } => Reason::Cancelled,
         Outcome::Parked(reason) if outbound::is_other_content(reason) => Reason::OtherContent,
+        Outcome::Parked(reason) if is_by_person(reason) => Reason::ByPerson,
         Outcome::Parked(_) => Reason::InDoubt,
     }
 }
@@ -42,7 +43,7 @@ pub fn description(outcome: &Outcome) -> String {
         }
         Outcome::Parked(reason) => reason.clone(),
         Outcome::Expired => "MESH did not take it in time".to_owned(),
-        Outcome::Accepted(_) | Outcome::Cancelled => "it was cancelled".to_owned(),
+        Outcome::Accepted(_) | Outcome::Cancelled { .. } => "it was cancelled".to_owned(),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Reason {
     Expired,
     /// Nobody knows whether MESH has it.
     InDoubt,
+    /// A person parked it.
+    ByPerson,
     /// It was cancelled.
     Cancelled,
 }
@@ -60,6 +62,7 @@ impl Reason {
             Self::Refused => "refused",
             Self::Expired => "expired",
             Self::InDoubt => "in-doubt",
+            Self::ByPerson => "by-person",
             Self::Cancelled => "cancelled",
         }
     }
@@ -68,7 +71,7 @@ impl Reason {
 impl Reason {
     /// The reason that a word stands for.
     pub(crate) fn of(word: &str) -> Option<Self> {
-        const ALL: [Reason; 16] = [
+        const ALL: [Reason; 17] = [
             Reason::NoMessageId,
             Reason::MissingHeader,
             Reason::BadHeader,
@@ -84,6 +87,7 @@ impl Reason {
             Reason::Refused,
             Reason::Expired,
             Reason::InDoubt,
+            Reason::ByPerson,
             Reason::Cancelled,
         ];
         ALL.into_iter().find(|reason| reason.as_str() == word)

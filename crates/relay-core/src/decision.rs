@@ -8,14 +8,19 @@ use thiserror::Error;
 use crate::state::{Evidence, InboundState, OutboundState, Resent};
 use crate::step::{may_be_delivered, unknown_whether};
 
+/// With what a message is parked that a person parked, before what may follow.
+const PARKED_BY_PERSON: &str = "parked by an operator";
+
+/// Whether a message was parked by a person.
+pub fn is_by_person(reason: &str) -> bool {
+    reason.starts_with(PARKED_BY_PERSON)
+}
+
 /// A decision about a message on its way to MESH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Leave it to a person, for this reason.
-    Park {
-        /// Why.
-        reason: String,
-    },
+    /// Leave it to a person.
+    Park,
     /// Do not send it.
     Cancel,
     /// MESH has it, under this id.
@@ -71,20 +76,18 @@ pub fn decide(
             Ok(Decided { state, note })
         }
         (_, ended) if ended.is_end() => not_now(format!("it has ended: it is {name}")),
-        (Decision::Park { reason }, open) => {
-            let what = match reason.trim() {
-                "" => format!("parked by {by}"),
-                reason => format!("parked by {by}: {reason}"),
-            };
-            let reason = if may_be_delivered(open) { unknown_whether(open, &what) } else { what.clone() };
-            Ok(Decided { state: State::Parked { reason }, note: what })
+        (Decision::Park, open) => {
+            // Told to the message's system, and logged: without names, and without what the person typed.
+            let what = PARKED_BY_PERSON.to_owned();
+            let reason = if may_be_delivered(open) { unknown_whether(open, &what) } else { what };
+            Ok(Decided { state: State::Parked { reason }, note: format!("parked by {by}") })
         }
         (Decision::Cancel, open) if may_be_delivered(open) => {
             not_now("MESH may have it already, so it cannot be cancelled; settle the doubt, or park it")
         }
         (Decision::Cancel, _) => {
             let note = format!("cancelled by {by}");
-            Ok(Decided { state: State::Cancelled { by: by.to_owned() }, note })
+            Ok(Decided { state: State::Cancelled { by: format!("person ({by})") }, note })
         }
         (Decision::SendAgain, &State::InDoubt { attempt, .. }) => {
             let state = State::Received { attempts: attempt, resent: Resent::Blindly };
@@ -118,15 +121,12 @@ pub fn deliver_again(state: &InboundState, by: &str) -> Result<Decided<InboundSt
 ///
 /// # Errors
 /// [`NotNow`] when it was delivered, or has ended.
-pub fn park_inbound(state: &InboundState, reason: &str, by: &str) -> Result<Decided<InboundState>, NotNow> {
+pub fn park_inbound(state: &InboundState, by: &str) -> Result<Decided<InboundState>, NotNow> {
     match state {
-        InboundState::Delivering { .. } | InboundState::Listed { .. } => {
-            let what = match reason.trim() {
-                "" => format!("parked by {by}"),
-                reason => format!("parked by {by}: {reason}"),
-            };
-            Ok(Decided { state: InboundState::Parked { reason: what.clone() }, note: what })
-        }
+        InboundState::Delivering { .. } | InboundState::Listed { .. } => Ok(Decided {
+            state: InboundState::Parked { reason: PARKED_BY_PERSON.to_owned() },
+            note: format!("parked by {by}"),
+        }),
         InboundState::Delivered { .. } => not_now("it was delivered; MESH is about to be told"),
         state => not_now(format!("it has ended: it is {}", state.name())),
     }
@@ -160,10 +160,6 @@ mod tests {
 
     fn parked() -> OutboundState {
         OutboundState::Parked { reason: "unclear".to_owned() }
-    }
-
-    fn park() -> Decision {
-        Decision::Park { reason: "wrong patient list".to_owned() }
     }
 
     fn all_states() -> Vec<OutboundState> {
@@ -210,7 +206,7 @@ mod tests {
 
     #[test]
     fn nobody_decides_about_a_request_on_the_wire_or_about_an_end() {
-        let decisions = [park(), Decision::Cancel, Decision::Arrived(id()), Decision::SendAgain];
+        let decisions = [Decision::Park, Decision::Cancel, Decision::Arrived(id()), Decision::SendAgain];
         for state in all_states() {
             for decision in &decisions {
                 let decided = decide(&state, decision, "jane", now());
@@ -229,9 +225,10 @@ mod tests {
         for (state, may_be_there) in
             [(received(Resent::No), false), (uploading(1), false), (uploading(2), true), (in_doubt(), true)]
         {
-            let decided = decide(&state, &park(), "jane", now()).expect("a decision");
+            let decided = decide(&state, &Decision::Park, "jane", now()).expect("a decision");
             let OutboundState::Parked { reason } = decided.state else { panic!("parked") };
-            assert!(reason.starts_with("parked by jane: wrong patient list"), "{reason}");
+            assert!(is_by_person(&reason) && !reason.contains("jane"), "{reason}");
+            assert_eq!(decided.note, "parked by jane");
             assert_eq!(reason.contains("MESH may have it"), may_be_there, "{reason}");
         }
     }
@@ -263,7 +260,7 @@ mod tests {
         ] {
             assert!(deliver_again(&state, "jane").is_err(), "{state:?}");
             let may = matches!(state, InboundState::Listed { .. } | InboundState::Delivering { .. });
-            assert_eq!(park_inbound(&state, "", "jane").is_ok(), may, "{state:?}");
+            assert_eq!(park_inbound(&state, "jane").is_ok(), may, "{state:?}");
         }
     }
 }

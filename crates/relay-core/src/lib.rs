@@ -51,7 +51,7 @@ pub mod teller;
 
 pub use board::{Board, MailboxStatus, Part, Trouble};
 pub use clock::{Chance, Clock, RelayId};
-pub use decision::{Decided, Decision, NotNow};
+pub use decision::{Decided, Decision, NotNow, is_by_person};
 pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
 pub use journal::{

@@ -97,7 +97,8 @@ impl Operator {
         self.surroundings.journal.record_deed(deed).await
     }
 
-    /// Records what a person decided about an outbound message. Its source hears of it at once.
+    /// Records what a person decided about an outbound message, and why: the reason stands with the deed alone. Its source
+    /// hears of it at once.
     ///
     /// # Errors
     /// [`OperatorError::NotNow`] when its state does not allow it, or it changed meanwhile; what the journal and, for
@@ -107,17 +108,19 @@ impl Operator {
         who: &Caller,
         relay_id: RelayId,
         decision: &Decision,
+        reason: &str,
     ) -> Result<(), OperatorError> {
         let journal = &self.surroundings.journal;
         let known = journal.outbound(relay_id).await?;
         let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
         let decided = decision::decide(&record.state, decision, who.name(), self.now())?;
-        let (kind, note) = match decision {
-            Decision::Park { reason } => (DeedKind::Park, Some(reason.as_str())),
-            Decision::Cancel => (DeedKind::Cancel, None),
-            Decision::Arrived(_) => (DeedKind::Arrived, None),
-            Decision::SendAgain => (DeedKind::SendAgain, None),
+        let kind = match decision {
+            Decision::Park => DeedKind::Park,
+            Decision::Cancel => DeedKind::Cancel,
+            Decision::Arrived(_) => DeedKind::Arrived,
+            Decision::SendAgain => DeedKind::SendAgain,
         };
+        let note = some(reason);
         let mut about = About { mailbox: Some(&record.mailbox), note, ..About::message(relay_id) };
         if let Decision::Arrived(message_id) = decision {
             about.message_id = Some(message_id);
@@ -175,8 +178,8 @@ impl Operator {
         relay_id: RelayId,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        self.decide_inbound(who, relay_id, DeedKind::Park, Some(reason), |state| {
-            decision::park_inbound(state, reason, who.name())
+        self.decide_inbound(who, relay_id, DeedKind::Park, some(reason), |state| {
+            decision::park_inbound(state, who.name())
         })
         .await
     }
@@ -401,6 +404,11 @@ impl<'a> About<'a> {
     pub fn at_mesh(mailbox: &'a MailboxId, id: &'a MessageId) -> Self {
         Self { mailbox: Some(mailbox), message_id: Some(id), ..Self::default() }
     }
+}
+
+/// What was typed, if anything was.
+fn some(reason: &str) -> Option<&str> {
+    Some(reason.trim()).filter(|reason| !reason.is_empty())
 }
 
 fn changed_meanwhile(error: JournalError) -> OperatorError {

@@ -15,7 +15,7 @@ use crate::outbound::RelayHandle;
 use crate::pause::Pause;
 use crate::policy::{DoubtStrategy, SendPolicy};
 use crate::shutdown::Shutdown;
-use crate::state::{OutboundState, Rejection};
+use crate::state::{BY_SOURCE, OutboundState, Rejection};
 
 /// The organisation's side, outbound. Runs until shutdown; for each message it finds it calls
 /// [`RelayHandle::send`] and then settles its own copy by the outcome.
@@ -113,8 +113,11 @@ pub enum Outcome {
     Parked(String),
     /// Not accepted in time.
     Expired,
-    /// Withdrawn by its source before anything of it was sent that could be delivered.
-    Cancelled,
+    /// Withdrawn by its source, or cancelled by a person, before anything of it was sent that could be delivered.
+    Cancelled {
+        /// Whether a person did it: then its source still holds it and has to put it aside.
+        by_person: bool,
+    },
 }
 
 impl Outcome {
@@ -125,7 +128,7 @@ impl Outcome {
             Self::Rejected(_) => "rejected",
             Self::Parked(_) => "parked",
             Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
+            Self::Cancelled { .. } => "cancelled",
         }
     }
 
@@ -139,7 +142,7 @@ impl Outcome {
             OutboundState::Rejected(rejection) => Some(Self::Rejected(rejection.clone())),
             OutboundState::Parked { reason } => Some(Self::Parked(reason.clone())),
             OutboundState::Expired { .. } => Some(Self::Expired),
-            OutboundState::Cancelled { .. } => Some(Self::Cancelled),
+            OutboundState::Cancelled { by } => Some(Self::Cancelled { by_person: by != BY_SOURCE }),
             _ => None,
         }
     }

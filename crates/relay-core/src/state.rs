@@ -51,6 +51,9 @@ pub struct Rejection {
     pub message_id: Option<MessageId>,
 }
 
+/// By whom a message is cancelled that its source took back. No person has this name ([`Caller`](crate::Caller)).
+pub(crate) const BY_SOURCE: &str = "source";
+
 /// Where a message on its way to MESH is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -155,7 +158,7 @@ pub enum OutboundState {
     },
     /// Withdrawn before anything of it was sent that could be delivered.
     Cancelled {
-        /// By whom.
+        /// By whom: a person's name in brackets behind `person`, or `source`.
         by: String,
     },
 }

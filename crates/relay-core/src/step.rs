@@ -8,7 +8,7 @@ use mesh_api::MessageId;
 use thiserror::Error;
 
 use crate::policy::{DoubtStrategy, SendPolicy};
-use crate::state::{Evidence, OutboundState, Rejection, Resent};
+use crate::state::{BY_SOURCE, Evidence, OutboundState, Rejection, Resent};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +185,7 @@ pub fn step(
         }
         (state, Event::Unusable(rejection)) if !state.is_end() => go(State::Rejected(rejection), Settle),
         (state, Event::Withdrawn) if !state.is_end() => {
-            go(State::Cancelled { by: "source".to_owned() }, Settle)
+            go(State::Cancelled { by: BY_SOURCE.to_owned() }, Settle)
         }
 
         // MESH takes nothing now. One whose time is up has been tried, or could not be.

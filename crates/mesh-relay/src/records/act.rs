@@ -220,11 +220,11 @@ impl Here {
                 "parked; MESH still holds it".to_owned()
             }
             (Act::Park, false) => {
-                operator.decide(caller, id, &Decision::Park { reason: reason.to_owned() }).await?;
+                operator.decide(caller, id, &Decision::Park, reason).await?;
                 format!("parked; your system is told {next}")
             }
             (Act::Cancel, false) => {
-                operator.decide(caller, id, &Decision::Cancel).await?;
+                operator.decide(caller, id, &Decision::Cancel, reason).await?;
                 format!("cancelled; your system is told {next}")
             }
             (Act::Cancel, true) => {

@@ -192,12 +192,11 @@ impl Console {
                 return Err(Problem::conflict("it came from MESH; it can be parked, or delivered once more"));
             }
             (Action::Park, _) => {
-                let decision = Decision::Park { reason: why.reason.clone() };
-                operator.decide(caller, relay_id, &decision).await?;
+                operator.decide(caller, relay_id, &Decision::Park, &why.reason).await?;
                 "It is parked; nothing of it is sent any more".to_owned()
             }
             (Action::Cancel, _) => {
-                operator.decide(caller, relay_id, &Decision::Cancel).await?;
+                operator.decide(caller, relay_id, &Decision::Cancel, &why.reason).await?;
                 "It is cancelled; nothing of it is sent".to_owned()
             }
             (Action::Arrived, _) => {
@@ -207,11 +206,11 @@ impl Console {
                         "`message_id` is the id that MESH gave the message; track it to find out",
                     )
                 })?;
-                operator.decide(caller, relay_id, &Decision::Arrived(id)).await?;
+                operator.decide(caller, relay_id, &Decision::Arrived(id), &why.reason).await?;
                 "The doubt is settled: MESH has it".to_owned()
             }
             (Action::SendAgain, _) => {
-                operator.decide(caller, relay_id, &Decision::SendAgain).await?;
+                operator.decide(caller, relay_id, &Decision::SendAgain, &why.reason).await?;
                 "The doubt is settled: it is sent again".to_owned()
             }
         };
