@@ -24,13 +24,7 @@ async fn a_cut_off_upload_is_nothing_at_mesh_and_goes_well_when_it_is_repeated()
 
 /// Makes a request until the one before is not at work any more.
 pub(crate) async fn repeated(bench: &Bench, call: Call<'_>) -> Answer {
-    loop {
-        let answer = bench.call(call.clone()).await;
-        if answer.status != 409 || answer.kind() != "at-work" {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.call_until(call, |answer| answer.status != 409 || answer.kind() != "at-work").await
 }
 
 #[tokio::test]
@@ -57,12 +51,7 @@ async fn while_mesh_is_away_the_message_stays_with_its_caller() {
     assert!((1..=3600).contains(&answer.retry_after()));
     assert!(bench.mesh.made().is_empty());
     bench.mesh.set_reachable(true);
-    let answer = loop {
-        let answer = bench.call(Call::new("a").body(b"result 7")).await;
-        if answer.status != 503 {
-            break answer;
-        }
-    };
+    let answer = bench.call_until(Call::new("a").body(b"result 7"), |answer| answer.status != 503).await;
     answer.message_id();
     assert_eq!(bench.mesh.delivered().len(), 1);
 }
@@ -129,12 +118,7 @@ async fn more_requests_than_may_be_are_turned_away() {
 async fn a_source_that_does_not_run_takes_nothing() {
     let bench = Bench::new().await;
     bench.trigger.request();
-    let answer = loop {
-        let answer = bench.call(Call::new("a").body(b"result 7")).await;
-        if answer.status != 202 {
-            break answer;
-        }
-    };
+    let answer = bench.call_until(Call::new("a").body(b"result 7"), |answer| answer.status != 202).await;
     assert_eq!((answer.status, answer.kind()), (503, "unavailable"));
     assert!(answer.retry_after() >= 1);
 }

@@ -49,9 +49,7 @@ async fn what_nobody_comes_back_for_ends() {
     let (world, mut setting) = bench.stop().await;
     setting.limits.give_up = Duration::ZERO;
     let bench = Bench::on(world, setting).await;
-    while bench.unsettled().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.all_settled().await;
     let answer = bench.call(Call::new("a").body(b"result 7")).await;
     assert_eq!((answer.status, answer.kind()), (410, "cancelled"));
     assert!(bench.mesh.delivered().is_empty());

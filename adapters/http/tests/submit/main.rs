@@ -14,10 +14,11 @@ use relay_core::{
 use relay_journal::SqliteJournal;
 use relay_testkit::failing::{FailingMesh, Fate};
 use relay_testkit::scripted::ScriptedMesh;
-use relay_testkit::wait::eventually;
+use relay_testkit::wait::{DEADLINE, eventually};
 use relay_testkit::world::{TestChance, TestClock};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 mod broken;
 mod caller;
@@ -137,6 +138,30 @@ impl Bench {
 
     async fn call(&self, call_: Call<'_>) -> Answer {
         call(self.address, call_).await
+    }
+
+    /// Makes a request again and again until its answer is this.
+    async fn call_until(&self, call_: Call<'_>, is_it: impl Fn(&Answer) -> bool) -> Answer {
+        let calling = async {
+            loop {
+                let answer = self.call(call_.clone()).await;
+                if is_it(&answer) {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, calling).await.expect("such an answer")
+    }
+
+    /// Returns once the source has let go of everything.
+    async fn all_settled(&self) {
+        let settling = async {
+            while self.unsettled().await > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, settling).await.expect("all is settled");
     }
 
     /// What the source has not let go of.

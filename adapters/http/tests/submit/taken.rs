@@ -110,9 +110,7 @@ async fn a_caller_that_does_not_wait_for_a_doubt_hears_of_its_end_later() {
     assert_eq!((meanwhile.status, meanwhile.kind()), (409, "at-work"));
     // The body is gone, and is not needed.
     fate.release();
-    while bench.unsettled().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.all_settled().await;
     let after = bench.call(Call::new("a").body(b"result 7")).await;
     assert_eq!(after.message_id(), bench.mesh.delivered()[0].id.to_string());
     assert_eq!(bench.mesh.made(), [Made::Begin, Made::Probe]);
@@ -126,9 +124,7 @@ async fn a_caller_that_hangs_up_after_its_body_leaves_no_doubt() {
     fate.met().await;
     drop(caller);
     fate.release();
-    while bench.unsettled().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.all_settled().await;
     let again = bench.call(Call::new("a").body(b"result 7")).await;
     assert_eq!(again.message_id(), bench.mesh.delivered()[0].id.to_string());
     assert_eq!(bench.mesh.made(), [Made::Begin], "nothing was asked, and nothing sent again");
