@@ -39,7 +39,8 @@ impl Relay {
         let settings = Settings::load(config).unwrap_or_else(|faults| panic!("{faults}"));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-        let place = Place { clock: &clock, chance: &chance, log: None, shared: false };
+        let submit = http_adapter::Submit::default();
+        let place = Place { clock: &clock, chance: &chance, log: None, submit: &submit, shared: false };
         let adapters: Vec<_> = settings
             .adapters
             .into_iter()

@@ -87,7 +87,7 @@ impl Desk {
                     true => false,
                     false => return Done::Back,
                 },
-                () = wake.woken() => true,
+                () = wake.woken_for(offer.key()) => true,
             };
             if !woken && again == held_until {
                 return self.give_back(&delivery).await;

@@ -99,7 +99,7 @@ impl QueueSource {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.requested() => {}
-                () = wake.woken() => {}
+                () = wake.woken_for_all() => {}
             }
         }
     }

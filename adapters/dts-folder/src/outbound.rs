@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
-use relay_core::{Clock, RelayHandle, Shutdown, Source, SourceError, SourceKey};
+use relay_core::{Clock, RelayHandle, Shutdown, Source, SourceError, SourceKey, Woken};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -131,7 +131,7 @@ impl FolderSource {
             let wake = out.offer(&work, &mut tasks).await;
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
-                () = woken.woken() => out.rest_no_more(),
+                changed = woken.woken() => out.rest_no_more(&changed),
                 Some(()) = event.recv() => out.is_changed = true,
                 Some(done) = tasks.next() => out.done(&work, done),
                 () = shutdown.requested() => {}
@@ -442,10 +442,13 @@ impl OutFolder {
         }
     }
 
-    /// A person did something that may let a pair go on, or have ended its message: every pair that waits is offered again.
-    fn rest_no_more(&mut self) {
-        self.resting.clear();
-        self.paused_until = None;
+    /// A person did something that may let a pair go on, or ended its message: it is offered again.
+    fn rest_no_more(&mut self, changed: &Woken) {
+        let unended = &self.unended;
+        self.resting.retain(|control, _| !unended.get(control).is_some_and(|key| changed.concerns(key)));
+        if *changed == Woken::Anything {
+            self.paused_until = None;
+        }
         self.is_changed = true;
     }
 

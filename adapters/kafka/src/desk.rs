@@ -67,7 +67,7 @@ impl Desk {
                     waited = self.wait(deferral.after) => if !waited {
                         return false;
                     },
-                    () = wake.woken() => {}
+                    () = wake.woken_for(offer.key()) => {}
                 }
             }
         }

@@ -67,7 +67,7 @@ impl Gate {
                 tokio::select! {
                     () = tokio::time::sleep(after) => {}
                     () = stop.requested() => return,
-                    () = wake.woken() => {}
+                    () = wake.woken_for_all() => {}
                 }
                 match relay.reachable(mailbox).await {
                     Ok(()) => break,

@@ -290,7 +290,7 @@ impl Source for TopicSource {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shared.settings.replaced_since(replaced) => {}
                 () = shutdown.requested() => {}
-                () = wake.woken() => {}
+                () = wake.woken_for_all() => {}
             }
         }
         self.shared.publisher.flush().await;

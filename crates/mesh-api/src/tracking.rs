@@ -47,6 +47,12 @@ pub struct Tracking {
     pub status_code: String,
     /// Text of a failure, empty otherwise.
     pub status_description: String,
+    /// The recipient's mailbox, where MESH says it.
+    pub recipient: Option<String>,
+    /// The workflow, where MESH says it.
+    pub workflow: Option<String>,
+    /// The sender's reference, where MESH says it: private.
+    pub local_id: Option<String>,
     /// When MESH took it; absent when it does not say or says it in no known form.
     pub uploaded: Option<Timestamp>,
 }
@@ -62,6 +68,11 @@ struct AnyVersion {
     status_description: Option<String>,
     #[serde(alias = "uploadTimestamp")]
     upload_timestamp: Option<String>,
+    recipient: Option<String>,
+    #[serde(alias = "workflowId", alias = "workflowID")]
+    workflow_id: Option<String>,
+    #[serde(alias = "localId", alias = "localID")]
+    local_id: Option<String>,
 }
 
 impl Tracking {
@@ -73,9 +84,17 @@ impl Tracking {
             status: TrackingStatus::read(&any.status?),
             status_code: any.status_code.unwrap_or_default(),
             status_description: any.status_description.unwrap_or_default(),
+            recipient: some(any.recipient),
+            workflow: some(any.workflow_id),
+            local_id: some(any.local_id),
             uploaded: any.upload_timestamp.as_deref().and_then(stamp::parse),
         })
     }
+}
+
+/// A text that is there and not empty.
+fn some(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// Tracking in version 2. Only `message_id` is always there.

@@ -206,6 +206,7 @@ pub(crate) fn deed(kind: DeedKind) -> &'static str {
         DeedKind::Fetch => "payload fetched",
         DeedKind::Acknowledge => "acknowledged to MESH",
         DeedKind::Submit => "handed in",
+        DeedKind::NotDone => "not done after all: asked for",
         DeedKind::SignIn => "signed in",
         DeedKind::SignInRefused => "sign-in refused",
     }

@@ -62,6 +62,11 @@ impl Board {
         *slot = trouble.map(|trouble| Trouble { since: since.unwrap_or(trouble.since), ..trouble });
     }
 
+    /// This instance does not look after a mailbox any more: what it saw says nothing about now.
+    pub fn forget(&self, mailbox: &MailboxId) {
+        self.lock().remove(mailbox);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<MailboxId, MailboxStatus>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -38,6 +38,8 @@ pub enum DeedKind {
     Acknowledge,
     /// A message was handed in by hand.
     Submit,
+    /// What was recorded before was not done after all.
+    NotDone,
     /// Somebody signed in.
     SignIn,
     /// A sign-in was refused.
@@ -61,6 +63,7 @@ impl DeedKind {
             Self::Fetch => "fetch",
             Self::Acknowledge => "acknowledge",
             Self::Submit => "submit",
+            Self::NotDone => "not-done",
             Self::SignIn => "sign-in",
             Self::SignInRefused => "sign-in-refused",
         }

@@ -155,7 +155,8 @@ impl Engine {
     pub(crate) fn keep_pauses(&self, mailbox: &MailboxId, adapter: Option<&str>) -> Result<(), Deferral> {
         let of_adapter = || adapter.and_then(|adapter| self.pauses.of_adapter(adapter));
         match self.pauses.of_mailbox(mailbox).or_else(of_adapter) {
-            Some(pause) => Err(Deferral { cause: DeferralCause::Paused(pause), after: PAUSED_RETRY }),
+            // Deferrals are logged, and by whom and why is for people who look.
+            Some(pause) => Err(Deferral { cause: DeferralCause::Paused(pause.what), after: PAUSED_RETRY }),
             None => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use crate::clock::{Chance, RelayId};
 use crate::follow_up::{FollowUp, Reported};
 use crate::journal::{Begin, InboundDetails, JournalError, NewInbound};
 use crate::lease::Tenure;
-use crate::ledger::{InboundEntry, Ledger, Seen};
+use crate::ledger::{DeliveryRecorded, InboundEntry, Ledger, Seen};
 use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
 use crate::policy::{ReceivePolicy, UnknownWorkflow};
 use crate::sink::{DeliveryError, Inbound, Receipt, Sink};
@@ -106,7 +106,13 @@ impl Receiver<'_> {
                 let Some((receipt, seen)) = self.deliver(relay_id, id, attempt, &mut entry).await? else {
                     return Ok(Received::LeftAlone);
                 };
-                let delivered = self.ledger.deliver(&mut entry, &receipt, seen).await?;
+                let delivered = match self.ledger.deliver(&mut entry, &receipt, seen).await {
+                    // A person parked it meanwhile: it has arrived all the same, and that is what holds.
+                    Err(JournalError::Conflict { .. }) => {
+                        self.deliver_parked(relay_id, &mut entry, &receipt).await?
+                    }
+                    delivered => delivered?,
+                };
                 self.sink.recorded(&receipt).await;
                 delivered
             }
@@ -129,6 +135,22 @@ impl Receiver<'_> {
         self.ledger.advance_inbound(&mut entry, InboundState::Acknowledged, Seen::default()).await?;
         tracing::info!(%relay_id, %mailbox, message_id = %id, "message delivered and acknowledged");
         Ok(Received::Delivered)
+    }
+
+    /// Records the receipt of a message that was changed by another writer while the sink took it.
+    async fn deliver_parked(
+        &self,
+        relay_id: RelayId,
+        entry: &mut InboundEntry,
+        receipt: &Receipt,
+    ) -> Result<DeliveryRecorded, ReceiveError> {
+        self.ledger.read_again(entry).await?;
+        if let Some(delivered) = entry.delivered() {
+            return Ok(delivered);
+        }
+        tracing::warn!(%relay_id, "a message was parked while it was being delivered; it has arrived");
+        let note = Some("it was parked while it was being delivered, and has arrived".to_owned());
+        Ok(self.ledger.deliver(entry, receipt, Seen { details: None, note }).await?)
     }
 
     /// Hands the message to the sink. `None` when it ended without a delivery, which is then recorded.
@@ -211,7 +233,7 @@ impl Receiver<'_> {
     }
 }
 
-fn details(download: &Download) -> InboundDetails {
+pub(crate) fn details(download: &Download) -> InboundDetails {
     let Download { from, workflow, local_id, file_name, kind, .. } = download;
     InboundDetails {
         sender: from.clone(),

@@ -205,6 +205,14 @@ impl Ledger {
         Ok(DeliveryRecorded { message_id: entry.0.message_id.clone() })
     }
 
+    /// Reads what another writer made of a record.
+    pub(crate) async fn read_again(&self, entry: &mut InboundEntry) -> Result<(), JournalError> {
+        let relay_id = entry.0.relay_id;
+        let now = self.journal.inbound(relay_id).await?;
+        entry.0 = now.ok_or(JournalError::Conflict { relay_id })?;
+        Ok(())
+    }
+
     pub(crate) async fn advance_inbound(
         &self,
         entry: &mut InboundEntry,

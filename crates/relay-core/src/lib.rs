@@ -70,7 +70,7 @@ pub use mesh_api::{
 pub use operator::{Operator, OperatorError};
 pub use outbound::{Known, RelayHandle, Surroundings, Terms, Unsettled};
 pub use pace::Rate;
-pub use pause::{Pausable, Pause, Pauses, Wake};
+pub use pause::{Pausable, Pause, Pauses, Wake, Woken};
 pub use person::{Caller, NoSuchRole, Role};
 pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 pub use poller::Poller;

@@ -7,24 +7,34 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use mesh_api::{Download, Endpoint, FailureClass, Held, MailboxId, MessageId, PayloadStream, WorkflowId};
+use jiff::{SignedDuration, Timestamp};
+use mesh_api::{
+    Download, Endpoint, FailureClass, Held, MailboxId, MessageId, MessageKind, PayloadStream, Tracking,
+    TrackingStatus, WorkflowId,
+};
 use thiserror::Error;
+use tokio::sync::Mutex;
 
 use crate::clock::RelayId;
 use crate::decision::{self, Decision, NotNow};
-use crate::deed::{DeedKind, NewDeed};
+use crate::deed::{DeedKind, DeedQuery, NewDeed};
 use crate::follow;
+use crate::inbound::details;
 use crate::journal::{InboundChange, JournalError, NewInbound, OutboundChange};
 use crate::kept::{KeepsSent, NotKept};
 use crate::ledger::{Ledger, Seen};
 use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
 use crate::outbound::Surroundings;
-use crate::pause::{Pausable, Pause};
+use crate::pause::{Pausable, Pause, Woken};
 use crate::person::Caller;
-use crate::search::{Direction, MessageSummary};
+use crate::search::{Direction, MessageQuery, MessageSummary};
 use crate::sink::Receipt;
 use crate::state::InboundState;
+
+/// How long a message that was sent again cannot be sent again once more.
+pub const RESEND_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// Deeds about one message that are looked through for that.
+const DEEDS: u32 = 50;
 
 /// Characters of a reason that are kept.
 pub const REASON_CHARS_MAX: usize = 500;
@@ -35,6 +45,8 @@ pub struct Operator {
     surroundings: Surroundings,
     meshes: HashMap<MailboxId, Arc<dyn MeshMailbox>>,
     keepers: HashMap<String, Arc<dyn KeepsSent>>,
+    /// Held while something is sent again.
+    resending: Arc<Mutex<()>>,
 }
 
 /// Why something was not done. Its text is for the person who asked.
@@ -76,7 +88,7 @@ impl Operator {
         keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
     ) -> Self {
         let meshes = mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), mesh)).collect();
-        Self { surroundings, meshes, keepers: keepers.into_iter().collect() }
+        Self { surroundings, meshes, keepers: keepers.into_iter().collect(), resending: Arc::default() }
     }
 
     /// Records that `who` did or looked at something. To be called before it is done or shown.
@@ -129,8 +141,11 @@ impl Operator {
         self.record(who, kind, about).await?;
         let due = follow::due(&decided.state);
         let change = OutboundChange { state: decided.state, note: Some(decided.note), due, at: self.now() };
-        journal.commit_outbound(&record, change, None).await.map_err(changed_meanwhile)?;
-        self.surroundings.pauses.rouse();
+        if let Err(error) = journal.commit_outbound(&record, change, None).await {
+            self.not_done(who, about).await;
+            return Err(changed_meanwhile(error));
+        }
+        self.surroundings.pauses.rouse(Woken::Message(record.source));
         Ok(())
     }
 
@@ -147,8 +162,10 @@ impl Operator {
             let which = other.relay_id;
             return Err(NotNow(format!("{message_id} is the id of another message, {which}")).into());
         }
+        let summary = self.surroundings.journal.message(relay_id).await?;
+        let summary = summary.ok_or(OperatorError::NoSuchMessage(relay_id))?;
         match self.mesh(mailbox)?.track(message_id).await {
-            Ok(_) => Ok(()),
+            Ok(tracking) => is_same(&tracking, &summary).map_err(OperatorError::from),
             Err(error) if error.answer == MeshAnswer::NoSuchMessage => {
                 let what = format!("MESH knows no message {message_id} sent from mailbox {mailbox}");
                 Err(NotNow(what).into())
@@ -195,12 +212,17 @@ impl Operator {
         let journal = &self.surroundings.journal;
         let known = journal.inbound(relay_id).await?;
         let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
+        let message = journal.message(relay_id).await?;
+        let message = message.ok_or(OperatorError::NoSuchMessage(relay_id))?;
         let decided = decide(&record.state)?;
         self.record(who, kind, About { note, ..About::message(relay_id) }).await?;
         let change =
             InboundChange { state: decided.state, note: Some(decided.note), details: None, at: self.now() };
-        journal.commit_inbound(&record, change, None).await.map_err(changed_meanwhile)?;
-        self.surroundings.pauses.rouse();
+        if let Err(error) = journal.commit_inbound(&record, change, None).await {
+            self.not_done(who, About::message(relay_id)).await;
+            return Err(changed_meanwhile(error));
+        }
+        self.surroundings.pauses.rouse(Woken::Inbox(message.mailbox));
         Ok(())
     }
 
@@ -231,9 +253,45 @@ impl Operator {
                 format!("adapter {adapter} keeps nothing of what was sent; send it again from where it came");
             return Err(NotKept(what).into());
         };
+        // One at a time: each sees what the one before did.
+        let _turn = self.resending.lock().await;
+        self.not_just_resent(relay_id).await?;
         let about = About { mailbox: Some(&record.mailbox), ..About::message(relay_id) };
         self.record(who, DeedKind::Resend, about).await?;
-        Ok(keeper.offer_again(&record.source, &summary).await?)
+        match keeper.offer_again(&record.source, &summary).await {
+            Ok(done) => Ok(done),
+            Err(not_kept) => {
+                self.not_done(who, about).await;
+                Err(not_kept.into())
+            }
+        }
+    }
+
+    /// Holds a second click, and whatever repeats a request whose answer was lost, from sending a letter twice.
+    async fn not_just_resent(&self, relay_id: RelayId) -> Result<(), OperatorError> {
+        let query = DeedQuery { relay_id: Some(relay_id), before: None, limit: DEEDS };
+        let deeds = self.surroundings.journal.deeds(&query).await?;
+        // Newest first: one that was not done stands before the deed that was tried.
+        let last = deeds.iter().find(|deed| matches!(deed.deed.kind, DeedKind::Resend | DeedKind::NotDone));
+        let Some(last) = last.filter(|deed| deed.deed.kind == DeedKind::Resend) else { return Ok(()) };
+        let ago = self.now().duration_since(last.deed.at);
+        if ago.is_negative() || ago >= RESEND_AGAIN_AFTER {
+            return Ok(());
+        }
+        let (minutes, who) = (ago.as_mins(), &last.deed.who);
+        let what = format!(
+            "it was sent again {minutes} minutes ago by {who}; once more can be asked for {} minutes after that",
+            RESEND_AGAIN_AFTER.as_mins()
+        );
+        Err(NotNow(what).into())
+    }
+
+    /// Records that what was recorded before was not done after all. Where even that cannot be recorded, the record of the
+    /// message itself shows it.
+    async fn not_done(&self, who: &Caller, about: About<'_>) {
+        if let Err(error) = self.record(who, DeedKind::NotDone, About { note: None, ..about }).await {
+            tracing::warn!(%error, "that a deed was not done could not be recorded");
+        }
     }
 
     /// Pauses a mailbox or an adapter until someone ends that, over every start and for every instance.
@@ -329,29 +387,61 @@ impl Operator {
     ) -> Result<(), OperatorError> {
         let mesh = self.mesh(mailbox)?;
         self.record(who, DeedKind::Acknowledge, About::at_mesh(mailbox, id)).await?;
-        // Not one whose id nobody has: the record of it would wait for ever.
-        mesh.head(id).await?;
         let now = self.now();
         let Surroundings { journal, clock, chance, .. } = &self.surroundings;
         let ledger = Ledger { journal: Arc::clone(journal), clock: Arc::clone(clock), fence: None };
+        let details = match mesh.head(id).await {
+            Ok(download) if download.kind == MessageKind::Report => {
+                let what = "it is a report on a message of yours, which the relay takes in by itself; give the mailbox an \
+                            adapter that takes its messages, or end its pause";
+                return Err(NotNow(what.to_owned()).into());
+            }
+            Ok(download) => Some(details(&download)),
+            // The aim may be reached already, by an earlier try of which the answer was lost, or by the poller.
+            Err(error) if is_gone(&error) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if details.is_none() {
+            return self.acknowledged_before(mailbox, id).await;
+        }
         let (relay_id, message_id) = (chance.relay_id(now), id.clone());
         let new = NewInbound { relay_id, mailbox: mailbox.clone(), message_id, at: now };
         let mut entry = ledger.begin_inbound(new).await?.into_record();
         let proof = match entry.delivered() {
             Some(proof) => proof,
             None => {
-                let receipt = Receipt(format!("fetched by {who}"));
-                let delivered = ledger.deliver(&mut entry, &receipt, Seen::default()).await;
+                let receipt = Receipt(format!("on the word of {who}, who has fetched it by hand"));
+                let delivered = ledger.deliver(&mut entry, &receipt, Seen { details, note: None }).await;
                 delivered.map_err(changed_meanwhile)?
             }
         };
-        mesh.acknowledge(&proof).await?;
+        match mesh.acknowledge(&proof).await {
+            Ok(()) => {}
+            // Somebody was faster: the aim is reached.
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
         let acknowledged = ledger.advance_inbound(&mut entry, InboundState::Acknowledged, Seen::default());
         acknowledged.await.map_err(changed_meanwhile)
     }
 
-    /// The mailboxes that receive a workflow: those of an organisation, or all of them. Asked as `from`, or as any mailbox
-    /// here.
+    /// Whether a message that MESH does not have any more was acknowledged from here.
+    async fn acknowledged_before(&self, mailbox: &MailboxId, id: &MessageId) -> Result<(), OperatorError> {
+        let query = MessageQuery {
+            direction: Some(Direction::Inbound),
+            mailbox: Some(mailbox.clone()),
+            words: vec![id.to_string()],
+            limit: 1,
+            ..MessageQuery::default()
+        };
+        let known = self.surroundings.journal.search(&query).await?;
+        let done = known.iter().any(|message| matches!(message.state.as_str(), "delivered" | "acknowledged"));
+        let gone =
+            || NotNow("MESH does not have it any more, and it was not acknowledged from here".to_owned());
+        if done { Ok(()) } else { Err(gone().into()) }
+    }
+
+    /// The mailboxes that receive a workflow: those of an organisation, or all of them. Asked as one of the mailboxes here.
     ///
     /// # Errors
     /// What MESH may meet.
@@ -404,6 +494,38 @@ impl<'a> About<'a> {
     pub fn at_mesh(mailbox: &'a MailboxId, id: &'a MessageId) -> Self {
         Self { mailbox: Some(mailbox), message_id: Some(id), ..Self::default() }
     }
+}
+
+/// Whether MESH's word on a message may be about this one: it is all there, and nothing of it is another's.
+fn is_same(tracking: &Tracking, message: &MessageSummary) -> Result<(), NotNow> {
+    let id = &tracking.message_id;
+    let refuse = |why: String| Err(NotNow(why));
+    match tracking.status {
+        TrackingStatus::Accepted | TrackingStatus::Acknowledged | TrackingStatus::Undeliverable => {}
+        TrackingStatus::Uploading => {
+            return refuse(format!("MESH has only a part of {id}, which is never delivered; send it again"));
+        }
+        TrackingStatus::Error | TrackingStatus::Other(_) => {
+            return refuse(format!("MESH does not say that it has taken {id}"));
+        }
+    }
+    let other = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
+        (Some(ours), Some(theirs)) => !ours.eq_ignore_ascii_case(theirs),
+        _ => false,
+    };
+    let differs = [
+        ("recipient", other(&message.partner, &tracking.recipient)),
+        ("workflow", other(&message.workflow, &tracking.workflow)),
+        ("local id", other(&message.local_id, &tracking.local_id)),
+    ];
+    match differs.iter().find(|(_, differs)| *differs) {
+        Some((what, _)) => refuse(format!("{id} is another message at MESH: its {what} is not this one's")),
+        None => Ok(()),
+    }
+}
+
+fn is_gone(error: &MeshError) -> bool {
+    matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable)
 }
 
 /// What was typed, if anything was.

@@ -22,7 +22,7 @@ use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Offer, Refused, SourceKey, SourceMessage};
 use crate::state::{OutboundState, Rejection, Resent};
-use crate::step::{OutboundEffect, OutboundEvent, step};
+use crate::step::{OutboundEffect, OutboundEvent, may_be_delivered, step};
 
 /// How long a source waits before it offers a message again that has its turn after another.
 const BEHIND_RETRY: Duration = Duration::from_millis(500);
@@ -290,15 +290,15 @@ impl RelayHandle {
         outbound: &mut Outbound,
     ) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
-        if !matches!(outbound.record().state, OutboundState::InDoubt { .. }) {
-            engine.keep_pauses(&message.envelope.from, Some(&message.key.adapter))?;
-        }
+        self.keep_pauses(message, outbound)?;
         if let Some(key) = &message.order_key
             && !engine.order.turn(&message.envelope.from, key, &message.key).await
         {
             return Err(Deferral { cause: DeferralCause::Behind, after: BEHIND_RETRY });
         }
         let permit = lane.permit(message.payload.length(), &self.stop).await?;
+        // It may have been paused while this one waited behind others.
+        self.keep_pauses(message, outbound)?;
         if matches!(outbound.record().state, OutboundState::Received { .. }) {
             if let Err(deferral) = engine.reach(lane).await {
                 // Ends it when its time is up, and leaves it as it is otherwise.
@@ -314,6 +314,16 @@ impl RelayHandle {
             engine.keep_pace(&message.envelope)?;
         }
         self.drive(lane, message, outbound, permit).await
+    }
+
+    /// Holds a message back whose mailbox or adapter is paused, unless something of it may be at MESH: what that is worth is
+    /// found out all the same.
+    fn keep_pauses(&self, message: &SourceMessage, outbound: &Outbound) -> Result<(), Deferral> {
+        let state = &outbound.record().state;
+        if !matches!(state, OutboundState::Received { .. }) && may_be_delivered(state) {
+            return Ok(());
+        }
+        self.engine.keep_pauses(&message.envelope.from, Some(&message.key.adapter))
     }
 
     /// Records that a source found a message which can never be sent, and returns its end.
@@ -562,7 +572,7 @@ impl RelayHandle {
         loop {
             tokio::select! {
                 waited = &mut waiting => return waited,
-                () = wake.woken() => {}
+                () = wake.woken_for(&outbound.record().source) => {}
             }
             let now = self.ledger.journal.outbound(outbound.record().relay_id).await;
             if let Ok(Some(now)) = now

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mesh_api::MailboxId;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::journal::{Journal, JournalError};
 use crate::shutdown::Shutdown;
+use crate::source::SourceKey;
 
 /// Pause between two looks at what is paused: another instance may have paused it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -52,26 +53,66 @@ impl std::fmt::Display for Pause {
     }
 }
 
+/// Wake-ups that somebody who waits may be behind; who is further behind takes it that everything has changed.
+const WAKES_MAX: usize = 256;
+
+/// What a person changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Woken {
+    /// What is paused, or more than could be told.
+    Anything,
+    /// Where an outbound message is.
+    Message(SourceKey),
+    /// Where a message from MESH for this mailbox is.
+    Inbox(MailboxId),
+}
+
+impl Woken {
+    /// Whether it may let the message of this key go on.
+    pub fn concerns(&self, key: &SourceKey) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Message(changed) => changed == key,
+            Self::Inbox(_) => false,
+        }
+    }
+}
+
 /// What is paused now, as the journal says, and a wake-up for all who wait. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Pauses(Arc<watch::Sender<Vec<Pause>>>);
+pub struct Pauses {
+    now: Arc<watch::Sender<Vec<Pause>>>,
+    wakes: broadcast::Sender<Woken>,
+}
 
 /// Wakes whoever waits with a message when something that a person did may let it go on.
 #[derive(Debug)]
-pub struct Wake(watch::Receiver<Vec<Pause>>);
+pub struct Wake(broadcast::Receiver<Woken>);
 
 impl Wake {
-    /// Returns once a person did something since the last call. Never, once nothing can be done any more. Cancel-safe.
-    pub async fn woken(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
+    /// Returns what a person changed since the last call. Never, once nothing can be changed any more. Cancel-safe.
+    pub async fn woken(&mut self) -> Woken {
+        match self.0.recv().await {
+            Ok(woken) => woken,
+            Err(broadcast::error::RecvError::Lagged(_)) => Woken::Anything,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+    }
+
+    /// Returns once a person changed something that may let the message of this key go on. Cancel-safe.
+    pub async fn woken_for(&mut self, key: &SourceKey) {
+        while !self.woken().await.concerns(key) {}
+    }
+
+    /// Returns once what is paused changed. Cancel-safe.
+    pub async fn woken_for_all(&mut self) {
+        while self.woken().await != Woken::Anything {}
     }
 }
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Vec::new())))
+        Self { now: Arc::new(watch::Sender::new(Vec::new())), wakes: broadcast::Sender::new(WAKES_MAX) }
     }
 }
 
@@ -88,17 +129,18 @@ impl Pauses {
 
     /// Everything that is paused.
     pub fn all(&self) -> Vec<Pause> {
-        self.0.borrow().clone()
+        self.now.borrow().clone()
     }
 
     /// A wake-up for someone who waits.
     pub fn wake(&self) -> Wake {
-        Wake(self.0.subscribe())
+        Wake(self.wakes.subscribe())
     }
 
-    /// Wakes everyone who waits: a person changed where a message is.
-    pub fn rouse(&self) {
-        self.0.send_modify(|_| {});
+    /// Wakes those whom it concerns that a person changed where a message is.
+    pub(crate) fn rouse(&self, changed: Woken) {
+        // Nobody may be waiting.
+        let _ = self.wakes.send(changed);
     }
 
     /// Reads what is paused.
@@ -107,11 +149,14 @@ impl Pauses {
     /// When the journal cannot be read; what was known stays.
     pub async fn read(&self, journal: &dyn Journal) -> Result<(), JournalError> {
         let now = journal.pauses().await?;
-        self.0.send_if_modified(|known| {
+        let changed = self.now.send_if_modified(|known| {
             let changed = *known != now;
             *known = now;
             changed
         });
+        if changed {
+            self.rouse(Woken::Anything);
+        }
         Ok(())
     }
 
@@ -134,6 +179,6 @@ impl Pauses {
     }
 
     fn find(&self, is: impl Fn(&Pausable) -> bool) -> Option<Pause> {
-        self.0.borrow().iter().find(|pause| is(&pause.what)).cloned()
+        self.now.borrow().iter().find(|pause| is(&pause.what)).cloned()
     }
 }

@@ -19,7 +19,7 @@ use crate::lease::Tenure;
 use crate::ledger::Ledger;
 use crate::mesh::{MeshError, MeshMailbox};
 use crate::outbound::Surroundings;
-use crate::pause::Pauses;
+use crate::pause::{Pauses, Woken};
 use crate::policy::{ReceivePolicy, backoff};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
@@ -95,7 +95,21 @@ impl Poller {
             }),
             tenure: &tenure,
         };
+        // Whoever has the mailbox next sees how it fares. Also where this is dropped because the lease was lost.
+        let _seen = Seen { board: &self.surroundings.board, mailbox: self.mesh.mailbox() };
         tokio::join!(turn.run(shutdown.clone()), follow_up.run(&tenure, shutdown));
+    }
+}
+
+/// Takes back what this instance saw of a mailbox once it does not look any more.
+struct Seen<'a> {
+    board: &'a Board,
+    mailbox: &'a MailboxId,
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        self.board.forget(self.mailbox);
     }
 }
 
@@ -146,7 +160,11 @@ impl Turn<'_> {
                 () = shutdown.requested() => {}
                 // A person may have decided about a message that rests. When MESH may be asked again stands in the
                 // journal.
-                () = wake.woken() => resting.clear(),
+                woken = wake.woken() => match woken {
+                    Woken::Anything => resting.clear(),
+                    Woken::Inbox(mailbox) if mailbox == *self.mesh.mailbox() => resting.clear(),
+                    Woken::Inbox(_) | Woken::Message(_) => {}
+                },
             }
         }
     }
@@ -188,6 +206,7 @@ impl Turn<'_> {
                 return Left::Nothing;
             }
             self.proven.prove();
+            self.board.note(self.mesh.mailbox(), Part::Sending, None);
             let now = Some(self.ledger.clock.now());
             self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
             tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::journal::JournalError;
 use crate::mesh::MeshError;
 use crate::outbound::RelayHandle;
-use crate::pause::Pause;
+use crate::pause::Pausable;
 use crate::policy::{DoubtStrategy, SendPolicy};
 use crate::shutdown::Shutdown;
 use crate::state::{BY_SOURCE, OutboundState, Rejection};
@@ -102,6 +102,16 @@ pub enum Offer {
     Refuse(Box<Refused>),
 }
 
+impl Offer {
+    /// How it is recognised.
+    pub fn key(&self) -> &SourceKey {
+        match self {
+            Self::Send(message) => &message.key,
+            Self::Refuse(refused) => &refused.key,
+        }
+    }
+}
+
 /// How a message ended for its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -171,8 +181,8 @@ pub enum DeferralCause {
     #[error("the message's record was changed meanwhile, by a person perhaps; what it says now is followed")]
     Changed,
     /// A person has paused the mailbox or the adapter.
-    #[error("{0}; it goes on once the pause is ended")]
-    Paused(Pause),
+    #[error("{0} is paused by an operator; it goes on once that is ended")]
+    Paused(Pausable),
     /// MESH does not have the message after all, so it is to be sent again.
     #[error("the message did not arrive at MESH and is sent again")]
     Again,

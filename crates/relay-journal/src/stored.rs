@@ -83,6 +83,7 @@ mod tests {
             Fetch,
             Acknowledge,
             Submit,
+            NotDone,
             SignIn,
             SignInRefused,
         ];

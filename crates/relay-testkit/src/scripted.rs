@@ -277,6 +277,9 @@ impl MeshMailbox for ScriptedMesh {
             status: TrackingStatus::Accepted,
             status_code: String::new(),
             status_description: String::new(),
+            recipient: None,
+            workflow: None,
+            local_id: None,
             uploaded: None,
         })
     }
