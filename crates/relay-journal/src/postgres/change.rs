@@ -1,5 +1,5 @@
-//! Changes, as those hear of them who watch: by chain and number, since places in the table are given before a commit and
-//! become visible after it in another order.
+//! Changes, as those hear of them who watch: by chain and number, since places in the table are given before a commit
+//! and become visible after it in another order.
 
 use relay_core::search::CHANGES_LIMIT_MAX;
 use relay_core::{Change, ChangeCursor};
@@ -16,8 +16,8 @@ pub(crate) async fn cursor(session: &Session) -> Result<ChangeCursor, Fault> {
     rows.iter().map(place).collect::<Result<_, Fault>>().map(ChangeCursor)
 }
 
-/// Changes behind a cursor, in the order of each chain. Where there are more than `limit`, each chain has its share, from
-/// its beginning on, so that a busy instance hides no other.
+/// Changes behind a cursor, in the order of each chain. Where there are more than `limit`, each chain has its share, the
+/// next ones of it, so that a busy instance hides no other.
 pub(crate) async fn behind(
     session: &Session,
     cursor: &ChangeCursor,
@@ -27,7 +27,8 @@ pub(crate) async fn behind(
         FROM mesh_relay.chain
             LEFT JOIN unnest($1::text[], $2::bigint[]) AS seen (name, number) ON seen.name = chain.name
             CROSS JOIN LATERAL (
-                SELECT number, relay_id, direction, sequence, at, state_name, row_number() OVER (ORDER BY number) AS turn
+                SELECT number, relay_id, direction, sequence, at, state_name,
+                    row_number() OVER (ORDER BY number) AS turn
                 FROM mesh_relay.event
                 WHERE event.chain = chain.name AND event.number > COALESCE(seen.number, 0)
                 ORDER BY event.number LIMIT $3

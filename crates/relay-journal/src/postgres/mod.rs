@@ -1,8 +1,8 @@
 //! The journal on PostgreSQL, for any number of instances.
 //!
 //! One task owns the connection that writes. Calls made at the same time share one transaction, and are answered only
-//! after its commit (`writer`, `batch`). Reads, what people ask and leases have a few connections each (`connect`). While the
-//! database is away, each call fails after [`ANSWER_WITHIN`]; when it returns, all goes on by itself.
+//! after its commit (`writer`, `batch`). Reads, what people ask and leases have a few connections each (`connect`). While
+//! the database is away, each call fails after [`ANSWER_WITHIN`]; when it returns, all goes on by itself.
 //!
 //! Every write that names a lease looks at that lease's row in its own transaction and holds it until the commit, so an
 //! instance whose lease was taken over changes nothing. Everything lies in the schema `mesh_relay`; each instance writes
@@ -60,8 +60,8 @@ const REPORT_WITHIN: Duration = Duration::from_secs(120);
 /// Longest wait for the traffic, which is a statement for each way.
 const TRAFFIC_WITHIN: Duration = Duration::from_secs(20);
 
-/// Longest time of one statement of what people ask. It is shorter than [`ANSWER_WITHIN`], so that the server says first
-/// that the question is too broad.
+/// Longest time of one statement of what people ask. It is shorter than [`ANSWER_WITHIN`], so that the server is first to
+/// say that the question is too broad.
 const QUESTION_WITHIN: Duration = Duration::from_secs(8);
 
 /// Connections for the engine's reads.

@@ -57,10 +57,14 @@ async fn every_broad_question_is_given_up_and_a_narrow_one_and_the_audit_are_ans
         limit: 9,
         ..MessageQuery::default()
     };
+    let file = Connection::open(place.path()).unwrap();
+    file.execute("INSERT INTO outbound_words (rowid, text) SELECT rowid, 'PATH' FROM outbound", []).unwrap();
+    let word = MessageQuery { words: vec!["path".to_owned()], limit: 9, ..MessageQuery::default() };
     let broad = [
         records.counts().await.map(drop),
         records.oldest_unended().await.map(drop),
         records.search(&unmatched).await.map(drop),
+        records.search(&word).await.map(drop),
         records.traffic(at(0), Duration::from_secs(60)).await.map(drop),
     ];
     for (index, asked) in broad.into_iter().enumerate() {

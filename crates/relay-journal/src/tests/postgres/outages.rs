@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Database;
 use super::server::Server;
 use crate::PostgresJournal;
+use crate::tests::promises::deeds::deed;
 use crate::tests::promises::{accepted, at, begin, commit, inbound, outbound, relay_id, sending, to};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,6 +141,8 @@ async fn a_commit_whose_answer_is_lost_is_found_done_and_one_that_was_lost_is_do
         mode.store(cut, Ordering::SeqCst);
         let begun = journal.begin_inbound(inbound(second, &format!("2026_{round}")), None).await.unwrap();
         assert!(matches!(begun, Begin::New(_)));
+        mode.store(cut, Ordering::SeqCst);
+        journal.record_deed(deed(i64::try_from(round).unwrap())).await.unwrap();
         assert_eq!(mode.load(Ordering::SeqCst), PASS, "the connection was cut");
         links += 3;
         assert_eq!(journal.history(relay_id(first)).await.unwrap().len(), 2);
@@ -147,6 +150,7 @@ async fn a_commit_whose_answer_is_lost_is_found_done_and_one_that_was_lost_is_do
     let report = journal.verify().await.unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.chains[0].links, links);
+    assert_eq!(report.chains[1].links, 4, "one deed in each round");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
