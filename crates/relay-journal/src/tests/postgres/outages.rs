@@ -150,6 +150,7 @@ async fn a_commit_whose_answer_is_lost_is_found_done_and_one_that_was_lost_is_do
     let report = journal.verify().await.unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.chains[0].links, links);
+    assert_eq!(report.chains[1].links, 4, "one deed in each round");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
