@@ -12,7 +12,8 @@ use relay_core::{KeepsSent, MessageSummary, NotKept, SourceKey};
 use crate::control_files;
 use crate::folders::Folders;
 use crate::pair::{PairKey, read_control};
-use crate::stage::{DATA, Stage, move_durably};
+use crate::pickup::{Identity, Presence};
+use crate::stage::{DATA, Stage, move_durably, sync_folder};
 
 /// The control file, inside a stage.
 const CONTROL: &str = "control";
@@ -70,14 +71,25 @@ fn copy_back(folders: &Folders, key: &PairKey, message: &MessageSummary) -> Resu
     })();
     staged.map_err(|error: io::Error| failed("copying", &kept, &error))?;
     let (data, control) = (folders.out.join(data_name), folders.out.join(&key.control));
-    move_durably(&stage.path(DATA), &data).map_err(|error| failed("writing", &data, &error))?;
-    if let Err(error) = move_durably(&stage.path(CONTROL), &control) {
+    put(&stage.path(DATA), &data).map_err(|error| failed("writing", &data, &error))?;
+    if let Err(error) = put(&stage.path(CONTROL), &control) {
         // Without its control file nobody takes the data; a later try would find it in the way.
         let removed = fs::remove_file(&data);
         let left = removed.err().map_or(String::new(), |_| format!("; {} is left there", data.display()));
         return Err(NotKept(format!("writing {} failed: {error}{left}", control.display())));
     }
     Ok(format!("{} and {data_name} were put into OUT once more", key.control))
+}
+
+/// Puts a file where there must be none: an application that writes one of the same name this moment loses nothing.
+fn put(staged: &Path, target: &Path) -> io::Result<()> {
+    match fs::hard_link(staged, target) {
+        Ok(()) => sync_folder(target.parent().unwrap_or(target)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // Another volume, or a share without links.
+        Err(_) if target.symlink_metadata().is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => move_durably(staged, target),
+    }
 }
 
 /// The folder that keeps the pair, and its control file. What was sent or failed under the same name later is another
@@ -94,7 +106,15 @@ fn find<'a>(
         let Ok(control) = ControlFile::read(&bytes) else { continue };
         let text = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
         let data = key.data.as_ref().and_then(|(name, _)| folder.join(name).metadata().ok());
-        let is_own = text(&control.dts_id).as_deref() == message_id.or(text(&control.dts_id).as_deref())
+        let by_id = message_id.is_some_and(|id| text(&control.dts_id).as_deref() == Some(id));
+        // MESH gave none: then it is the very file that was offered.
+        let by_file = || match &key.data {
+            Some((name, identity)) if message_id.is_none() => {
+                matches!(Identity::presence(identity, &folder.join(name)), Ok(Presence::Same))
+            }
+            _ => false,
+        };
+        let is_own = (by_id || by_file())
             && text(&control.local_id) == message.local_id
             && data.is_some_and(|data| data.is_file() && Some(data.len()) == message.length);
         if is_own {

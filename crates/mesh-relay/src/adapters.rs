@@ -167,6 +167,10 @@ impl AdapterConfig {
     /// cannot be had, which a relay at work there would cause.
     pub fn keeps(&self, shared: bool) -> Option<Arc<dyn KeepsSent>> {
         let config = self.dts_folder()?;
+        // A share that is not mounted must not become a folder of its own.
+        if !config.root.is_dir() {
+            return None;
+        }
         let usage = if shared { Use::Shared } else { Use::Alone };
         let access = if config.group_writable { Access::Group } else { Access::Usual };
         let folders = Folders::open(&config.root, usage, access)

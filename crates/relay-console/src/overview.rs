@@ -1,19 +1,22 @@
 //! Is it moving? What a person looks at first, gathered at most every few seconds however many look.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use relay_core::{
-    Direction, JournalError, MailboxStatus, MailboxTimes, MessageQuery, Oldest, Partner, Pause, SinkHealth,
-    StateCount,
+    Direction, JournalError, MailboxStatus, MailboxTimes, MessageQuery, Oldest, Partner, Pause, Sink,
+    SinkHealth, StateCount,
 };
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::console::Console;
+use crate::problem::Problem;
 use crate::trouble::{self, TroubleLine};
 
 /// For how long one gathering serves all who look.
@@ -28,6 +31,10 @@ const GRAPH_BACK: SignedDuration = SignedDuration::from_hours(12);
 const GRAPH_STRETCH: Duration = Duration::from_secs(15 * 60);
 /// How far back failures are counted.
 const FAILED_BACK: SignedDuration = SignedDuration::from_hours(24);
+/// How long before it fails a message may first have been seen: MESH gives up after five days.
+const FAILED_SEEN_BACK: SignedDuration = SignedDuration::from_hours(8 * 24);
+/// Most failures of one state that are counted.
+pub(crate) const FAILED_MOST: u64 = relay_core::search::SEARCH_LIMIT_MAX as u64;
 /// Longest wait for an adapter's word on how it fares.
 const HEALTH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -158,7 +165,18 @@ pub(crate) struct StateView {
 #[derive(Default)]
 pub(crate) struct Overviews {
     last: Mutex<Option<(Instant, Arc<Overview>)>>,
-    partners: Mutex<Option<(Instant, Arc<Vec<Partner>>)>>,
+    partners: Mutex<Option<(Instant, Arc<Lately>)>>,
+    health: Mutex<HashMap<String, Arc<Health>>>,
+}
+
+/// What the partners' part found. `Err`: why it could not be read.
+type Lately = Result<Vec<Partner>, String>;
+
+/// How an adapter fares, as it said last. One that hangs, on a share that is gone say, is not asked again meanwhile.
+#[derive(Default)]
+struct Health {
+    asked: AtomicBool,
+    said: watch::Sender<Option<SinkHealth>>,
 }
 
 /// What trouble is found from.
@@ -168,11 +186,12 @@ pub(crate) struct Facts<'a> {
     pub(crate) adapters: &'a [AdapterView],
     pub(crate) certificates: &'a [CertificateView],
     pub(crate) pauses: &'a [Pause],
-    pub(crate) partners: &'a [Partner],
+    pub(crate) partners: &'a Lately,
     pub(crate) in_doubt: u64,
     pub(crate) parked_outbound: u64,
     pub(crate) parked_inbound: u64,
-    pub(crate) failed_lately: u64,
+    /// How many messages failed in the last day, by state; no more than [`FAILED_MOST`] of each are counted.
+    pub(crate) failed_lately: &'a [(&'static str, u64)],
 }
 
 impl Console {
@@ -200,7 +219,7 @@ impl Console {
         let counts = journal.counts().await?;
         let oldest = journal.oldest_unended().await?;
         let pauses = self.surroundings.pauses.all();
-        let partners = self.partners_lately(now).await?;
+        let partners = self.partners_lately(now).await;
         let mut mailboxes = Vec::with_capacity(self.site.mailboxes.len());
         for mailbox in &self.site.mailboxes {
             let times = journal.mailbox_times(&mailbox.id).await?;
@@ -244,7 +263,7 @@ impl Console {
             in_doubt: in_state(Direction::Outbound, "in_doubt"),
             parked_outbound: in_state(Direction::Outbound, "parked"),
             parked_inbound: in_state(Direction::Inbound, "parked"),
-            failed_lately,
+            failed_lately: &failed_lately,
         };
         let troubles = trouble::find(&facts);
         let (in_doubt, parked) = (facts.in_doubt, facts.parked_outbound + facts.parked_inbound);
@@ -278,12 +297,7 @@ impl Console {
         let mut views = Vec::with_capacity(self.site.adapters.len());
         for adapter in &self.site.adapters {
             let health = match &adapter.sink {
-                Some(sink) => Some(match tokio::time::timeout(HEALTH_WITHIN, sink.check()).await {
-                    Ok(health) => health,
-                    Err(_) => {
-                        SinkHealth::Failing("it does not say within two seconds how it fares".to_owned())
-                    }
-                }),
+                Some(sink) => Some(self.health(&adapter.name, sink).await),
                 None => None,
             };
             let trouble = match &health {
@@ -304,31 +318,54 @@ impl Console {
         views
     }
 
-    async fn partners_lately(&self, now: Timestamp) -> Result<Arc<Vec<Partner>>, JournalError> {
+    /// What an adapter says of itself, within a bound. One question at a time is on its way to each.
+    async fn health(&self, name: &str, sink: &Arc<dyn Sink>) -> SinkHealth {
+        let health = Arc::clone(self.overviews.health.lock().await.entry(name.to_owned()).or_default());
+        let mut said = health.said.subscribe();
+        if !health.asked.swap(true, Ordering::AcqRel) {
+            let (sink, health) = (Arc::clone(sink), Arc::clone(&health));
+            tokio::spawn(async move {
+                let says = sink.check().await;
+                health.asked.store(false, Ordering::Release);
+                health.said.send_replace(Some(says));
+            });
+        }
+        let silent = || SinkHealth::Failing("it does not say within two seconds how it fares".to_owned());
+        match tokio::time::timeout(HEALTH_WITHIN, said.changed()).await {
+            Ok(_) => said.borrow().clone().unwrap_or_else(silent),
+            Err(_) => silent(),
+        }
+    }
+
+    async fn partners_lately(&self, now: Timestamp) -> Arc<Lately> {
         let mut last = self.overviews.partners.lock().await;
         if let Some((at, partners)) = &*last
             && at.elapsed() < PARTNERS_FRESH
         {
-            return Ok(Arc::clone(partners));
+            return Arc::clone(partners);
         }
         let since = now.checked_sub(PARTNERS_BACK).unwrap_or(Timestamp::MIN);
-        let partners = Arc::new(self.journal().partners(since).await?);
+        let read = self.journal().partners(since).await;
+        let partners = Arc::new(read.map_err(|error| Problem::from(error).detail().to_owned()));
         *last = Some((Instant::now(), Arc::clone(&partners)));
-        Ok(partners)
+        partners
     }
 
-    /// Messages first seen in the last day that failed, up to as many as one search shows.
-    async fn failed_lately(&self, now: Timestamp) -> Result<u64, JournalError> {
-        let mut failed = 0;
+    /// Messages that failed in the last day, by state.
+    async fn failed_lately(&self, now: Timestamp) -> Result<Vec<(&'static str, u64)>, JournalError> {
+        let since = now.checked_sub(FAILED_BACK).unwrap_or(Timestamp::MIN);
+        let mut failed = Vec::with_capacity(trouble::FAILED.len());
         for state in trouble::FAILED {
             let query = MessageQuery {
                 direction: Some(Direction::Outbound),
                 state: Some((*state).to_owned()),
-                from: now.checked_sub(FAILED_BACK).ok(),
+                from: now.checked_sub(FAILED_SEEN_BACK).ok(),
                 limit: relay_core::search::SEARCH_LIMIT_MAX,
                 ..MessageQuery::default()
             };
-            failed += self.journal().search(&query).await?.len() as u64;
+            let found = self.journal().search(&query).await?;
+            let lately = found.iter().filter(|message| message.updated_at >= since).count();
+            failed.push((*state, lately as u64));
         }
         Ok(failed)
     }

@@ -1,15 +1,16 @@
 //! What wants attention, in words: one line for each thing, gravest first, with where to look.
 
 use jiff::{SignedDuration, Timestamp};
-use relay_core::{Direction, Part, Trouble};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use relay_core::{Direction, Part, Pausable, Trouble};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::overview::Facts;
+use crate::overview::{FAILED_MOST, Facts};
 use crate::words::{count, roughly, time};
 
 /// States of a message to MESH that failed.
-pub(crate) const FAILED: &[&str] = &["undelivered", "rejected", "expired"];
+pub(crate) const FAILED: &[&str] = &["undelivered", "rejected", "expired", "unknown_outcome"];
 
 /// MESH wants a handshake each 24 hours; an hour later none is late.
 const HANDSHAKE_LATE: SignedDuration = SignedDuration::from_hours(25);
@@ -50,7 +51,13 @@ pub(crate) fn find(facts: &Facts<'_>) -> Vec<TroubleLine> {
     of_adapters(facts, &mut lines);
     of_certificates(facts, &mut lines);
     for pause in facts.pauses {
-        lines.push(line(true, format!("{pause}. Nothing of it moves until somebody resumes it."), None));
+        let link = match &pause.what {
+            Pausable::Mailbox(id) => format!("/mailboxes/{id}/pause"),
+            Pausable::Adapter(name) => {
+                format!("/adapters/{}/pause", utf8_percent_encode(name, NON_ALPHANUMERIC))
+            }
+        };
+        lines.push(line(true, format!("{pause}. Nothing of it moves until somebody resumes it."), link));
     }
     of_messages(facts, &mut lines);
     of_partners(facts, &mut lines);
@@ -88,8 +95,14 @@ fn of_mailboxes(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
         }
         let poll = i64::try_from(view.poll_seconds).unwrap_or(i64::MAX);
         let late = poll.saturating_mul(POLL_LATE).max(POLL_LATE_MIN);
+        // Nobody looks into an inbox that no adapter takes messages of, or whose adapter is paused.
+        let is_looked_into = facts
+            .adapters
+            .iter()
+            .any(|adapter| adapter.mailbox == view.id && adapter.ready.is_some() && adapter.paused.is_none());
         if let Some(at) = times.polled_at
             && view.paused.is_none()
+            && is_looked_into
             && seconds(at, facts.now) > late
         {
             let text = format!(
@@ -164,19 +177,23 @@ fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
             lines.push(line(false, text, listed(direction, "parked")));
         }
     }
-    if facts.failed_lately > 0 {
-        let text = format!(
-            "{} of the last 24 hours {} not delivered, refused or not sent in time.",
-            messages(facts.failed_lately),
-            if facts.failed_lately == 1 { "was" } else { "were" }
-        );
-        lines.push(line(false, text, listed(Direction::Outbound, FAILED[0])));
+    for (state, failed) in facts.failed_lately.iter().filter(|(_, failed)| *failed > 0) {
+        let least = if *failed >= FAILED_MOST { "At least " } else { "" };
+        let words = crate::words::state(state).name.to_lowercase();
+        let text = format!("{least}{} to MESH in the last 24 hours: {words}.", messages(*failed));
+        lines.push(line(false, text, listed(Direction::Outbound, state)));
     }
 }
 
 fn of_partners(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
-    let mut silent: Vec<_> = facts
-        .partners
+    let partners = match facts.partners {
+        Ok(partners) => partners,
+        Err(why) => {
+            let text = format!("Whether partners collect their messages is not known now: {why}.");
+            return lines.push(line(false, text, None));
+        }
+    };
+    let mut silent: Vec<_> = partners
         .iter()
         .filter_map(|partner| {
             let since = partner.uncollected_since?;
@@ -187,7 +204,7 @@ fn of_partners(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
     let more = silent.len().saturating_sub(PARTNER_LINES_MAX);
     for (since, partner) in silent.into_iter().take(PARTNER_LINES_MAX) {
         let text = format!(
-            "{} has not collected {} of workflow {}, the oldest for {}. MESH gives up after five days.",
+            "{} is not known to have collected {} of workflow {}, the oldest first seen {} ago. MESH gives up after five days.",
             partner.partner,
             count(partner.uncollected, "message", "messages"),
             partner.workflow,

@@ -28,7 +28,7 @@ pub(crate) const STATES: [(&str, StateWords); 16] = [
     ("in_doubt", words("In doubt", "MESH may have it: no usable answer came. MESH is asked.", "yellow")),
     (
         "accepted",
-        words("Accepted by MESH", "MESH has it. Its recipient has not collected it yet.", "aqua-green"),
+        words("Accepted by MESH", "MESH has it. It is not known to be collected yet.", "aqua-green"),
     ),
     (
         "acknowledged",
@@ -118,7 +118,7 @@ fn marked(resent: Resent) -> &'static str {
             " An earlier attempt was in doubt; MESH said that it had nothing, so it was sent again. The recipient may have it twice."
         }
         Resent::Blindly => {
-            " An earlier attempt was in doubt and MESH could not be asked, so it was sent again. The recipient may have it twice."
+            " An earlier attempt was in doubt and was not cleared up, and it was sent again. The recipient may have it twice."
         }
     }
 }
@@ -181,7 +181,7 @@ fn of_inbound(state: &InboundState) -> String {
             format!("Its workflow {workflow} is not among those of the mailbox.")
         }
         InboundState::Delivering { attempt } => format!("Attempt {attempt} to deliver it."),
-        InboundState::Delivered { receipt } => format!("Your system made it durable: {receipt}."),
+        InboundState::Delivered { receipt } => format!("It was made durable: {receipt}."),
         InboundState::Acknowledged => "MESH was told, and has let go of it.".to_owned(),
         InboundState::Parked { reason } => {
             format!("{}. MESH still holds it.", capital(reason.trim_end_matches('.')))

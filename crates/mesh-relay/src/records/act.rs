@@ -79,7 +79,7 @@ pub(super) async fn run(act: Act, args: &ActArgs, reason: &str) -> Result<(), As
     if !args.yes && !confirmed(act, &messages)? {
         return Err(AskError::Declined);
     }
-    let doer = doer(source, args).await?;
+    let doer = doer(act, source, args).await?;
     let mut results = Vec::with_capacity(messages.len());
     for message in &messages {
         results.push((message, doer.act(act, message, reason).await));
@@ -127,7 +127,7 @@ fn confirmed(act: Act, messages: &[MessageView]) -> Result<bool, AskError> {
     Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn doer(source: Source, args: &ActArgs) -> Result<Doer, AskError> {
+async fn doer(act: Act, source: Source, args: &ActArgs) -> Result<Doer, AskError> {
     let journal = match source {
         Source::Api(api) => return Ok(Doer::Api(api)),
         Source::Journal(journal) => journal,
@@ -146,7 +146,8 @@ async fn doer(source: Source, args: &ActArgs) -> Result<Doer, AskError> {
     let journal = OpenJournal::open(&settings).await?;
     let surroundings = Surroundings::new(journal.shared(), Arc::new(SystemClock), Arc::new(SystemChance));
     let shared = settings.is_shared();
-    let keepers = adapters.iter().filter_map(|(name, config)| {
+    // Folders are opened only where something is taken from them.
+    let keepers = adapters.iter().filter(|_| act == Act::Resend).filter_map(|(name, config)| {
         let keeps = AdapterConfig::keeps(config, shared)?;
         Some((name.clone(), keeps))
     });
@@ -190,6 +191,9 @@ impl Doer {
         match self {
             Self::Api(api) => {
                 let place = format!("/v1/messages/{}/{}", message.relay_id, act.as_str());
+                // The token is the configuration's; who used it stands beside.
+                let by = system::account();
+                let reason = if reason.is_empty() { by } else { format!("{by} {reason}") };
                 let done: Done = api.post(&place, &json!({ "reason": reason })).await?;
                 Ok(done.done)
             }

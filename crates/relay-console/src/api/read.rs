@@ -34,7 +34,7 @@ pub(crate) struct Messages {
 pub(crate) struct Message {
     pub(crate) message: MessageView,
     pub(crate) history: Vec<HistoryView>,
-    /// What people did about it, newest first.
+    /// What people did about it, newest first; for operators, empty for others.
     pub(crate) deeds: Vec<DeedView>,
 }
 
@@ -149,7 +149,7 @@ pub(crate) async fn find(
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn message(
-    _: Looker,
+    Looker(visitor): Looker,
     State(console): State<Console>,
     Named(relay_id): Named<String>,
 ) -> Result<Json<Message>, Problem> {
@@ -158,7 +158,8 @@ pub(crate) async fn message(
     let message = message.ok_or_else(|| Problem::not_found("there is no message of this id"))?;
     let history = console.journal().history(relay_id).await?;
     let query = DeedQuery { relay_id: Some(relay_id), before: None, limit: DEEDS };
-    let deeds = console.journal().deeds(&query).await?;
+    // Who did what is for operators.
+    let deeds = if visitor.may_act() { console.journal().deeds(&query).await? } else { Vec::new() };
     Ok(Json(Message {
         history: history.iter().map(|entry| HistoryView::new(entry, message.direction)).collect(),
         message: MessageView::from(&message),

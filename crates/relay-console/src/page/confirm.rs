@@ -162,8 +162,12 @@ async fn confirm(visitor: &Visitor, console: &Console, wanted: &Wanted, fault: O
         Action::Park => {
             "Nothing is tried any more, and your system is told that it failed. Where MESH may have it, that is said."
         }
-        Action::Cancel => "Nothing of it is sent, and your system keeps what it offered.",
-        Action::Arrived => "It counts as accepted, your system is told so, and its collection is followed.",
+        Action::Cancel => {
+            "Nothing of it is sent. Your system is told so: a pair goes to FAILED with a report, a queue's message is parked, a caller hears that it is gone."
+        }
+        Action::Arrived => {
+            "It counts as accepted, and its collection is followed. A system that was told before that it failed is not told otherwise."
+        }
         Action::SendAgain => "Should the first one have arrived after all, the recipient has it twice.",
     };
     let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
@@ -243,7 +247,11 @@ pub(crate) async fn act(
     let message_id = Some(form.message_id).filter(|id| !id.trim().is_empty());
     let why = Why { reason: form.reason, message_id };
     if let [id] = wanted.ids[..] {
-        return match console.act(&caller, id, wanted.action, &why).await {
+        let done = console.act(&caller, id, wanted.action, &why).await;
+        if done.is_err() {
+            console.once.give_back(&form.once);
+        }
+        return match done {
             Ok(_) => Redirect::to(&format!("/messages/{id}")).into_response(),
             Err(problem) if problem.status() == StatusCode::BAD_REQUEST => {
                 confirm(&visitor, &console, &wanted, Some(words::sentence(problem.detail()))).await

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
-use relay_core::{DeedQuery, Direction, HistoryEntry, MessageQuery, MessageSummary, OutboundState, RelayId};
+use relay_core::{DeedQuery, Direction, HistoryEntry, MessageSummary, OutboundState};
 
 use super::{Fact, page, way, wrong};
 use crate::access::{Looker, Visitor};
@@ -68,7 +68,8 @@ async fn gather(visitor: &Visitor, console: &Console, relay_id: &str) -> Result<
     let message = message.ok_or_else(missing)?;
     let history = console.journal().history(relay_id).await?;
     let query = DeedQuery { relay_id: Some(relay_id), before: None, limit: DEEDS };
-    let deeds = console.journal().deeds(&query).await?;
+    // Who did what is for operators.
+    let deeds = if visitor.may_act() { console.journal().deeds(&query).await? } else { Vec::new() };
     let deeds = deeds.iter().map(|deed| {
         let why = deed.deed.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
         format!("{}: {} by {}{why}", time(deed.deed.at), words::deed(deed.deed.kind), deed.deed.who)
@@ -78,7 +79,7 @@ async fn gather(visitor: &Visitor, console: &Console, relay_id: &str) -> Result<
         view: MessageView::from(&message),
         way: way(message.direction),
         state: words::state(&message.state),
-        waits: waits(console, &message, &history).await?,
+        waits: waits(console, &message, &history),
         actions: if visitor.may_act() { actions(console, &message) } else { Vec::new() },
         facts: facts(&message),
         steps: steps(&history, message.direction),
@@ -155,11 +156,7 @@ fn steps(history: &[HistoryEntry], direction: Direction) -> Vec<Step> {
 }
 
 /// Why a message waits, in words. `None`: it does not.
-async fn waits(
-    console: &Console,
-    message: &MessageSummary,
-    history: &[HistoryEntry],
-) -> Result<Option<String>, Problem> {
+fn waits(console: &Console, message: &MessageSummary, history: &[HistoryEntry]) -> Option<String> {
     let pauses = &console.surroundings.pauses;
     let of_adapter = || message.adapter.as_deref().and_then(|adapter| pauses.of_adapter(adapter));
     let paused = pauses.of_mailbox(&message.mailbox).or_else(of_adapter);
@@ -168,14 +165,11 @@ async fn waits(
         Direction::Outbound => history.last().and_then(|entry| serde_json::from_str(&entry.evidence).ok()),
         Direction::Inbound => None,
     };
-    Ok(match message.state.as_str() {
+    match message.state.as_str() {
         "received" | "uploading" => Some(match (paused, status.sending) {
             (Some(pause), _) => format!("It waits: {pause}."),
             (None, Some(trouble)) => format!("It waits: {}.", trouble.what.trim_end_matches('.')),
-            (None, None) => match before(console, message).await? {
-                Some(other) => format!("It waits for its turn; message {other} of the same mailbox came before it."),
-                None => "It is about to be sent, or rests before another try.".to_owned(),
-            },
+            (None, None) => "It is about to be sent, waits behind others, or rests before another try.".to_owned(),
         }),
         "in_doubt" => Some(match last {
             Some(OutboundState::InDoubt { since, .. }) => format!(
@@ -183,7 +177,7 @@ async fn waits(
                  settled is parked.",
                 roughly(console.now().duration_since(since).as_secs())
             ),
-            _ => return Ok(None),
+            _ => return None,
         }),
         "accepted" => Some(
             "MESH has it. Whether it was collected is asked after an hour, six hours, a day, and daily to the sixth day."
@@ -195,18 +189,5 @@ async fn waits(
             (None, None) => "It is being delivered, or rests before another try. MESH still holds it.".to_owned(),
         }),
         _ => None,
-    })
-}
-
-/// The oldest message of the same mailbox on its way, if it is another one.
-async fn before(console: &Console, message: &MessageSummary) -> Result<Option<RelayId>, Problem> {
-    let query = MessageQuery {
-        direction: Some(message.direction),
-        mailbox: Some(message.mailbox.clone()),
-        state: Some("sending".to_owned()),
-        limit: 1,
-        ..MessageQuery::default()
-    };
-    let found = console.journal().search(&query).await?;
-    Ok(found.first().map(|other| other.relay_id).filter(|other| *other != message.relay_id))
+    }
 }

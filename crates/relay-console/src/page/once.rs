@@ -31,4 +31,11 @@ impl Once {
         taken.push_back(name);
         true
     }
+
+    /// Lets a form be sent once more of which nothing was done.
+    pub(crate) fn give_back(&self, name: &str) {
+        if let Ok(name) = Uuid::try_parse(name) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|taken| *taken != name);
+        }
+    }
 }
