@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of the house. A crate that is not listed may use nothing of it.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("mesh-client", &["keystore", "mesh-api"]),
     ("mesh-sandbox", &["mesh-api"]),
     ("relay-core", &["mesh-api"]),
     ("relay-journal", &["mesh-api", "relay-core"]),
     ("relay-config", &["mesh-api"]),
+    ("relay-console", &["relay-core"]),
     ("relay-testkit", &["mesh-api", "relay-core"]),
     ("relay-carrier", &["relay-core"]),
     ("claim-check", &["relay-carrier", "relay-config", "relay-core"]),
@@ -25,6 +26,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
             "amqp",
             "claim-check",
             "dts-folder",
+            "http-adapter",
             "kafka",
             "keystore",
             "mesh-api",
@@ -32,6 +34,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
             "mesh-sandbox",
             "meshclient-cfg",
             "relay-config",
+            "relay-console",
             "relay-core",
             "relay-journal",
         ],

@@ -171,6 +171,7 @@ mod tests {
         SourceKey { adapter: "folder".to_owned(), message: "a.ctl/00/a.dat/1-2-3".to_owned() }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "what was put there long ago")]
     fn scene() -> (tempfile::TempDir, Arc<Folders>) {
         let root = tempfile::tempdir().expect("a folder");
         let folders = Folders::open(root.path(), Use::Alone, Access::Usual).expect("folders");
