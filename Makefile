@@ -37,6 +37,8 @@ bench: tools
 	trap './tests/postgres.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_BENCH_POSTGRES && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin journal
+	@echo "==> asking the operator page and its searches with a million messages; some three minutes"
+	cargo run --locked --release --quiet --package mesh-relay-benches --bin console-load
 	@echo "==> carrying messages between RabbitMQ and MESH, beside bare programs; some ten minutes"
 	trap './tests/rabbitmq.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_BENCH_RABBITMQ && \
