@@ -261,6 +261,8 @@ fn the_example_configurations_pass() {
         ("config/several-instances.toml", 1),
         ("config/amqp.toml", 1),
         ("config/kafka.toml", 1),
+        ("config/console.toml", 1),
+        ("config/http.toml", 1),
         ("docker/laboratory/amqp.toml", 2),
         ("docker/laboratory/kafka.toml", 2),
     ];
@@ -281,6 +283,16 @@ fn the_example_configurations_pass() {
         site.write("shared.key", "TestKey");
         site.write("kafka-roots.pem", authority.pem());
         site.write("kafka.pass", "password");
+        site.write("console.pem", &identity.certificate);
+        site.write("console.key", &identity.key);
+        for token in ["engine.token", "service-desk.token", "portal.token"] {
+            site.write(token, token.repeat(4));
+        }
+        site.write("openid.secret", "secret");
+        site.write("webhook.secret", "a secret of the webhook's");
+        for roots in ["identity-roots.pem", "portal-roots.pem"] {
+            site.write(roots, authority.pem());
+        }
         let output = std::process::Command::new(crate::process::binary())
             .args(["check", "--config"])
             .arg(site.path("relay.toml"))

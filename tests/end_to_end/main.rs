@@ -6,6 +6,7 @@ mod by_hand;
 mod carrying;
 mod client_conformance;
 mod crashes;
+mod deciding;
 mod emulator_tests;
 mod identities;
 mod inbox;

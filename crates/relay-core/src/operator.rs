@@ -178,8 +178,13 @@ impl Operator {
     ///
     /// # Errors
     /// As [`Self::decide`].
-    pub async fn deliver_again(&self, who: &Caller, relay_id: RelayId) -> Result<(), OperatorError> {
-        self.decide_inbound(who, relay_id, DeedKind::DeliverAgain, None, |state| {
+    pub async fn deliver_again(
+        &self,
+        who: &Caller,
+        relay_id: RelayId,
+        reason: &str,
+    ) -> Result<(), OperatorError> {
+        self.decide_inbound(who, relay_id, DeedKind::DeliverAgain, some(reason), |state| {
             decision::deliver_again(state, who.name())
         })
         .await
@@ -237,7 +242,12 @@ impl Operator {
     ///
     /// # Errors
     /// [`OperatorError::NotNow`] while it has not ended; [`OperatorError::NotKept`] when it cannot be had any more.
-    pub async fn resend(&self, who: &Caller, relay_id: RelayId) -> Result<String, OperatorError> {
+    pub async fn resend(
+        &self,
+        who: &Caller,
+        relay_id: RelayId,
+        reason: &str,
+    ) -> Result<String, OperatorError> {
         let journal = &self.surroundings.journal;
         let known = journal.outbound(relay_id).await?;
         let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
@@ -256,7 +266,8 @@ impl Operator {
         // One at a time: each sees what the one before did.
         let _turn = self.resending.lock().await;
         self.not_just_resent(relay_id).await?;
-        let about = About { mailbox: Some(&record.mailbox), ..About::message(relay_id) };
+        let note = some(reason);
+        let about = About { mailbox: Some(&record.mailbox), note, ..About::message(relay_id) };
         self.record(who, DeedKind::Resend, about).await?;
         match keeper.offer_again(&record.source, &summary).await {
             Ok(done) => Ok(done),

@@ -214,9 +214,9 @@ impl Here {
         let (id, inbound) = (relay_id(message)?, message.direction == "inbound");
         let next = "when the relay runs";
         Ok(match (act, inbound) {
-            (Act::Resend, false) => operator.resend(caller, id).await?,
+            (Act::Resend, false) => operator.resend(caller, id, reason).await?,
             (Act::Resend, true) => {
-                operator.deliver_again(caller, id).await?;
+                operator.deliver_again(caller, id, reason).await?;
                 format!("delivered once more {next}")
             }
             (Act::Park, true) => {

@@ -179,9 +179,9 @@ impl Console {
         let message = message.ok_or_else(|| Problem::not_found("there is no message of this id"))?;
         let operator = &self.operator;
         let words = match (action, message.direction) {
-            (Action::Resend, Direction::Outbound) => operator.resend(caller, relay_id).await?,
+            (Action::Resend, Direction::Outbound) => operator.resend(caller, relay_id, &why.reason).await?,
             (Action::Resend, Direction::Inbound) => {
-                operator.deliver_again(caller, relay_id).await?;
+                operator.deliver_again(caller, relay_id, &why.reason).await?;
                 "It is delivered once more at the next look into its inbox".to_owned()
             }
             (Action::Park, Direction::Inbound) => {
