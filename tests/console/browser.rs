@@ -193,12 +193,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "media": media })).await;
     }
 
-    /// Writes a picture of the whole page, also of what one would have to scroll to. PNG.
+    /// Writes a picture of the whole page, also of what one would have to scroll to, so many times as large as it is. PNG.
     #[expect(clippy::disallowed_methods, reason = "a picture for people to look at")]
-    pub async fn screenshot(&self, path: &Path) {
+    pub async fn screenshot(&self, path: &Path, scale: f64) {
         let layout = self.devtools("Page.getLayoutMetrics", json!({})).await;
-        let size = &layout["cssContentSize"];
-        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        // A picture has no scrollbar, so that it is as wide as the window; the size of the content leaves that out.
+        let (width, height) =
+            (self.run("return innerWidth", vec![]).await, &layout["cssContentSize"]["height"]);
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": scale });
         let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let picture = self.devtools("Page.captureScreenshot", whole).await;
         let picture = Base64::decode_vec(picture["data"].as_str().expect("a picture")).expect("Base64");

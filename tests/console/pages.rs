@@ -4,6 +4,7 @@ mod pictures;
 mod tour;
 
 use relay_testkit::pairs::Control;
+use relay_testkit::wait::DEADLINE;
 
 use crate::browser::Browser;
 use crate::process::{ALICE, BOB};
@@ -39,6 +40,20 @@ async fn park(scene: &Scene, browser: &Browser, local_id: &str) {
     scene.switch_pause(browser).await;
 }
 
+/// Opens the overview once nothing moves any more and it says so.
+async fn overview_at_rest(scene: &Scene, browser: &Browser) {
+    let at_rest = async {
+        loop {
+            browser.goto(&scene.url("/")).await;
+            let rows = browser.texts("[aria-labelledby=mailboxes] tbody tr").await;
+            if rows.iter().filter(|row| row.contains("In use none 0 none")).count() == 2 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, at_rest).await.expect("the overview at rest");
+}
+
 #[tokio::test]
 async fn an_operator_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
     let scene = Scene::polling("2s").await;
@@ -46,7 +61,7 @@ async fn an_operator_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
     morning(&scene).await;
     park(&scene, &tour.browser, "REF-2026-0420").await;
 
-    tour.goto(&scene.url("/")).await;
+    overview_at_rest(&scene, &tour.browser).await;
     tour.picture("overview").await;
     tour.goto(&scene.url("/messages")).await;
     tour.picture("messages").await;
@@ -75,6 +90,7 @@ async fn an_operator_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
     tour.browser.wait_for("#results").await;
     tour.picture("done").await;
     scene.outbound("accepted", 5).await;
+    scene.acknowledged(4).await;
 
     tour.goto(&scene.url("/partners")).await;
     tour.picture("partners").await;

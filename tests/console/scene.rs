@@ -104,11 +104,16 @@ impl Scene {
         eventually(&format!("{number} {state}"), || self.site.outbound(state) == number).await;
     }
 
-    /// From now on MESH takes nothing from Alice.
+    /// Waits until MESH was told of this many messages that they arrived.
+    pub async fn acknowledged(&self, number: i64) {
+        eventually(&format!("{number} acknowledged"), || self.collected() == number).await;
+    }
+
+    /// From now on MESH takes nothing from Alice, as if her password were wrong.
     pub fn take_nothing(&self) {
-        let unavailable = Effect::Status { status: 503, retry_after_seconds: None, body: Page::Empty };
+        let refused = Effect::Status { status: 403, retry_after_seconds: None, body: Page::Mesh };
         let mailbox = Some(ALICE.parse().expect("a mailbox"));
-        let fault = Fault { mailbox, calls: vec![Call::Send], ..Fault::new(DOWN, unavailable) };
+        let fault = Fault { mailbox, calls: vec![Call::Send], ..Fault::new(DOWN, refused) };
         self.sandbox.faults().add(fault).expect("a fault");
     }
 

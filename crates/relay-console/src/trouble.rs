@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::overview::Facts;
-use crate::words::{count, roughly, time};
+use crate::words::{capital, count, roughly, time};
 
 /// States of a message to MESH that failed.
 pub(crate) const FAILED: &[&str] = &["undelivered", "rejected", "expired"];
@@ -50,7 +50,11 @@ pub(crate) fn find(facts: &Facts<'_>) -> Vec<TroubleLine> {
     of_adapters(facts, &mut lines);
     of_certificates(facts, &mut lines);
     for pause in facts.pauses {
-        lines.push(line(true, format!("{pause}. Nothing of it moves until somebody resumes it."), None));
+        lines.push(line(
+            true,
+            format!("{}. Nothing of it moves until somebody resumes it.", capital(&pause.to_string())),
+            None,
+        ));
     }
     of_messages(facts, &mut lines);
     of_partners(facts, &mut lines);
@@ -159,8 +163,9 @@ fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
     {
         let way = if direction == Direction::Outbound { "to" } else { "from" };
         if parked > 0 {
+            let waits = if parked == 1 { "waits" } else { "wait" };
             let text =
-                format!("{} {way} MESH {} parked and wait for a person.", messages(parked), be(parked));
+                format!("{} {way} MESH {} parked and {waits} for a person.", messages(parked), be(parked));
             lines.push(line(false, text, listed(direction, "parked")));
         }
     }

@@ -13,6 +13,9 @@ const VARIABLE: &str = "MESH_RELAY_TEST_PICTURES";
 /// Width and least height of a picture, in CSS pixels.
 const WINDOW: (u32, u32) = (1200, 600);
 
+/// How large a picture is against the page: readable, and small enough to be kept.
+const SCALE: f64 = 0.8;
+
 /// Runs in the page: puts what differs from run to run into one form, and returns the page's text.
 const SETTLE: &str = r#"
     const seen = new Map();
@@ -37,6 +40,7 @@ const SETTLE: &str = r#"
         const fresh = rules.reduce((text, [what, by]) => text.replace(what, by), node.data);
         if (fresh !== node.data) node.data = fresh;
     }
+    document.title = rules.reduce((text, [what, by]) => text.replace(what, by), document.title);
     if (location.pathname === '/') document.querySelector('h1').textContent = 'relay.example.nhs.uk';
     document.activeElement?.blur();
     const lines = document.body.innerText.split('\n').map((line) => line.replaceAll('\t', ' | ').trim());
@@ -55,7 +59,7 @@ pub async fn compare(browser: &Browser, name: &str) -> Result<(), String> {
     let shown = shown.as_str().expect("a text");
     let result = if std::env::var_os(VARIABLE).is_some_and(|value| value == WRITE) {
         std::fs::create_dir_all(&folder).expect("a folder");
-        browser.screenshot(&picture).await;
+        browser.screenshot(&picture, SCALE).await;
         write(&text, shown);
         Ok(())
     } else {

@@ -66,6 +66,8 @@ impl Tour {
         let undecided = found.undecided.into_iter().filter(|one| !one.starts_with("color-contrast "));
         self.faults.extend(undecided.map(|one| format!("{name}: to be looked at: {one}")));
         self.browser.zoom_400_percent().await;
+        let small = self.browser.axe().await.violations;
+        self.faults.extend(small.into_iter().map(|one| format!("{name} at 400 %: {one}")));
         if let Err(wide) = self.browser.no_sideways_scroll().await {
             self.faults.push(format!("{name} at 400 %: {wide}"));
         }
