@@ -1,7 +1,5 @@
 //! What an operator has done about messages.
 
-use serde_json::json;
-
 use crate::browser::Browser;
 use crate::process::{ALICE, BOB};
 use crate::scene::{OPERATOR, Scene};
@@ -90,37 +88,47 @@ async fn several_are_sent_again_once_their_number_was_typed() {
     assert_eq!(scene.deeds(&browser).await.len(), 2);
 }
 
+/// Has a message that waits, since Alice's mailbox is paused, parked or cancelled.
+async fn end(scene: &Scene, browser: &Browser, name: &str, action: &str) {
+    scene.switch_pause(browser).await;
+    scene.drop_pair(name, BOB);
+    scene.outbound("received", 1).await;
+    scene.open_message(browser, name).await;
+    let waits = browser.text("#waits").await;
+    assert!(waits.starts_with(&format!("It waits: mailbox {ALICE} is paused since")), "{waits}");
+    browser.click(&format!(".actions a[href*='action={action}']")).await;
+    browser.wait_for("#do").await;
+}
+
 #[tokio::test]
-async fn a_message_that_waits_is_parked_and_another_cancelled() {
+async fn a_message_that_waits_is_parked_and_never_sent() {
     let scene = Scene::new().await;
     let browser = scene.browser_of(OPERATOR).await;
-    scene.switch_pause(&browser).await;
-    for (name, action, state) in [("PARK-1", "park", "Parked"), ("CANCEL-1", "cancel", "Cancelled")] {
-        scene.drop_pair(name, BOB);
-        scene.outbound("received", 1).await;
-        scene.open_message(&browser, name).await;
-        let waits = browser.text("#waits").await;
-        assert!(waits.starts_with(&format!("It waits: mailbox {ALICE} is paused since")), "{waits}");
-        browser.click(&format!(".actions a[href*='action={action}']")).await;
-        browser.wait_for("#do").await;
-        if action == "park" {
-            browser.fill("#reason", "wrong list").await;
-        }
-        browser.click("#do").await;
-        browser.wait_for("#timeline").await;
-        browser
-            .wait_until(
-                "its state",
-                &format!("document.querySelector('#state').textContent === {}", json!(state)),
-            )
-            .await;
-        assert_eq!(scene.site.outbound("received"), 0);
-    }
-    scene.open_message(&browser, "PARK-1").await;
-    assert!(browser.text("#timeline").await.contains("wrong list"));
+    end(&scene, &browser, "PARK-1", "park").await;
+    browser.fill("#reason", "wrong list").await;
+    browser.click("#do").await;
+    browser.wait_for("#timeline").await;
+    assert_eq!(browser.text("#state").await, "Parked");
+    let last = browser.texts("#timeline .timeline__more").await.pop();
+    assert_eq!(last.as_deref(), Some("Parked by Olivia Operator: wrong list."), "said once");
     scene.switch_pause(&browser).await;
     scene.carry("REF-0417").await;
-    assert_eq!(scene.site.bob.received().len(), 1, "what was parked or cancelled is not sent");
+    assert_eq!(scene.site.bob.received().len(), 1);
     browser.goto(&scene.url("/")).await;
-    assert!(browser.text("#troubles").await.contains("1 message to MESH is parked"));
+    assert!(browser.text("#troubles").await.contains("1 message to MESH is parked and waits for a person."));
+}
+
+#[tokio::test]
+async fn a_message_that_waits_is_cancelled() {
+    let scene = Scene::new().await;
+    let browser = scene.browser_of(OPERATOR).await;
+    end(&scene, &browser, "CANCEL-1", "cancel").await;
+    assert_eq!(browser.text("h1").await, "Cancel the sending: 1 message?");
+    browser.click("#do").await;
+    browser.wait_for("#timeline").await;
+    assert_eq!(browser.text("#state").await, "Cancelled");
+    let ends = "a[href*='action=park'], a[href*='action=cancel']";
+    assert_eq!(browser.texts(ends).await, Vec::<String>::new(), "it has ended already");
+    let deeds = scene.deeds(&browser).await;
+    assert!(deeds[0].contains("Olivia Operator Cancelled Message"), "{deeds:?}");
 }

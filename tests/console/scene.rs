@@ -24,10 +24,11 @@ const DOWN: &str = "takes nothing from Alice";
 
 /// The relay's surroundings, and the relay itself, which ends with them.
 pub struct Scene {
+    // Dropped first, so that a failing test still finds its log.
+    _relay: Relay,
     pub sandbox: Sandbox,
     pub site: Site,
     address: String,
-    _relay: Relay,
 }
 
 impl Scene {

@@ -24,12 +24,16 @@ function follow(live) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
       if (!answer.ok) throw new Error(String(answer.status));
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const text = await answer.text();
+      // It was stopped meanwhile.
+      if (stopped) return;
+      const page = new DOMParser().parseFromString(text, "text/html");
       const fresh = page.getElementById("live");
       // What is the same stays, so that nobody's click or selection is lost.
       if (fresh && fresh.innerHTML !== live.innerHTML) live.replaceChildren(...fresh.childNodes);
       words.textContent = "Updated at " + new Date().toISOString().slice(11, 19) + " UTC.";
     } catch {
+      if (stopped) return;
       words.textContent = "The relay does not answer; this is not up to date.";
     }
   }
