@@ -123,6 +123,7 @@ async fn an_operator_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
     tour.browser.click("#do").await;
     tour.browser.wait_for("#send-fault:not([hidden])").await;
     tour.look("a file with an error").await;
+    tour.goto(&scene.url("/send")).await;
     scene.site.write("results.csv", "invented,results\n");
     tour.browser.fill("#to", BOB).await;
     tour.browser.fill("#workflow", WORKFLOW).await;
