@@ -77,6 +77,11 @@ impl Browser {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url} could not be opened: {error}"));
     }
 
+    /// Loads the page again, as the browser's button does; a form that led here is sent again.
+    pub async fn reload(&self) {
+        self.client.refresh().await.expect("the page loaded again");
+    }
+
     /// Where the browser is.
     pub async fn url(&self) -> String {
         self.client.current_url().await.expect("the page's URL").to_string()
@@ -84,20 +89,31 @@ impl Browser {
 
     /// The text that a person sees in the first element of a selector.
     pub async fn text(&self, css: &str) -> String {
-        let text = self.element(css).await.text().await;
-        text.unwrap_or_else(|error| panic!("{css} could not be read: {error}"))
+        loop {
+            match self.element(css).await.text().await {
+                Ok(text) => return text,
+                // As when clicking.
+                Err(error) if error.is_stale_element_reference() => {}
+                Err(error) => panic!("{css} could not be read: {error}"),
+            }
+        }
     }
 
     /// The text that a person sees in each element of a selector.
     pub async fn texts(&self, css: &str) -> Vec<String> {
-        let elements = self.client.find_all(Locator::Css(css)).await;
-        let mut texts = Vec::new();
-        for element in elements.unwrap_or_else(|error| panic!("{css} could not be looked for: {error}")) {
-            texts.push(
-                element.text().await.unwrap_or_else(|error| panic!("{css} could not be read: {error}")),
-            );
+        'anew: loop {
+            let elements = self.client.find_all(Locator::Css(css)).await;
+            let mut texts = Vec::new();
+            for element in elements.unwrap_or_else(|error| panic!("{css} could not be looked for: {error}")) {
+                match element.text().await {
+                    Ok(text) => texts.push(text),
+                    // As when clicking.
+                    Err(error) if error.is_stale_element_reference() => continue 'anew,
+                    Err(error) => panic!("{css} could not be read: {error}"),
+                }
+            }
+            return texts;
         }
-        texts
     }
 
     /// An attribute of the first element of a selector, if it has it.
@@ -108,8 +124,14 @@ impl Browser {
 
     /// Clicks on the first element of a selector, as a mouse does: what lies beneath another element cannot be clicked.
     pub async fn click(&self, css: &str) {
-        let clicked = self.element(css).await.click().await;
-        clicked.unwrap_or_else(|error| panic!("{css} could not be clicked: {error}"));
+        loop {
+            match self.element(css).await.click().await {
+                Ok(()) => return,
+                // The page was brought up to date meanwhile, which ends when nothing changes any more.
+                Err(error) if error.is_stale_element_reference() => {}
+                Err(error) => panic!("{css} could not be clicked: {error}"),
+            }
+        }
     }
 
     /// Puts a text into a field in place of what is in it.
@@ -171,12 +193,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "media": media })).await;
     }
 
-    /// Writes a picture of the whole page, also of what one would have to scroll to. PNG.
+    /// Writes a picture of the whole page, also of what one would have to scroll to, so many times as large as it is. PNG.
     #[expect(clippy::disallowed_methods, reason = "a picture for people to look at")]
-    pub async fn screenshot(&self, path: &Path) {
+    pub async fn screenshot(&self, path: &Path, scale: f64) {
         let layout = self.devtools("Page.getLayoutMetrics", json!({})).await;
-        let size = &layout["cssContentSize"];
-        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        // A picture has no scrollbar, so that it is as wide as the window; the size of the content leaves that out.
+        let (width, height) =
+            (self.run("return innerWidth", vec![]).await, &layout["cssContentSize"]["height"]);
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": scale });
         let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let picture = self.devtools("Page.captureScreenshot", whole).await;
         let picture = Base64::decode_vec(picture["data"].as_str().expect("a picture")).expect("Base64");

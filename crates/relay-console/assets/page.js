@@ -1,5 +1,5 @@
 // The operator page without this script shows and does everything but sending a file; with it, pages follow what happens, and
-// uploads and downloads show how far they are.
+// uploads show how far they are.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
@@ -24,11 +24,16 @@ function follow(live) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
       if (!answer.ok) throw new Error(String(answer.status));
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const text = await answer.text();
+      // It was stopped meanwhile.
+      if (stopped) return;
+      const page = new DOMParser().parseFromString(text, "text/html");
       const fresh = page.getElementById("live");
-      if (fresh) live.replaceChildren(...fresh.childNodes);
+      // What is the same stays, so that nobody's click or selection is lost.
+      if (fresh && fresh.innerHTML !== live.innerHTML) live.replaceChildren(...fresh.childNodes);
       words.textContent = "Updated at " + new Date().toISOString().slice(11, 19) + " UTC.";
     } catch {
+      if (stopped) return;
       words.textContent = "The relay does not answer; this is not up to date.";
     }
   }
@@ -38,7 +43,11 @@ function follow(live) {
     const later = () => { if (!timer) timer = setTimeout(renew, pauseMs); };
     source.addEventListener("change", later);
     source.addEventListener("missed", later);
-    source.addEventListener("open", () => { words.textContent = "Follows what happens."; });
+    source.addEventListener("open", () => {
+      words.textContent = "Follows what happens.";
+      // Something may have happened since the page was written, or while nobody listened.
+      later();
+    });
     source.addEventListener("error", () => { words.textContent = "Not up to date: the relay does not answer, or too many watch."; });
   }
 

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::trouble::{self, TroubleLine};
+use crate::words::capital;
 
 /// For how long one gathering serves all who look.
 const FRESH: Duration = Duration::from_secs(2);
@@ -235,7 +236,11 @@ impl Console {
                 poll_seconds: mailbox.poll_every.as_secs(),
                 outbound: of(Direction::Outbound),
                 inbound: of(Direction::Inbound),
-                paused: self.surroundings.pauses.of_mailbox(&mailbox.id).map(|pause| pause.to_string()),
+                paused: self
+                    .surroundings
+                    .pauses
+                    .of_mailbox(&mailbox.id)
+                    .map(|pause| capital(&pause.to_string())),
             };
             mailboxes.push((view, times, status));
         }
@@ -312,7 +317,11 @@ impl Console {
                 ready: health.map(|health| health == SinkHealth::Ready),
                 trouble,
                 outbound: open(own),
-                paused: self.surroundings.pauses.of_adapter(&adapter.name).map(|pause| pause.to_string()),
+                paused: self
+                    .surroundings
+                    .pauses
+                    .of_adapter(&adapter.name)
+                    .map(|pause| capital(&pause.to_string())),
             });
         }
         views

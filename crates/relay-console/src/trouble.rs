@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::overview::{FAILED_MOST, Facts};
-use crate::words::{count, roughly, time};
+use crate::words::{capital, count, roughly, time};
 
 /// States of a message to MESH that failed.
 pub(crate) const FAILED: &[&str] = &["undelivered", "rejected", "expired", "unknown_outcome"];
@@ -57,7 +57,11 @@ pub(crate) fn find(facts: &Facts<'_>) -> Vec<TroubleLine> {
                 format!("/adapters/{}/pause", utf8_percent_encode(name, NON_ALPHANUMERIC))
             }
         };
-        lines.push(line(true, format!("{pause}. Nothing of it moves until somebody resumes it."), link));
+        lines.push(line(
+            true,
+            format!("{}. Nothing of it moves until somebody resumes it.", capital(&pause.to_string())),
+            link,
+        ));
     }
     of_messages(facts, &mut lines);
     of_partners(facts, &mut lines);
@@ -172,8 +176,9 @@ fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
     {
         let way = if direction == Direction::Outbound { "to" } else { "from" };
         if parked > 0 {
+            let waits = if parked == 1 { "waits" } else { "wait" };
             let text =
-                format!("{} {way} MESH {} parked and wait for a person.", messages(parked), be(parked));
+                format!("{} {way} MESH {} parked and {waits} for a person.", messages(parked), be(parked));
             lines.push(line(false, text, listed(direction, "parked")));
         }
     }

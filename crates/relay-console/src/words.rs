@@ -91,14 +91,15 @@ pub(crate) fn evidence(entry: &HistoryEntry, outbound: bool) -> String {
     match &entry.note {
         Some(note) if told.is_empty() => note.clone(),
         // A parked message's reason is its note as well.
-        Some(note) if !told.contains(note.as_str()) => {
+        Some(note) if !told.to_lowercase().contains(&note.trim_end_matches('.').to_lowercase()) => {
             format!("{told} {}.", capital(note.trim_end_matches('.')))
         }
         _ => told,
     }
 }
 
-fn capital(text: &str) -> String {
+/// With its first letter as a sentence begins.
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

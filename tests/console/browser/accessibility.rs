@@ -16,6 +16,9 @@ const RULES: [&str; 6] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"
 /// Most presses of the Tab key that a page may need.
 const MOST_STOPS: usize = 1000;
 
+/// Stops that a field for a date may have beside its first: day, month, year and the calendar are one element.
+const PARTS_OF_A_DATE: usize = 3;
+
 /// Runs in the page. axe-core leaves some rules of WCAG 2.2 off unless they are asked for.
 const RUN_AXE: &str = r#"
     const [tags, done] = arguments;
@@ -91,10 +94,16 @@ impl Browser {
     pub async fn press_tab_through(&self) -> Vec<String> {
         let mut seen: Vec<String> = Vec::new();
         let mut names = Vec::new();
+        let mut within = 0;
         while let Some(element) = self.press_tab().await {
             if seen.first() == Some(&element) {
                 return names;
             }
+            if seen.last() == Some(&element) && within < PARTS_OF_A_DATE && self.is_date().await {
+                within += 1;
+                continue;
+            }
+            within = 0;
             let name = self.command(Command::get(format!("element/{element}/computedlabel"))).await;
             let name = name.as_str().unwrap_or_default().to_owned();
             assert!(!seen.contains(&element), "the keyboard is caught at \"{name}\"; it came by {names:?}");
@@ -103,6 +112,11 @@ impl Browser {
             names.push(name);
         }
         names
+    }
+
+    /// Whether the keyboard is in a field for a date.
+    async fn is_date(&self) -> bool {
+        self.run("return document.activeElement.type === 'date'", vec![]).await == json!(true)
     }
 
     /// Presses Tab once. Returns the id of the element that has the keyboard then, unless it has left the page.

@@ -55,11 +55,11 @@ pub(crate) async fn show(
 }
 
 fn row(deed: DeedView) -> DeedRow {
-    let at_mesh = deed.mailbox.zip(deed.message_id);
-    let (about, link) = match (deed.relay_id, at_mesh) {
-        (Some(id), _) => (format!("Message {id}"), Some(format!("/messages/{id}"))),
-        (None, Some((mailbox, id))) => (format!("Message {id} in the inbox of {mailbox}"), None),
-        (None, None) => (String::new(), None),
+    let (about, link) = match (deed.relay_id, deed.mailbox, deed.message_id) {
+        (Some(id), _, _) => (format!("Message {id}"), Some(format!("/messages/{id}"))),
+        (None, Some(mailbox), Some(id)) => (format!("Message {id} in the inbox of {mailbox}"), None),
+        (None, Some(mailbox), None) => (format!("Mailbox {mailbox}"), Some(format!("/mailboxes/{mailbox}"))),
+        (None, None, _) => (String::new(), None),
     };
     DeedRow {
         when: time(deed.at),

@@ -13,7 +13,7 @@ use crate::api::Why;
 use crate::ask::Named;
 use crate::console::Console;
 use crate::problem::Problem;
-use crate::words::count;
+use crate::words::{capital, count};
 
 #[derive(Template)]
 #[template(path = "pause.html")]
@@ -88,7 +88,7 @@ async fn ask(visitor: &Visitor, console: &Console, what: Result<Pausable, Proble
     let words = match &paused {
         Some(pause) => {
             effects = vec![format!("What waited goes on at once; {waiting}.")];
-            format!("{pause}.")
+            format!("{}.", capital(&pause.to_string()))
         }
         None => {
             effects.push(format!("What is under way this moment is finished; {waiting}."));
