@@ -35,9 +35,16 @@ async fn what_waits_is_cancelled_and_never_sent() {
     running.in_state("CANCELLED", "cancelled").await;
     let again = act(&running, &message, "cancel", json!({})).await;
     again.refused(409, "not-now");
+    // It is the application's to know: the pair leaves OUT while the mailbox is still paused.
+    eventually("the pair is in FAILED", || scene.site.alice.controls("FAILED") == 1).await;
     running.operator().post("/v1/mailboxes/X26ABC1/resume", &json!({})).await.good(200);
     scene.carries("NEXT").await;
-    assert_eq!(scene.at_mesh(BOB).len(), 1, "only the next one");
+    let all = running.nobody().ask("/v1/messages?direction=outbound").await;
+    assert_eq!(scene.at_mesh(BOB).len(), 1, "only the next one: {all:#}");
+    assert_eq!(all["messages"].as_array().map(Vec::len), Some(2), "nor was it taken for another: {all:#}");
+    assert_eq!(scene.site.alice.names("FAILED"), ["CANCELLED.ctl", "CANCELLED.dat"]);
+    let reports = scene.site.alice.reports();
+    assert!(reports.len() == 1 && reports[0].contains("cancelled"), "{reports:?}");
     did(&running, "cancel", &message).await;
     running.ends_well().await;
 }
@@ -153,7 +160,7 @@ async fn an_action_on_nothing_is_refused() {
     let path = "/v1/messages/00000000-0000-0000-0000-000000000000/park";
     for (kind, body, status) in [
         ("application/json", "{", 400),
-        ("application/json", "[]", 422),
+        ("application/json", "5", 422),
         ("application/json", "{\"reason\": 5}", 422),
         ("text/plain", "{}", 415),
     ] {

@@ -48,9 +48,8 @@ pub fn ended_status(outcome: &Outcome, two_digit_codes: bool, now: Timestamp) ->
             StatusRecord::at(now, event, Status::Error, code, rejection.description.as_str())
         }
         Outcome::Parked(reason) => failed(reason),
-        Outcome::Expired | Outcome::Cancelled => {
-            failed("MESH did not take the message in time; put the pair in OUT again")
-        }
+        Outcome::Expired => failed("MESH did not take the message in time; put the pair in OUT again"),
+        Outcome::Cancelled => failed("an operator cancelled the message before anything of it was sent"),
     };
     if two_digit_codes { status.with_two_digit_code() } else { status }
 }

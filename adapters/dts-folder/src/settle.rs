@@ -61,22 +61,26 @@ pub struct Settling<'a> {
 /// # Errors
 /// When a folder does not let it; try again.
 pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::Result<()> {
-    // The application took the pair away before anything was sent: there is nothing to say.
-    if *ended.outcome() == Outcome::Cancelled {
+    let key = settling.key;
+    let id = stage_id(ended.relay_id());
+    let begun = Sealed::find(&folders.temp, &id);
+    // Where the application took the pair away before anything was sent, there is nothing to say. One that a person
+    // cancelled is still there, and would be taken for a new one if it stayed.
+    if *ended.outcome() == Outcome::Cancelled && begun.is_none() && !key.is_in(&folders.out)? {
         return Ok(());
     }
-    let key = settling.key;
     let ours = Ours::find(folders, settling)?;
-    let id = stage_id(ended.relay_id());
-    let sealed = match Sealed::find(&folders.temp, &id) {
+    let sealed = match begun {
         Some(sealed) => sealed,
         None => stage(folders, settling, ended, &id, ours)?,
     };
     // What was decided when it was sealed holds, whatever is configured since.
     let target = match ended.outcome() {
         Outcome::Accepted(_) if sealed.holds(UNKEPT) => None,
-        Outcome::Accepted(_) | Outcome::Cancelled => Some(&folders.sent),
-        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired => Some(&folders.failed),
+        Outcome::Accepted(_) => Some(&folders.sent),
+        Outcome::Rejected(_) | Outcome::Parked(_) | Outcome::Expired | Outcome::Cancelled => {
+            Some(&folders.failed)
+        }
     };
     let source = folders.out.join(&key.control);
     finish_move(&source, &sealed.path(CLAIMED))?;

@@ -216,7 +216,9 @@ impl Worker {
             Outcome::Expired => {
                 tracing::error!(%relay_id, %adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
             }
-            Outcome::Cancelled => {}
+            Outcome::Cancelled => {
+                tracing::warn!(%relay_id, %adapter, "pair cancelled by a person; it goes to FAILED with a report in IN");
+            }
         }
         let control_identity = Some(ready.control_identity.to_key());
         self.settle(Picked { key: pair.key, bytes: Some(pair.bytes), control_identity }, ended).await;
