@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use serde_json::json;
 
 use crate::process::{ALICE, BOB, python};
-use crate::scene::{CAROL, OPERATOR, Running, SENDER, Scene, VIEWER, relay_id, token};
+use crate::scene::{CAROL, OPERATOR, Running, SENDER, Scene, VIEWER, letter, relay_id, token};
 
 /// With the same seed the same calls are made.
 const SEED: &str = "20260329";
@@ -100,9 +100,11 @@ async fn no_call_of_an_operator_makes_it_fail() {
 #[tokio::test]
 async fn no_call_of_an_operator_about_what_there_is_makes_it_fail() {
     let (scene, running) = Scene::running().await;
-    scene.drop_pair("known", b"payload");
+    let mut control = letter("known");
+    CAROL.clone_into(&mut control.to);
+    scene.site.alice.drop_pair("known", &control, b"payload");
     let known = running.in_state("known", "accepted").await;
-    let given = json!({"mailbox": ALICE, "adapter": "alice", "relay_id": relay_id(&known),
+    let given = json!({"mailbox": CAROL, "adapter": "alice", "relay_id": relay_id(&known),
         "message_id": known["message_id"]});
     let given = given.as_object().expect("an object").iter();
     let given: Vec<_> = given.map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();

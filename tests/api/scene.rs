@@ -8,7 +8,7 @@ use relay_testkit::pairs::Control;
 use relay_testkit::wait::{DEADLINE, eventually};
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::caller::{Answer, Caller};
 use crate::process::{ALICE, BOB, Relay, Site};
 
 pub const OPERATOR: &str = "Olive Operator";
@@ -153,6 +153,16 @@ impl Running {
         self.message(local_id, state, |message| message["state"] == state).await
     }
 
+    /// Waits until so many messages have come from MESH, delivered and acknowledged.
+    pub async fn received(&self, messages: usize) {
+        until("messages are received", async || {
+            let found =
+                self.nobody().ask("/v1/messages?direction=inbound&state=acknowledged&limit=500").await;
+            found["messages"].as_array().map(Vec::len) == Some(messages)
+        })
+        .await;
+    }
+
     /// The deeds of a kind, newest first.
     pub async fn deeds(&self, kind: &str) -> Vec<Value> {
         let deeds = self.operator().ask("/v1/deeds").await;
@@ -166,6 +176,21 @@ impl Running {
         assert!(status.success(), "{log}");
         assert!(!log.contains("panicked") && !log.contains("a part of the console failed"), "{log}");
     }
+}
+
+/// Hands a message in, and again for as long as the relay says that it takes none yet: its console answers before all
+/// else has begun.
+pub async fn hand_in(caller: &Caller, headers: &[(&str, &str)], payload: &[u8]) -> Answer {
+    let mut taken = None;
+    until("the relay takes messages", async || {
+        let answer = caller.call("POST", "/v1/messages", headers, payload.to_vec()).await;
+        let later = answer.status == 503;
+        assert!(!later || !answer.header("retry-after").is_empty(), "{}", answer.text());
+        taken = Some(answer);
+        !later
+    })
+    .await;
+    taken.expect("an answer")
 }
 
 /// The id in a message's answer.
