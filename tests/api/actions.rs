@@ -49,6 +49,21 @@ async fn what_waits_is_cancelled_and_never_sent() {
     running.ends_well().await;
 }
 
+/// Wherever the kill finds it: the decision is in the journal before its answer.
+#[tokio::test]
+async fn what_was_cancelled_is_not_sent_by_the_next_run() {
+    let (scene, mut running, message) = waiting("KILLED").await;
+    act(&running, &message, "cancel", json!({})).await.good(200);
+    running.relay.kill();
+    let running = scene.run().await;
+    eventually("the pair is in FAILED", || scene.site.alice.controls("FAILED") == 1).await;
+    running.operator().post("/v1/mailboxes/X26ABC1/resume", &json!({})).await.good(200);
+    scene.carries("NEXT").await;
+    assert_eq!(scene.at_mesh(BOB).len(), 1, "only the next one");
+    assert_eq!(scene.site.alice.reports().len(), 1, "its sender is told once");
+    running.ends_well().await;
+}
+
 #[tokio::test]
 async fn what_waits_is_parked_with_its_reason_and_can_be_sent_again() {
     let (scene, running, message) = waiting("PARKED").await;
