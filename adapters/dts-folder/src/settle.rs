@@ -61,14 +61,21 @@ pub struct Settling<'a> {
 /// # Errors
 /// When a folder does not let it; try again.
 pub fn settle(folders: &Folders, settling: Settling<'_>, ended: &Ended) -> io::Result<()> {
-    // The application took the pair away before anything was sent: there is nothing to say.
-    if *ended.outcome() == (Outcome::Cancelled { by_person: false }) {
+    let key = settling.key;
+    let id = stage_id(ended.relay_id());
+    let begun = Sealed::find(&folders.temp, &id);
+    // Where the application took the pair away before anything was sent, there is nothing to say. One that a person
+    // cancelled is still there, and would be taken for a new one if it stayed.
+    let taken_away = match ended.outcome() {
+        Outcome::Cancelled { by_person: false } => true,
+        Outcome::Cancelled { by_person: true } => begun.is_none() && !key.is_in(&folders.out)?,
+        _ => false,
+    };
+    if taken_away {
         return Ok(());
     }
-    let key = settling.key;
     let ours = Ours::find(folders, settling)?;
-    let id = stage_id(ended.relay_id());
-    let sealed = match Sealed::find(&folders.temp, &id) {
+    let sealed = match begun {
         Some(sealed) => sealed,
         None => stage(folders, settling, ended, &id, ours)?,
     };

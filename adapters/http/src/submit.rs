@@ -221,13 +221,12 @@ impl ToSchema for Octets {}
         ("Mex-Content-Encrypted" = Option<String>, Header, description = "Y: the payload is encrypted by its sender"),
         ("Mesh-Relay-Encoding" = Option<String>, Header,
             description = "percent: the values of all Mex- headers are percent-encoded UTF-8. Left out, they are UTF-8 as they stand"),
-        ("Content-Length" = u64, Header, minimum = 1, description = "Length of the body in bytes"),
         ("Content-Digest" = Option<String>, Header,
             description = "sha-256=:<base64>: (RFC 9530). Verified before the last bytes go to MESH, which never has a whole message whose body is another one"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context, copied to events"),
         ("tracestate" = Option<String>, Header, description = "W3C trace context, copied to events"),
     ),
-    request_body(content = inline(Octets), content_type = "application/octet-stream", description = "The payload, of any type: its Content-Type, of at most 100 characters, is passed on"),
+    request_body(content = inline(Octets), content_type = "application/octet-stream", description = "The payload, of any type: its Content-Type, of at most 100 characters, is passed on. Its length stands in Content-Length"),
     responses(
         (status = 202, description = "MESH has the message", body = Submitted,
             headers(("Location" = String, description = "Where to see what becomes of it"))),
@@ -255,6 +254,8 @@ impl ToSchema for Octets {}
         (status = 503, description = "MESH has not taken it for now (unavailable), the relay is still at it (in-progress), or too many are handed in (busy). Repeat the request",
             body = SubmissionProblem, content_type = "application/problem+json",
             headers(("Retry-After" = u64, description = "Seconds after which to repeat the request"))),
+        (status = "default", description = "Whatever else is wrong with the request, such as a Host that is not the relay's",
+            body = SubmissionProblem, content_type = "application/problem+json"),
     ),
 )]
 async fn submit_message(State(submit): State<Submit>, request: Request) -> Response {

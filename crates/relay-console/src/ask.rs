@@ -108,6 +108,7 @@ pub(crate) struct Search {
     /// Where the page before ended: its `next`.
     pub(crate) after: String,
     /// How many at most, 1 to 500; 50 unless asked.
+    #[param(minimum = 1, maximum = 500)]
     pub(crate) limit: Option<u32>,
 }
 
@@ -219,6 +220,7 @@ fn cursor(text: &str) -> Option<Cursor> {
 #[serde(default)]
 pub(crate) struct Back {
     /// Days back, 1 to 3660; 30 unless asked.
+    #[param(minimum = 1, maximum = 3660)]
     pub(crate) days: Option<u32>,
     /// `csv` for a file of comma-separated values; JSON otherwise.
     pub(crate) format: String,

@@ -51,7 +51,8 @@ pub(crate) async fn add_headers(State(access): State<Access>, request: Request, 
         .is_none_or(|host| host.as_bytes().to_ascii_lowercase().starts_with(b"localhost"));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, access.0.policy.clone());
+    // A payload's own is stricter.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| access.0.policy.clone());
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

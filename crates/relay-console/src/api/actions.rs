@@ -81,7 +81,7 @@ pub(crate) struct Done {
 #[utoipa::path(post, path = "/v1/messages/{relay_id}/{action}", tag = "messages",
     params(
         ("relay_id" = String, Path, description = "The relay's id of the message"),
-        ("action" = Action, Path, description = "What to do about it"),
+        ("action" = inline(Action), Path, description = "What to do about it"),
     ),
     request_body = Why, responses(
     (status = 200, body = Done),

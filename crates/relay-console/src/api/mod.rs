@@ -7,9 +7,9 @@ mod read;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -50,7 +50,11 @@ pub(crate) fn routes(console: Console, more: OpenApiRouter) -> (Router, OpenApi)
         .with_state(console);
     let (router, mut document) = OpenApiRouter::new().merge(own).merge(more).split_for_parts();
     describe(&mut document);
-    let router = router.route("/v1/{*rest}", axum::routing::any(nothing_there));
+    let router = router
+        .route("/v1", any(nothing_there))
+        .route("/v1/", any(nothing_there))
+        .route("/v1/{*rest}", any(nothing_there))
+        .method_not_allowed_fallback(no_such_method);
     (router, document)
 }
 
@@ -81,9 +85,17 @@ pub(crate) fn document(document: OpenApi) -> Router {
     let serve = |State(text): State<axum::body::Bytes>| async move {
         ([(header::CONTENT_TYPE, "application/json")], text).into_response()
     };
-    Router::new().route("/openapi.json", get(serve)).with_state(text)
+    Router::new()
+        .route("/openapi.json", get(serve))
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(text)
 }
 
 async fn nothing_there() -> Problem {
     Problem::not_found("the API has no such path; /openapi.json says which there are")
+}
+
+async fn no_such_method() -> Problem {
+    let detail = "the API has this path, and not this method there; /openapi.json says which there are";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail)
 }

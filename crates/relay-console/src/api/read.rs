@@ -87,6 +87,7 @@ pub(crate) struct LookedUp {
     #[serde(default)]
     pub(crate) ods: String,
     /// The workflow.
+    #[param(min_length = 1, max_length = 300)]
     pub(crate) workflow: String,
 }
 
