@@ -40,13 +40,15 @@ async fn park(scene: &Scene, browser: &Browser, local_id: &str) {
     scene.switch_pause(browser).await;
 }
 
-/// Opens the overview once nothing moves any more and it says so.
-async fn overview_at_rest(scene: &Scene, browser: &Browser) {
+/// Opens the overview once nothing moves any more, and it says so and how many things want attention.
+async fn overview_at_rest(scene: &Scene, browser: &Browser, troubles: usize) {
     let at_rest = async {
         loop {
             browser.goto(&scene.url("/")).await;
             let rows = browser.texts("[aria-labelledby=mailboxes] tbody tr").await;
-            if rows.iter().filter(|row| row.contains("In use none 0 none")).count() == 2 {
+            let found = browser.texts("#troubles li").await.len();
+            if found == troubles && rows.iter().filter(|row| row.contains("In use none 0 none")).count() == 2
+            {
                 return;
             }
         }
@@ -61,7 +63,7 @@ async fn an_operator_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
     morning(&scene).await;
     park(&scene, &tour.browser, "REF-2026-0420").await;
 
-    overview_at_rest(&scene, &tour.browser).await;
+    overview_at_rest(&scene, &tour.browser, 2).await;
     tour.picture("overview").await;
     tour.goto(&scene.url("/messages")).await;
     tour.picture("messages").await;
@@ -148,8 +150,7 @@ async fn an_operator_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
 async fn everybody_s_pages_are_fit_for_everyone_and_as_docs_shows_them() {
     let scene = Scene::new().await;
     let mut tour = Tour::new(Browser::open().await);
-    tour.goto(&scene.url("/")).await;
-    tour.browser.wait_until("MESH was reached", "!document.querySelector('#troubles')").await;
+    overview_at_rest(&scene, &tour.browser, 0).await;
     tour.look("an overview without trouble").await;
     tour.goto(&scene.url("/messages")).await;
     tour.look("no messages").await;
