@@ -445,10 +445,12 @@ impl OutFolder {
     /// A person did something that may let a pair go on, or ended its message: it is offered again.
     fn rest_no_more(&mut self, changed: &Woken) {
         let unended = &self.unended;
-        self.resting.retain(|control, _| !unended.get(control).is_some_and(|key| changed.concerns(key)));
-        if *changed == Woken::Anything {
-            self.paused_until = None;
+        if *changed != Woken::Anything && !unended.values().any(|key| changed.concerns(key)) {
+            return;
         }
+        self.resting.retain(|control, _| !unended.get(control).is_some_and(|key| changed.concerns(key)));
+        // What is offered along with it is held back again before anybody is called.
+        self.paused_until = None;
         self.is_changed = true;
     }
 

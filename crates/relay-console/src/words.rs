@@ -1,7 +1,7 @@
 //! States and evidence in words for people who do not know the relay.
 
 use jiff::Timestamp;
-use relay_core::{DeedKind, Evidence, HistoryEntry, InboundState, OutboundState, Resent};
+use relay_core::{DeedKind, Evidence, HistoryEntry, InboundState, OutboundState, Resent, is_by_person};
 
 /// How a state is shown: a short name, what it means, and how much it wants somebody's attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub(crate) fn evidence(entry: &HistoryEntry, outbound: bool) -> String {
     };
     let told = told.unwrap_or_default();
     match &entry.note {
-        Some(note) if told.is_empty() => note.clone(),
+        Some(note) if told.is_empty() => sentence(note),
         // A parked message's reason is its note as well.
         Some(note) if !told.to_lowercase().contains(&note.trim_end_matches('.').to_lowercase()) => {
             format!("{told} {}.", capital(note.trim_end_matches('.')))
@@ -167,13 +167,22 @@ fn of_outbound(state: &OutboundState) -> String {
         OutboundState::Rejected(rejection) => {
             format!("{} {} {}", rejection.event, rejection.code, rejection.description)
         }
-        OutboundState::Parked { reason } => format!("{}.", capital(reason.trim_end_matches('.'))),
+        OutboundState::Parked { reason } => parked(reason),
         OutboundState::Expired { .. } => "MESH did not take it within the configured time.".to_owned(),
         OutboundState::Cancelled { by } => match by.as_str() {
             "source" => "The system that it came from took it back.".to_owned(),
             by => format!("Cancelled by {}.", by.trim_start_matches("person (").trim_end_matches(')')),
         },
     }
+}
+
+/// Why a message is parked. Of one that a person parked the note says by whom.
+fn parked(reason: &str) -> String {
+    let why = match is_by_person(reason) {
+        true => reason.trim_start_matches("parked by an operator").trim_start_matches(", and "),
+        false => reason,
+    };
+    if why.is_empty() { String::new() } else { sentence(why) }
 }
 
 fn of_inbound(state: &InboundState) -> String {
@@ -185,7 +194,7 @@ fn of_inbound(state: &InboundState) -> String {
         InboundState::Delivered { receipt } => format!("It was made durable: {receipt}."),
         InboundState::Acknowledged => "MESH was told, and has let go of it.".to_owned(),
         InboundState::Parked { reason } => {
-            format!("{}. MESH still holds it.", capital(reason.trim_end_matches('.')))
+            format!("{} MESH still holds it.", parked(reason)).trim().to_owned()
         }
         InboundState::Gone => "MESH said that it has no such message any more.".to_owned(),
     }

@@ -409,12 +409,9 @@ impl Operator {
             }
             Ok(download) => Some(details(&download)),
             // The aim may be reached already, by an earlier try of which the answer was lost, or by the poller.
-            Err(error) if is_gone(&error) => None,
+            Err(error) if is_gone(&error) => return self.acknowledged_before(mailbox, id, error).await,
             Err(error) => return Err(error.into()),
         };
-        if details.is_none() {
-            return self.acknowledged_before(mailbox, id).await;
-        }
         let (relay_id, message_id) = (chance.relay_id(now), id.clone());
         let new = NewInbound { relay_id, mailbox: mailbox.clone(), message_id, at: now };
         let mut entry = ledger.begin_inbound(new).await?.into_record();
@@ -437,7 +434,12 @@ impl Operator {
     }
 
     /// Whether a message that MESH does not have any more was acknowledged from here.
-    async fn acknowledged_before(&self, mailbox: &MailboxId, id: &MessageId) -> Result<(), OperatorError> {
+    async fn acknowledged_before(
+        &self,
+        mailbox: &MailboxId,
+        id: &MessageId,
+        error: MeshError,
+    ) -> Result<(), OperatorError> {
         let query = MessageQuery {
             direction: Some(Direction::Inbound),
             mailbox: Some(mailbox.clone()),
@@ -447,9 +449,7 @@ impl Operator {
         };
         let known = self.surroundings.journal.search(&query).await?;
         let done = known.iter().any(|message| matches!(message.state.as_str(), "delivered" | "acknowledged"));
-        let gone =
-            || NotNow("MESH does not have it any more, and it was not acknowledged from here".to_owned());
-        if done { Ok(()) } else { Err(gone().into()) }
+        if done { Ok(()) } else { Err(error.into()) }
     }
 
     /// The mailboxes that receive a workflow: those of an organisation, or all of them. Asked as one of the mailboxes here.
