@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use mesh_relay_benches::{report, usage};
+use mesh_relay_benches::usage;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -42,7 +42,8 @@ poll = "1h"
         for (name, content) in [("relay.toml", configuration), ("key", "key"), ("token", &"t".repeat(40))] {
             std::fs::write(folder.join(name), content).expect("a file");
         }
-        let mut child = Command::new(report::build_folder().join("mesh-relay"))
+        let program = std::env::current_exe().expect("this program").with_file_name("mesh-relay");
+        let mut child = Command::new(program)
             .args(["run", "--config"])
             .arg(folder.join("relay.toml"))
             .env("NO_COLOR", "1")
