@@ -110,7 +110,7 @@ async fn a_message_that_waits_is_parked_and_never_sent() {
     browser.wait_for("#timeline").await;
     assert_eq!(browser.text("#state").await, "Parked");
     let last = browser.texts("#timeline .timeline__more").await.pop();
-    assert_eq!(last.as_deref(), Some("Parked by Olivia Operator."), "said once");
+    assert_eq!(last.as_deref(), Some("Parked by an operator."), "said once");
     let deeds = browser.text("main").await;
     assert!(deeds.contains("wrong list"), "why stands with the deed: {deeds}");
     scene.switch_pause(&browser).await;

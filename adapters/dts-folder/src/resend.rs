@@ -73,12 +73,19 @@ fn copy_back(folders: &Folders, key: &PairKey, message: &MessageSummary) -> Resu
     let (data, control) = (folders.out.join(data_name), folders.out.join(&key.control));
     put(&stage.path(DATA), &data).map_err(|error| failed("writing", &data, &error))?;
     if let Err(error) = put(&stage.path(CONTROL), &control) {
-        // Without its control file nobody takes the data; a later try would find it in the way.
-        let removed = fs::remove_file(&data);
-        let left = removed.err().map_or(String::new(), |_| format!("; {} is left there", data.display()));
+        // Without its control file nobody takes the data; a later try would find it in the way. By now it may be the
+        // application's own.
+        let removed = is_same_file(&stage.path(DATA), &data) && fs::remove_file(&data).is_ok();
+        let left = if removed { String::new() } else { format!("; {} may be left there", data.display()) };
         return Err(NotKept(format!("writing {} failed: {error}{left}", control.display())));
     }
     Ok(format!("{} and {data_name} were put into OUT once more", key.control))
+}
+
+/// Whether the two names are of one file, as far as length and time show.
+fn is_same_file(ours: &Path, there: &Path) -> bool {
+    let facts = |path: &Path| path.metadata().ok().map(|found| (found.len(), found.modified().ok()));
+    facts(ours).is_some_and(|ours| facts(there) == Some(ours))
 }
 
 /// Puts a file where there must be none: an application that writes one of the same name this moment loses nothing.

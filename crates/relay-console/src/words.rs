@@ -1,7 +1,9 @@
 //! States and evidence in words for people who do not know the relay.
 
 use jiff::Timestamp;
-use relay_core::{DeedKind, Evidence, HistoryEntry, InboundState, OutboundState, Resent, is_by_person};
+use relay_core::{
+    DeedKind, Direction, Evidence, HistoryEntry, InboundState, OutboundState, Resent, is_by_person,
+};
 
 /// How a state is shown: a short name, what it means, and how much it wants somebody's attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +32,7 @@ pub(crate) const STATES: [(&str, StateWords); 16] = [
         "accepted",
         words("Accepted by MESH", "MESH has it. It is not known to be collected yet.", "aqua-green"),
     ),
-    (
-        "acknowledged",
-        words("Collected", "Its recipient has collected it, or MESH was told that it arrived here.", "green"),
-    ),
+    ("acknowledged", words("Collected", "Its recipient has collected it.", "green")),
     (
         "undelivered",
         words("Not delivered", "MESH had it and could not deliver it, or nobody collected it.", "red"),
@@ -55,7 +54,7 @@ pub(crate) const STATES: [(&str, StateWords); 16] = [
     ),
     ("listed", words("Left at MESH", "Its workflow is none that is taken here.", "grey")),
     ("delivering", words("Being delivered", "On its way from MESH to your system.", "blue")),
-    ("delivered", words("Delivered", "Your system has it; MESH is about to be told.", "aqua-green")),
+    ("delivered", words("Delivered, MESH not told yet", "Your system has it.", "aqua-green")),
     (
         "gone",
         words("Gone from MESH", "MESH no longer has it; another reader took it, or it expired.", "orange"),
@@ -75,9 +74,22 @@ pub(crate) fn state(name: &str) -> StateWords {
     )
 }
 
+/// How a state of a message that goes this way is shown.
+pub(crate) fn state_of(name: &str, direction: Direction) -> StateWords {
+    match (name, direction) {
+        ("acknowledged", Direction::Inbound) => {
+            words("Delivered", "It was made durable here, and MESH has let go of it.", "green")
+        }
+        _ => state(name),
+    }
+}
+
 /// The names of states by which people search.
 pub(crate) fn searchable() -> impl Iterator<Item = (&'static str, &'static str)> {
-    STATES.iter().filter(|(name, _)| !name.is_empty()).map(|(name, words)| (*name, words.name))
+    STATES.iter().map(|(name, words)| match *name {
+        "acknowledged" => ("acknowledged", "Collected, or delivered here"),
+        name => (name, words.name),
+    })
 }
 
 /// What shows that a message was where an entry of its history says, in words.
@@ -171,12 +183,12 @@ fn of_outbound(state: &OutboundState) -> String {
         OutboundState::Expired { .. } => "MESH did not take it within the configured time.".to_owned(),
         OutboundState::Cancelled { by } => match by.as_str() {
             "source" => "The system that it came from took it back.".to_owned(),
-            by => format!("Cancelled by {}.", by.trim_start_matches("person (").trim_end_matches(')')),
+            _ => "An operator cancelled it.".to_owned(),
         },
     }
 }
 
-/// Why a message is parked. Of one that a person parked the note says by whom.
+/// Why a message is parked. Of one that a person parked the note says so.
 fn parked(reason: &str) -> String {
     let why = match is_by_person(reason) {
         true => reason.trim_start_matches("parked by an operator").trim_start_matches(", and "),
@@ -289,6 +301,6 @@ mod tests {
             note: Some(note.to_owned()),
         };
         assert_eq!(evidence(&entry("It is full"), true), "It is full.");
-        assert_eq!(evidence(&entry("parked by jane"), true), "It is full. Parked by jane.");
+        assert_eq!(evidence(&entry("tried again"), true), "It is full. Tried again.");
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use mesh_api::MessageId;
 use thiserror::Error;
 
-use crate::state::{Evidence, InboundState, OutboundState, Resent};
+use crate::state::{BY_PERSON, Evidence, InboundState, OutboundState, Resent};
 use crate::step::{may_be_delivered, unknown_whether};
 
 /// With what a message is parked that a person parked, before what may follow.
@@ -43,18 +43,28 @@ pub struct Decided<S> {
 #[error("{0}")]
 pub struct NotNow(pub String);
 
+/// Whether an attempt, this one or one before, may have arrived.
+fn may_be_there(state: &OutboundState) -> bool {
+    let blindly = match state {
+        OutboundState::Received { resent, .. }
+        | OutboundState::Sending { resent, .. }
+        | OutboundState::Uploading { resent, .. } => *resent == Resent::Blindly,
+        _ => false,
+    };
+    blindly || may_be_delivered(state)
+}
+
 fn not_now<T>(why: impl Into<String>) -> Result<T, NotNow> {
     Err(NotNow(why.into()))
 }
 
-/// Decides about an outbound message, for `by`.
+/// Decides about an outbound message. Who decided stands with the deed, and reaches no other system.
 ///
 /// # Errors
 /// [`NotNow`] with what can be done instead.
 pub fn decide(
     state: &OutboundState,
     decision: &Decision,
-    by: &str,
     now: Timestamp,
 ) -> Result<Decided<OutboundState>, NotNow> {
     use OutboundState as State;
@@ -71,27 +81,30 @@ pub fn decide(
                 _ => Resent::No,
             };
             let (id, by_whom) = (id.clone(), Evidence::Person);
-            let note = format!("{by} found that MESH has it");
+            let note = "an operator found that MESH has it".to_owned();
             let state = State::Accepted { id, at: now, by: by_whom, resent, followed: 0 };
             Ok(Decided { state, note })
         }
         (_, ended) if ended.is_end() => not_now(format!("it has ended: it is {name}")),
         (Decision::Park, open) => {
-            // Told to the message's system, and logged: without names, and without what the person typed.
+            // Told to the message's system, and logged: without what the person typed.
             let what = PARKED_BY_PERSON.to_owned();
-            let reason = if may_be_delivered(open) { unknown_whether(open, &what) } else { what };
-            Ok(Decided { state: State::Parked { reason }, note: format!("parked by {by}") })
+            let reason = if may_be_there(open) { unknown_whether(open, &what) } else { what };
+            Ok(Decided { state: State::Parked { reason }, note: PARKED_BY_PERSON.to_owned() })
         }
-        (Decision::Cancel, open) if may_be_delivered(open) => {
+        (Decision::Cancel, open) if may_be_there(open) => {
             not_now("MESH may have it already, so it cannot be cancelled; settle the doubt, or park it")
         }
         (Decision::Cancel, _) => {
-            let note = format!("cancelled by {by}");
-            Ok(Decided { state: State::Cancelled { by: format!("person ({by})") }, note })
+            let note = "cancelled by an operator".to_owned();
+            Ok(Decided { state: State::Cancelled { by: BY_PERSON.to_owned() }, note })
         }
         (Decision::SendAgain, &State::InDoubt { attempt, .. }) => {
             let state = State::Received { attempts: attempt, resent: Resent::Blindly };
-            Ok(Decided { state, note: format!("{by} says that it did not arrive; it is sent again") })
+            Ok(Decided {
+                state,
+                note: "an operator says that it did not arrive; it is sent again".to_owned(),
+            })
         }
         (Decision::SendAgain | Decision::Arrived(_), _) => {
             not_now(format!("there is no doubt about it: it is {name}"))
@@ -99,16 +112,16 @@ pub fn decide(
     }
 }
 
-/// Decides that a message from MESH is to be delivered once more, for `by`.
+/// Decides that a message from MESH is to be delivered once more.
 ///
 /// # Errors
 /// [`NotNow`] when it is not parked.
-pub fn deliver_again(state: &InboundState, by: &str) -> Result<Decided<InboundState>, NotNow> {
+pub fn deliver_again(state: &InboundState) -> Result<Decided<InboundState>, NotNow> {
     match state {
         // An attempt before may have left some or all of it with the far side.
         InboundState::Parked { .. } => Ok(Decided {
             state: InboundState::Delivering { attempt: 2 },
-            note: format!("{by} has it delivered once more"),
+            note: "an operator has it delivered once more".to_owned(),
         }),
         InboundState::Listed { .. } => {
             not_now("its workflow is none that is taken here; add it to the mailbox's `workflows`")
@@ -117,15 +130,15 @@ pub fn deliver_again(state: &InboundState, by: &str) -> Result<Decided<InboundSt
     }
 }
 
-/// Decides that a message from MESH is to be left to a person, for `by`.
+/// Decides that a message from MESH is to be left to a person.
 ///
 /// # Errors
 /// [`NotNow`] when it was delivered, or has ended.
-pub fn park_inbound(state: &InboundState, by: &str) -> Result<Decided<InboundState>, NotNow> {
+pub fn park_inbound(state: &InboundState) -> Result<Decided<InboundState>, NotNow> {
     match state {
         InboundState::Delivering { .. } | InboundState::Listed { .. } => Ok(Decided {
             state: InboundState::Parked { reason: PARKED_BY_PERSON.to_owned() },
-            note: format!("parked by {by}"),
+            note: PARKED_BY_PERSON.to_owned(),
         }),
         InboundState::Delivered { .. } => not_now("it was delivered; MESH is about to be told"),
         state => not_now(format!("it has ended: it is {}", state.name())),
@@ -197,7 +210,7 @@ mod tests {
     #[test]
     fn only_what_cannot_be_at_mesh_is_cancelled() {
         for state in all_states() {
-            let decided = decide(&state, &Decision::Cancel, "jane", now());
+            let decided = decide(&state, &Decision::Cancel, now());
             let may =
                 matches!(state, OutboundState::Received { resent: Resent::No, .. }) || state == uploading(1);
             assert_eq!(decided.is_ok(), may, "{state:?}");
@@ -209,7 +222,7 @@ mod tests {
         let decisions = [Decision::Park, Decision::Cancel, Decision::Arrived(id()), Decision::SendAgain];
         for state in all_states() {
             for decision in &decisions {
-                let decided = decide(&state, decision, "jane", now());
+                let decided = decide(&state, decision, now());
                 let on_the_wire = matches!(state, OutboundState::Sending { .. });
                 let settles =
                     matches!((decision, &state), (Decision::Arrived(_), OutboundState::Parked { .. }));
@@ -225,31 +238,27 @@ mod tests {
         for (state, may_be_there) in
             [(received(Resent::No), false), (uploading(1), false), (uploading(2), true), (in_doubt(), true)]
         {
-            let decided = decide(&state, &Decision::Park, "jane", now()).expect("a decision");
+            let decided = decide(&state, &Decision::Park, now()).expect("a decision");
             let OutboundState::Parked { reason } = decided.state else { panic!("parked") };
-            assert!(is_by_person(&reason) && !reason.contains("jane"), "{reason}");
-            assert_eq!(decided.note, "parked by jane");
+            assert!(is_by_person(&reason), "{reason}");
             assert_eq!(reason.contains("MESH may have it"), may_be_there, "{reason}");
         }
     }
 
     #[test]
     fn a_doubt_ends_as_the_person_found_out() {
-        let arrived = decide(&in_doubt(), &Decision::Arrived(id()), "jane", now()).expect("a decision");
+        let arrived = decide(&in_doubt(), &Decision::Arrived(id()), now()).expect("a decision");
         assert!(matches!(arrived.state, OutboundState::Accepted { by: Evidence::Person, .. }));
-        let again = decide(&in_doubt(), &Decision::SendAgain, "jane", now()).expect("a decision");
+        let again = decide(&in_doubt(), &Decision::SendAgain, now()).expect("a decision");
         assert_eq!(again.state, OutboundState::Received { attempts: 2, resent: Resent::Blindly });
-        assert!(decide(&received(Resent::No), &Decision::SendAgain, "jane", now()).is_err());
-        assert!(
-            decide(&parked(), &Decision::SendAgain, "jane", now()).is_err(),
-            "its source has let go of it"
-        );
+        assert!(decide(&received(Resent::No), &Decision::SendAgain, now()).is_err());
+        assert!(decide(&parked(), &Decision::SendAgain, now()).is_err(), "its source has let go of it");
     }
 
     #[test]
     fn a_parked_message_from_mesh_is_delivered_again_and_no_other() {
         let parked = InboundState::Parked { reason: "full".to_owned() };
-        let again = deliver_again(&parked, "jane").expect("a decision");
+        let again = deliver_again(&parked).expect("a decision");
         assert_eq!(again.state, InboundState::Delivering { attempt: 2 });
         for state in [
             InboundState::Listed { workflow: "W".to_owned() },
@@ -258,9 +267,9 @@ mod tests {
             InboundState::Acknowledged,
             InboundState::Gone,
         ] {
-            assert!(deliver_again(&state, "jane").is_err(), "{state:?}");
+            assert!(deliver_again(&state).is_err(), "{state:?}");
             let may = matches!(state, InboundState::Listed { .. } | InboundState::Delivering { .. });
-            assert_eq!(park_inbound(&state, "jane").is_ok(), may, "{state:?}");
+            assert_eq!(park_inbound(&state).is_ok(), may, "{state:?}");
         }
     }
 }

@@ -106,10 +106,10 @@ impl Receiver<'_> {
                 let Some((receipt, seen)) = self.deliver(relay_id, id, attempt, &mut entry).await? else {
                     return Ok(Received::LeftAlone);
                 };
-                let delivered = match self.ledger.deliver(&mut entry, &receipt, seen).await {
+                let delivered = match self.ledger.deliver(&mut entry, &receipt, seen.clone()).await {
                     // A person parked it meanwhile: it has arrived all the same, and that is what holds.
                     Err(JournalError::Conflict { .. }) => {
-                        self.deliver_parked(relay_id, &mut entry, &receipt).await?
+                        self.deliver_parked(relay_id, &mut entry, &receipt, seen).await?
                     }
                     delivered => delivered?,
                 };
@@ -143,14 +143,16 @@ impl Receiver<'_> {
         relay_id: RelayId,
         entry: &mut InboundEntry,
         receipt: &Receipt,
+        seen: Seen,
     ) -> Result<DeliveryRecorded, ReceiveError> {
         self.ledger.read_again(entry).await?;
         if let Some(delivered) = entry.delivered() {
             return Ok(delivered);
         }
         tracing::warn!(%relay_id, "a message was parked while it was being delivered; it has arrived");
-        let note = Some("it was parked while it was being delivered, and has arrived".to_owned());
-        Ok(self.ledger.deliver(entry, receipt, Seen { details: None, note }).await?)
+        let parked = "it was parked while it was being delivered, and has arrived";
+        let note = Some(seen.note.map_or_else(|| parked.to_owned(), |note| format!("{note}; {parked}")));
+        Ok(self.ledger.deliver(entry, receipt, Seen { note, ..seen }).await?)
     }
 
     /// Hands the message to the sink. `None` when it ended without a delivery, which is then recorded.

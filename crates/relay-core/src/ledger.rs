@@ -232,7 +232,7 @@ impl Ledger {
 }
 
 /// What is recorded of an inbound message beside its state.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) details: Option<InboundDetails>,
     pub(crate) note: Option<String>,

@@ -24,7 +24,7 @@ use crate::journal::{InboundChange, JournalError, NewInbound, OutboundChange};
 use crate::kept::{KeepsSent, NotKept};
 use crate::ledger::{Ledger, Seen};
 use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
-use crate::outbound::Surroundings;
+use crate::outbound::{CLOCKS_APART_MAX, Surroundings};
 use crate::pause::{Pausable, Pause, Woken};
 use crate::person::Caller;
 use crate::search::{Direction, MessageQuery, MessageSummary};
@@ -125,7 +125,7 @@ impl Operator {
         let journal = &self.surroundings.journal;
         let known = journal.outbound(relay_id).await?;
         let record = known.ok_or(OperatorError::NoSuchMessage(relay_id))?;
-        let decided = decision::decide(&record.state, decision, who.name(), self.now())?;
+        let decided = decision::decide(&record.state, decision, self.now())?;
         let kind = match decision {
             Decision::Park => DeedKind::Park,
             Decision::Cancel => DeedKind::Cancel,
@@ -141,12 +141,13 @@ impl Operator {
         self.record(who, kind, about).await?;
         let due = follow::due(&decided.state);
         let change = OutboundChange { state: decided.state, note: Some(decided.note), due, at: self.now() };
-        if let Err(error) = journal.commit_outbound(&record, change, None).await {
-            self.not_done(who, about).await;
-            return Err(changed_meanwhile(error));
+        let committed = journal.commit_outbound(&record, change, None).await;
+        // After any other error it may stand in the journal all the same.
+        if matches!(committed, Err(JournalError::Conflict { .. })) {
+            self.not_done(who, kind, about).await;
         }
         self.surroundings.pauses.rouse(Woken::Message(record.source));
-        Ok(())
+        committed.map_err(changed_meanwhile)
     }
 
     /// Whether a person may say that a doubtful message is the one of this id: MESH knows it, and no other message here has
@@ -184,10 +185,8 @@ impl Operator {
         relay_id: RelayId,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        self.decide_inbound(who, relay_id, DeedKind::DeliverAgain, some(reason), |state| {
-            decision::deliver_again(state, who.name())
-        })
-        .await
+        self.decide_inbound(who, relay_id, DeedKind::DeliverAgain, some(reason), decision::deliver_again)
+            .await
     }
 
     /// Leaves a message from MESH that cannot be delivered to a person.
@@ -200,10 +199,7 @@ impl Operator {
         relay_id: RelayId,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        self.decide_inbound(who, relay_id, DeedKind::Park, some(reason), |state| {
-            decision::park_inbound(state, who.name())
-        })
-        .await
+        self.decide_inbound(who, relay_id, DeedKind::Park, some(reason), decision::park_inbound).await
     }
 
     async fn decide_inbound(
@@ -223,12 +219,12 @@ impl Operator {
         self.record(who, kind, About { note, ..About::message(relay_id) }).await?;
         let change =
             InboundChange { state: decided.state, note: Some(decided.note), details: None, at: self.now() };
-        if let Err(error) = journal.commit_inbound(&record, change, None).await {
-            self.not_done(who, About::message(relay_id)).await;
-            return Err(changed_meanwhile(error));
+        let committed = journal.commit_inbound(&record, change, None).await;
+        if matches!(committed, Err(JournalError::Conflict { .. })) {
+            self.not_done(who, kind, About::message(relay_id)).await;
         }
         self.surroundings.pauses.rouse(Woken::Inbox(message.mailbox));
-        Ok(())
+        committed.map_err(changed_meanwhile)
     }
 
     /// Whether what became of this message can be sent again from what its source keeps.
@@ -263,16 +259,18 @@ impl Operator {
                 format!("adapter {adapter} keeps nothing of what was sent; send it again from where it came");
             return Err(NotKept(what).into());
         };
-        // One at a time: each sees what the one before did.
-        let _turn = self.resending.lock().await;
-        self.not_just_resent(relay_id).await?;
         let note = some(reason);
         let about = About { mailbox: Some(&record.mailbox), note, ..About::message(relay_id) };
-        self.record(who, DeedKind::Resend, about).await?;
+        {
+            // One at a time: each sees the deed of the one before.
+            let _turn = self.resending.lock().await;
+            self.not_just_resent(relay_id).await?;
+            self.record(who, DeedKind::Resend, about).await?;
+        }
         match keeper.offer_again(&record.source, &summary).await {
             Ok(done) => Ok(done),
             Err(not_kept) => {
-                self.not_done(who, about).await;
+                self.not_done(who, DeedKind::Resend, about).await;
                 Err(not_kept.into())
             }
         }
@@ -283,13 +281,17 @@ impl Operator {
         let query = DeedQuery { relay_id: Some(relay_id), before: None, limit: DEEDS };
         let deeds = self.surroundings.journal.deeds(&query).await?;
         // Newest first: one that was not done stands before the deed that was tried.
-        let last = deeds.iter().find(|deed| matches!(deed.deed.kind, DeedKind::Resend | DeedKind::NotDone));
+        let undone = |deed: &NewDeed| {
+            deed.kind == DeedKind::NotDone && deed.note.as_deref() == Some(DeedKind::Resend.as_str())
+        };
+        let last = deeds.iter().find(|deed| deed.deed.kind == DeedKind::Resend || undone(&deed.deed));
         let Some(last) = last.filter(|deed| deed.deed.kind == DeedKind::Resend) else { return Ok(()) };
         let ago = self.now().duration_since(last.deed.at);
-        if ago.is_negative() || ago >= RESEND_AGAIN_AFTER {
+        if ago >= RESEND_AGAIN_AFTER {
             return Ok(());
         }
-        let (minutes, who) = (ago.as_mins(), &last.deed.who);
+        // A clock that was set back makes nobody send twice.
+        let (minutes, who) = (ago.as_mins().max(0), &last.deed.who);
         let what = format!(
             "it was sent again {minutes} minutes ago by {who}; once more can be asked for {} minutes after that",
             RESEND_AGAIN_AFTER.as_mins()
@@ -299,8 +301,9 @@ impl Operator {
 
     /// Records that what was recorded before was not done after all. Where even that cannot be recorded, the record of the
     /// message itself shows it.
-    async fn not_done(&self, who: &Caller, about: About<'_>) {
-        if let Err(error) = self.record(who, DeedKind::NotDone, About { note: None, ..about }).await {
+    async fn not_done(&self, who: &Caller, kind: DeedKind, about: About<'_>) {
+        let about = About { note: Some(kind.as_str()), ..about };
+        if let Err(error) = self.record(who, DeedKind::NotDone, about).await {
             tracing::warn!(%error, "that a deed was not done could not be recorded");
         }
     }
@@ -397,7 +400,6 @@ impl Operator {
         id: &MessageId,
     ) -> Result<(), OperatorError> {
         let mesh = self.mesh(mailbox)?;
-        self.record(who, DeedKind::Acknowledge, About::at_mesh(mailbox, id)).await?;
         let now = self.now();
         let Surroundings { journal, clock, chance, .. } = &self.surroundings;
         let ledger = Ledger { journal: Arc::clone(journal), clock: Arc::clone(clock), fence: None };
@@ -407,18 +409,25 @@ impl Operator {
                             adapter that takes its messages, or end its pause";
                 return Err(NotNow(what.to_owned()).into());
             }
+            // MESH shows a message to its sender as well.
+            Ok(download)
+                if !download.to.is_empty() && !download.to.eq_ignore_ascii_case(mailbox.as_str()) =>
+            {
+                return Err(NotNow("it is not in this mailbox's inbox".to_owned()).into());
+            }
             Ok(download) => Some(details(&download)),
             // The aim may be reached already, by an earlier try of which the answer was lost, or by the poller.
             Err(error) if is_gone(&error) => return self.acknowledged_before(mailbox, id, error).await,
             Err(error) => return Err(error.into()),
         };
+        self.record(who, DeedKind::Acknowledge, About::at_mesh(mailbox, id)).await?;
         let (relay_id, message_id) = (chance.relay_id(now), id.clone());
         let new = NewInbound { relay_id, mailbox: mailbox.clone(), message_id, at: now };
         let mut entry = ledger.begin_inbound(new).await?.into_record();
         let proof = match entry.delivered() {
             Some(proof) => proof,
             None => {
-                let receipt = Receipt(format!("on the word of {who}, who has fetched it by hand"));
+                let receipt = Receipt("on the word of an operator, who has fetched it by hand".to_owned());
                 let delivered = ledger.deliver(&mut entry, &receipt, Seen { details, note: None }).await;
                 delivered.map_err(changed_meanwhile)?
             }
@@ -522,12 +531,17 @@ fn is_same(tracking: &Tracking, message: &MessageSummary) -> Result<(), NotNow> 
     }
     let other = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
         (Some(ours), Some(theirs)) => !ours.eq_ignore_ascii_case(theirs),
-        _ => false,
+        (None, Some(_)) => true,
+        (_, None) => false,
     };
+    // A recipient that MESH finds by a patient's particulars is a mailbox to MESH, and none here.
+    let addressed = message.partner.as_ref().filter(|partner| partner.parse::<MailboxId>().is_ok()).cloned();
+    let early = tracking.uploaded.is_some_and(|uploaded| uploaded + CLOCKS_APART_MAX < message.received_at);
     let differs = [
-        ("recipient", other(&message.partner, &tracking.recipient)),
+        ("recipient", addressed.is_some() && other(&addressed, &tracking.recipient)),
         ("workflow", other(&message.workflow, &tracking.workflow)),
         ("local id", other(&message.local_id, &tracking.local_id)),
+        ("time", early),
     ];
     match differs.iter().find(|(_, differs)| *differs) {
         Some((what, _)) => refuse(format!("{id} is another message at MESH: its {what} is not this one's")),

@@ -28,7 +28,7 @@ use crate::step::{OutboundEffect, OutboundEvent, may_be_delivered, step};
 const BEHIND_RETRY: Duration = Duration::from_millis(500);
 
 /// How far MESH's clock and ours may be apart: what its tokens allow (`mesh-api.md` 2.2).
-const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_hours(2);
+pub(crate) const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_hours(2);
 
 /// What a message is parked with whose key is taken.
 const OTHER_CONTENT: &str = "came under the same key with other content";
@@ -311,6 +311,8 @@ impl RelayHandle {
                 self.end(outbound, OutboundEvent::Unusable(too_late(until))).await?;
                 return outbound.ended().ok_or_else(|| own_fault(DeferralCause::Stopping));
             }
+            // A handshake may have taken long.
+            self.keep_pauses(message, outbound)?;
             engine.keep_pace(&message.envelope)?;
         }
         self.drive(lane, message, outbound, permit).await

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mesh_api::MailboxId;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
 use crate::journal::{Journal, JournalError};
 use crate::shutdown::Shutdown;
@@ -82,6 +82,8 @@ impl Woken {
 #[derive(Debug, Clone)]
 pub struct Pauses {
     now: Arc<watch::Sender<Vec<Pause>>>,
+    /// Held while it is read: an older answer must not come behind a newer one.
+    reading: Arc<Mutex<()>>,
     wakes: broadcast::Sender<Woken>,
 }
 
@@ -112,7 +114,8 @@ impl Wake {
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self { now: Arc::new(watch::Sender::new(Vec::new())), wakes: broadcast::Sender::new(WAKES_MAX) }
+        let now = Arc::new(watch::Sender::new(Vec::new()));
+        Self { now, reading: Arc::default(), wakes: broadcast::Sender::new(WAKES_MAX) }
     }
 }
 
@@ -148,6 +151,7 @@ impl Pauses {
     /// # Errors
     /// When the journal cannot be read; what was known stays.
     pub async fn read(&self, journal: &dyn Journal) -> Result<(), JournalError> {
+        let _turn = self.reading.lock().await;
         let now = journal.pauses().await?;
         let changed = self.now.send_if_modified(|known| {
             let changed = *known != now;

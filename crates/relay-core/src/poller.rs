@@ -247,7 +247,7 @@ impl Turn<'_> {
         };
         let listed: HashSet<&MessageId> = listed.iter().collect();
         for id in unended.iter().filter(|id| !listed.contains(id)) {
-            if shutdown.is_requested() || !self.tenure.holds() {
+            if shutdown.is_requested() || !self.tenure.holds() || self.paused() {
                 return;
             }
             // Most of them are gone, which is what is to be recorded; the next look tries the others again.

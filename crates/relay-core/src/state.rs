@@ -51,8 +51,10 @@ pub struct Rejection {
     pub message_id: Option<MessageId>,
 }
 
-/// By whom a message is cancelled that its source took back. No person has this name ([`Caller`](crate::Caller)).
+/// By whom a message is cancelled that its source took back.
 pub(crate) const BY_SOURCE: &str = "source";
+/// By whom one is that an operator cancelled. Which one stands with the deed.
+pub(crate) const BY_PERSON: &str = "operator";
 
 /// Where a message on its way to MESH is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +160,7 @@ pub enum OutboundState {
     },
     /// Withdrawn before anything of it was sent that could be delivered.
     Cancelled {
-        /// By whom: a person's name in brackets behind `person`, or `source`.
+        /// By whom: `operator` or `source`.
         by: String,
     },
 }

@@ -203,6 +203,11 @@ pub fn step(
             let state = State::Uploading { attempt, id, taken: 1, of, chunk_bytes, resent };
             go(state, PostChunk { index: 2 })
         }
+        // An attempt before may have arrived, and nobody could be asked: that MESH refuses this one says nothing of it.
+        (
+            State::Sending { resent: Resent::Blindly, .. } | State::Uploading { resent: Resent::Blindly, .. },
+            Event::Refused(_),
+        ) => parked(unknown_whether(state, "MESH refused it when it was sent once more")),
         (State::Sending { .. }, Event::Refused(rejection)) => go(State::Rejected(rejection), Settle),
         (&State::Sending { attempt, resent, .. }, Event::NotApplied { after }) => {
             failed(attempt, resent, after)

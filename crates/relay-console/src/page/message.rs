@@ -78,7 +78,7 @@ async fn gather(visitor: &Visitor, console: &Console, relay_id: &str) -> Result<
         visitor,
         view: MessageView::from(&message),
         way: way(message.direction),
-        state: words::state(&message.state),
+        state: words::state_of(&message.state, message.direction),
         waits: waits(console, &message, &history),
         actions: if visitor.may_act() { actions(console, &message) } else { Vec::new() },
         facts: facts(&message),
@@ -131,7 +131,7 @@ fn steps(history: &[HistoryEntry], direction: Direction) -> Vec<Step> {
         .map(|entry| {
             let after =
                 before.replace(entry.at).map(|before| roughly(entry.at.duration_since(before).as_secs()));
-            let state = words::state(&entry.state);
+            let state = words::state_of(&entry.state, direction);
             let class = match state.tone {
                 "red" | "orange" | "yellow" => " timeline__step--trouble",
                 "green" => " timeline__step--done",

@@ -111,7 +111,7 @@ impl From<&MessageSummary> for Row {
             relay_id: message.relay_id.to_string(),
             received: words::time(message.received_at),
             way: way(message.direction),
-            state: words::state(&message.state),
+            state: words::state_of(&message.state, message.direction),
             mailbox: message.mailbox.to_string(),
             partner: message.partner.clone().unwrap_or_else(|| "unknown".to_owned()),
             workflow: text(&message.workflow),
