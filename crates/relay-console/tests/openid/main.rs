@@ -114,7 +114,7 @@ async fn somebody_may_think_better_of_it_and_another_issuer_is_not_believed() {
         let (_, state) = there.split_once("state=").expect("a state");
         let state = state.split('&').next().expect("a state");
         let page = browser.get(&house.url(&format!("/sign-in/callback?state={state}&{answer}"))).await;
-        assert!(page.text.contains(said) && !page.text.contains("<script"), "{answer}: {}", page.text);
+        assert!(page.text.contains(said) && !page.text.contains("<script>"), "{answer}: {}", page.text);
     }
     // All is as it must be, save that another issuer says so.
     let mut olive = Browser::default();

@@ -39,7 +39,7 @@ async fn a_changed_deed_is_found() {
     for change in [
         "at = at + interval '1 microsecond'",
         "who = 'bob'",
-        "kind = 'view'",
+        "kind = 'fetch'",
         "relay_id = NULL",
         "mailbox = 'X26ABC1'",
         "message_id = '20260101_1'",
