@@ -158,7 +158,7 @@ async fn a_doubt_is_settled_by_sending_it_again_marked_as_a_possible_duplicate()
     let whole = running.nobody().ask(&format!("/v1/messages/{}", relay_id(&message))).await;
     let history = whole["history"].as_array().expect("a history");
     let words: String = history.iter().filter_map(|entry| entry["words"].as_str()).collect();
-    assert!(words.contains("twice") && words.contains(OPERATOR), "{words}");
+    assert!(words.contains("twice") && words.contains("An operator says that it did not arrive"), "{words}");
     running.ends_well().await;
 }
 

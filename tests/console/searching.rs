@@ -71,7 +71,7 @@ async fn a_message_tells_its_story_at_an_address_that_stays() {
 
     browser.goto(&scene.url("/messages?direction=inbound")).await;
     browser.click("#messages tbody th a").await;
-    assert_eq!(browser.text("#state").await, "Collected");
+    assert_eq!(browser.text("#state").await, "Delivered");
     assert_eq!(browser.text("h1").await, "Message from MESH");
 
     scene.drop_pair("LOST-1", NOBODY);
