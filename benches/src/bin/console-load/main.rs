@@ -99,7 +99,7 @@ fn questions(records: u64) -> Vec<(&'static str, Place)> {
         ),
         ("page: search by a word of every message", page("/messages?q=PATH_MEDRPT_V3")),
         ("page: search by a word of none", Box::new(|n| format!("/messages?q=nothing{n}"))),
-        ("page: partners of 30 days", page("/partners")),
+        ("page: partners of all of them", page("/partners?days=3660")),
         ("API: newest messages", page("/v1/messages")),
         ("API: 500 messages", page("/v1/messages?limit=500")),
         ("API: one message", Box::new(move |n| format!("/v1/messages/{}", relay_id(some(n))))),
