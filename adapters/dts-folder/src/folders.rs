@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub struct Folders {
     /// Whether OUT was not there and was made.
     pub out_is_new: bool,
     /// Counts the reports that are about no message.
-    reports: AtomicU32,
-    _lock: File,
+    reports: Arc<AtomicU32>,
+    lock: File,
 }
 
 /// Folders that cannot be worked on.
@@ -103,8 +104,8 @@ impl Folders {
             temp,
             access,
             out_is_new,
-            reports: AtomicU32::new(0),
-            _lock: lock,
+            reports: Arc::default(),
+            lock,
         };
         // Before this process works here, what is unfinished belongs to no one, or to another instance.
         let idle = if usage == Use::Alone { Duration::ZERO } else { ABANDONED };
@@ -126,6 +127,25 @@ impl Folders {
             stage::sweep_parts(path).map_err(unusable(path, left))?;
         }
         Ok(folders)
+    }
+
+    /// The same folders once more within this process, for what takes the place of whoever works there: the lock is held
+    /// by both, nothing that is unfinished is touched, and OUT was there. Who may change the relay's files may be others.
+    ///
+    /// # Errors
+    /// When the system does not let the lock be shared.
+    pub fn again(&self, access: Access) -> Result<Self, FolderError> {
+        Ok(Self {
+            inbox: self.inbox.clone(),
+            out: self.out.clone(),
+            sent: self.sent.clone(),
+            failed: self.failed.clone(),
+            temp: self.temp.clone(),
+            access,
+            out_is_new: false,
+            reports: Arc::clone(&self.reports),
+            lock: self.lock.try_clone().map_err(unusable(&self.temp, "sharing the lock"))?,
+        })
     }
 
     /// Removes the folders again, as far as they are empty: made where a share was to be mounted, they would be taken for

@@ -23,6 +23,14 @@ const FINISH_WITHIN: Duration = Duration::from_secs(200);
 /// The messages that are handed in for some mailboxes.
 pub struct HttpSource {
     desk: Arc<Desk>,
+    submit: Submit,
+}
+
+/// Another source may take what is handed in from then on.
+impl Drop for HttpSource {
+    fn drop(&mut self) {
+        self.submit.leave(&self.desk);
+    }
 }
 
 impl HttpSource {
@@ -32,7 +40,7 @@ impl HttpSource {
     pub fn new(name: &str, mailboxes: Vec<MailboxId>, limits: Limits, submit: &Submit) -> Self {
         let desk = Arc::new(Desk::new(name, mailboxes, limits));
         submit.register(&desk);
-        Self { desk }
+        Self { desk, submit: submit.clone() }
     }
 
     /// Works on what is handed in until shutdown.

@@ -61,6 +61,10 @@ impl Submit {
         }
     }
 
+    pub(crate) fn leave(&self, desk: &Arc<Desk>) {
+        self.desks().retain(|other| !Arc::ptr_eq(other, desk));
+    }
+
     fn desks(&self) -> MutexGuard<'_, Vec<Arc<Desk>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

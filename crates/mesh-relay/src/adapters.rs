@@ -18,6 +18,7 @@ use relay_core::{Chance, Clock, EventSink, KeepsSent, KeyReuse, MailboxId, Sink,
 use thiserror::Error;
 
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
+use crate::relay::OpenFolders;
 use crate::settings::Note;
 use crate::system;
 
@@ -70,6 +71,8 @@ pub struct Adapter {
     pub keeps: Option<Arc<dyn KeepsSent>>,
     /// What keeps the certificate that it shows as its files are, and how often to look.
     pub identity: Option<(IdentityWatch, Duration)>,
+    /// The mailbox for which it takes what is handed in over HTTP, if it takes any.
+    pub takes_in: Option<MailboxId>,
 }
 
 /// How instances on one journal share a source.
@@ -92,6 +95,8 @@ pub struct Place<'a> {
     pub log: Option<&'a Arc<TransferLog>>,
     /// Where messages are handed in over HTTP.
     pub submit: &'a Submit,
+    /// The folders that are open in this process.
+    pub folders: &'a OpenFolders,
     /// Whether other instances may run the same adapter, on the same journal.
     pub shared: bool,
 }
@@ -244,7 +249,7 @@ impl AdapterConfig {
             Self::DtsFolder(config) => {
                 let usage = if place.shared { Use::Shared } else { Use::Alone };
                 let access = if config.group_writable { Access::Group } else { Access::Usual };
-                let folders = Arc::new(Folders::open(&config.root, usage, access)?);
+                let folders = place.folders.open(&config.root, usage, access)?;
                 let (clock, log) = (Arc::clone(place.clock), place.log.cloned());
                 let sink =
                     FolderSink::new(config.clone(), Arc::clone(&folders), Arc::clone(&clock), log.clone());
@@ -253,7 +258,8 @@ impl AdapterConfig {
                 let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
                 let sink: Option<Arc<dyn Sink>> = Some(Arc::new(sink));
                 let (source, sharing) = (Box::new(source), Sharing::Whole);
-                Ok(Adapter { source, sink, events: None, terms, sharing, keeps, identity: None })
+                let events = None;
+                Ok(Adapter { source, sink, events, terms, sharing, keeps, identity: None, takes_in: None })
             }
             Self::Amqp(queues) => queues.build(name, place),
             Self::Kafka(topics) => topics.build(name, place),

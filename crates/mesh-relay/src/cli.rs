@@ -1,17 +1,20 @@
 //! The command line.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use keystore::Severity;
 use relay_config::{Fault, Faults};
+use relay_core::Shutdown;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
-use crate::java_client::{self, StandIn};
+use crate::java_client;
 use crate::relay::Relay;
+use crate::reload::{Cause, Configuration, Follow};
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop_file::StopFile;
@@ -209,21 +212,18 @@ fn as_json(severity: Severity, fault: &Fault) -> serde_json::Value {
     })
 }
 
-/// What a relay is to be started with.
-fn settings(args: &RunArgs) -> Result<Settings, Faults> {
-    if let Some(path) = &args.meshclient_cfg {
-        let stand_in = StandIn::read(path)?;
-        for told in &stand_in.told {
-            identity::log(told.severity, &told.text);
-        }
-        return stand_in.settings();
+/// Where the configuration is.
+fn configuration(args: &RunArgs) -> Configuration {
+    match &args.meshclient_cfg {
+        Some(path) => Configuration::JavaClient(path.clone()),
+        // The command line asks for one of them.
+        None => Configuration::Own(args.config.clone().unwrap_or_default()),
     }
-    // The command line asks for one of them.
-    Settings::load(args.config.as_deref().unwrap_or(Path::new("")))
 }
 
 async fn relay(args: &RunArgs) -> ExitCode {
-    let settings = match settings(args) {
+    let configuration = configuration(args);
+    let settings = match configuration.load() {
         Ok(settings) => settings,
         Err(faults) => return refused(&faults),
     };
@@ -231,6 +231,12 @@ async fn relay(args: &RunArgs) -> ExitCode {
     for note in &settings.notes {
         identity::log(note.severity, &note.to_string());
     }
+    // Before anything is started: a signal that nobody hears ends the process.
+    let follow = Follow::new(configuration, &settings);
+    let mut follow = match follow {
+        Ok(follow) => follow,
+        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
     let mut stop_file = settings.stop_signal.clone().map(StopFile::note);
     let mut relay = match Relay::start(settings).await {
         Ok(relay) => relay,
@@ -240,17 +246,43 @@ async fn relay(args: &RunArgs) -> ExitCode {
     if let Some(file) = &mut stop_file {
         file.begin();
     }
-    let signalled = async {
-        match &stop_file {
-            Some(file) => file.asked().await,
-            None => std::future::pending().await,
-        }
+    let (trigger, mut stop) = Shutdown::channel();
+    let hearing = async {
+        let signalled = async {
+            match &stop_file {
+                Some(file) => file.asked().await,
+                None => std::future::pending().await,
+            }
+        };
+        let heard = tokio::select! {
+            heard = stop::asked() => heard,
+            () = signalled => Ok(()),
+        };
+        trigger.request();
+        heard.err().map(|error| format!("signals cannot be heard: {error}"))
     };
     tracing::info!("the relay is running");
-    let broken = tokio::select! {
-        heard = stop::asked() => heard.err().map(|error| format!("signals cannot be heard: {error}")),
-        () = signalled => None,
-        error = relay.failed() => Some(error.to_string()),
+    let running = async {
+        loop {
+            tokio::select! {
+                () = stop.requested() => return None,
+                error = relay.failed() => return Some(error.to_string()),
+                cause = follow.asked() => reload(&mut relay, &mut follow, cause, &stop).await,
+            }
+        }
+    };
+    // Hearing ends first, unless the relay broke.
+    let broken = {
+        let (mut hearing, mut running) = (pin!(hearing), pin!(running));
+        tokio::select! {
+            biased;
+            broken = &mut running => broken,
+            deaf = &mut hearing => match deaf {
+                Some(deaf) => Some(deaf),
+                // A reload may be under way, which ends at once.
+                None => running.await,
+            },
+        }
     };
     tracing::info!("the relay is stopping");
     let stopped = relay.stop().await;
@@ -261,5 +293,32 @@ async fn relay(args: &RunArgs) -> ExitCode {
             tracing::info!("the relay has stopped");
             ExitCode::from(EXIT_OK)
         }
+    }
+}
+
+/// Goes on with what the configuration says now, or as before.
+async fn reload(relay: &mut Relay, follow: &mut Follow, cause: Cause, stop: &Shutdown) {
+    let why = match cause {
+        Cause::Told => "as it was told to",
+        Cause::Changed => "since a file of it changed",
+    };
+    tracing::info!("the configuration is read again, {why}");
+    let settings = match follow.load().await {
+        Ok(settings) => settings,
+        Err(faults) => {
+            let number = faults.len();
+            tracing::error!(
+                faults = number,
+                "the configuration is not taken; the relay goes on as before\n{faults}"
+            );
+            return;
+        }
+    };
+    for note in &settings.notes {
+        identity::log(note.severity, &note.to_string());
+    }
+    match relay.reload(settings, stop).await {
+        Ok(changes) => tracing::info!("the configuration is taken: {changes}"),
+        Err(error) => tracing::error!("the configuration is not taken: {error}"),
     }
 }

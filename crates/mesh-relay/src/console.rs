@@ -178,7 +178,7 @@ fn read_openid(
             return None;
         }
     };
-    let roots = match openid.roots.as_ref().map(|path| (path, std::fs::read(path))) {
+    let roots = match openid.roots.as_ref().map(|path| (path, secrets.read(path))) {
         None => None,
         Some((_, Ok(bytes))) => Some(bytes),
         Some((path, Err(error))) => {

@@ -1,6 +1,7 @@
 //! `mesh-relay demo`: a real pair from one mailbox's OUT to another's IN, and a reply back, over an embedded
 //! sandbox. The command plays the two old systems: it writes and reads files and knows nothing else.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use jiff::SignedDuration;
 use mesh_api::{IdError, MailboxId, SharedKey};
 use mesh_client::{BreakerConfig, Client, ClientConfig, ClientConfigError, Timeouts, TlsConfig};
 use mesh_sandbox::{Sandbox, SandboxConfig, SandboxError};
+use relay_config::{Imprint, ReloadSection};
 use relay_core::{ReceivePolicy, SendPolicy};
 use secrecy::SecretString;
 use thiserror::Error;
@@ -20,7 +22,7 @@ use crate::adapters::AdapterConfig;
 use crate::console::ConsoleSettings;
 use crate::journal::JournalSettings;
 use crate::relay::{Relay, RelayError, StartError};
-use crate::settings::{MailboxSettings, Settings, application};
+use crate::settings::{AdapterSettings, Fixed, MailboxSettings, Settings, application};
 use crate::{stop, system};
 
 /// Stock mailboxes of the sandbox, and the password of each (`mesh-api.md` 11.2).
@@ -129,13 +131,15 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
             id: id.clone(),
             password: SecretString::from(PASSWORD),
             receive: ReceivePolicy { poll_every: Duration::from_millis(200), ..ReceivePolicy::default() },
+            imprint: Imprint::default(),
         });
         let config = dts_folder::Config {
             grace: SignedDuration::from_millis(300),
             scan: SignedDuration::from_secs(1),
             ..dts_folder::Config::new(id, root.join(mailbox))
         };
-        adapters.push((name.to_owned(), AdapterConfig::DtsFolder(config)));
+        let (name, config) = (name.to_owned(), AdapterConfig::DtsFolder(config));
+        adapters.push(AdapterSettings { name, config, imprint: Imprint::default() });
     }
     let client = Client::new(ClientConfig {
         base_url: sandbox.base_url(),
@@ -163,6 +167,10 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         adapters,
         console: Some(ConsoleSettings::on_loopback("demo", SecretString::from(token))),
         identity_look: relay_config::IDENTITY_LOOK,
+        mesh_imprint: Imprint::default(),
+        fixed: Fixed::default(),
+        reload: ReloadSection::default(),
+        files: BTreeSet::new(),
     })
 }
 

@@ -14,7 +14,8 @@
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
 //! | which journal | [`journal`] |
-//! | settings to a running relay | [`relay`] |
+//! | settings to a running relay, and what other settings change of it | [`relay`] |
+//! | when a running relay reads its configuration again | [`reload`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
 
@@ -31,6 +32,7 @@ pub mod lint;
 pub mod mesh_port;
 pub mod records;
 pub mod relay;
+pub mod reload;
 pub mod sandbox;
 pub mod settings;
 pub mod shadow;

@@ -1,5 +1,7 @@
 //! The MESH client as the core's port: translation, no decisions.
 
+use std::sync::{PoisonError, RwLock};
+
 use async_trait::async_trait;
 use mesh_api::path::WorkflowFilter;
 use mesh_api::{
@@ -10,29 +12,41 @@ use relay_core::{
     DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
 
-/// One mailbox over HTTPS.
-pub struct MeshPort(Mailbox);
+/// One mailbox over HTTPS, whose client and password can change while it is used.
+pub struct MeshPort {
+    id: MailboxId,
+    mailbox: RwLock<Mailbox>,
+}
 
 impl MeshPort {
     /// A port on a client's mailbox.
     pub fn new(mailbox: Mailbox) -> Self {
-        Self(mailbox)
+        Self { id: mailbox.id().clone(), mailbox: RwLock::new(mailbox) }
+    }
+
+    /// Puts another client, or another password, in place. Calls under way end as they began.
+    pub fn replace(&self, mailbox: Mailbox) {
+        *self.mailbox.write().unwrap_or_else(PoisonError::into_inner) = mailbox;
+    }
+
+    fn now(&self) -> Mailbox {
+        self.mailbox.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[async_trait]
 impl MeshMailbox for MeshPort {
     fn mailbox(&self) -> &MailboxId {
-        self.0.id()
+        &self.id
     }
 
     async fn handshake(&self) -> Result<(), MeshError> {
-        self.0.handshake().await.map_err(translate)
+        self.now().handshake().await.map_err(translate)
     }
 
     async fn begin_send(&self, outgoing: Outgoing<'_>) -> Result<MessageId, MeshError> {
         let Outgoing { envelope, payload, plan, gzip } = outgoing;
-        self.0.send(envelope, payload, plan, gzip).await.map_err(translate)
+        self.now().send(envelope, payload, plan, gzip).await.map_err(translate)
     }
 
     async fn continue_send(
@@ -42,11 +56,11 @@ impl MeshMailbox for MeshPort {
         index: u32,
     ) -> Result<(), MeshError> {
         let Outgoing { payload, plan, gzip, .. } = outgoing;
-        self.0.send_chunk(id, payload, plan, gzip, index).await.map_err(translate)
+        self.now().send_chunk(id, payload, plan, gzip, index).await.map_err(translate)
     }
 
     async fn find_by_local_id(&self, local_id: &LocalId) -> Result<Found, MeshError> {
-        Ok(match self.0.track_by_local_id(local_id).await.map_err(translate)? {
+        Ok(match self.now().track_by_local_id(local_id).await.map_err(translate)? {
             LocalIdMatch::Nothing => Found::Nothing,
             // Chunks without the last one: never delivered, so the message is not at MESH.
             LocalIdMatch::One(tracking) if tracking.status == TrackingStatus::Uploading => Found::Nothing,
@@ -58,19 +72,19 @@ impl MeshMailbox for MeshPort {
     }
 
     async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError> {
-        self.0.track(id).await.map_err(translate)
+        self.now().track(id).await.map_err(translate)
     }
 
     async fn list(&self, filter: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
         match filter {
-            Some(filter) => self.0.list_filtered(filter).await,
-            None => self.0.list().await,
+            Some(filter) => self.now().list_filtered(filter).await,
+            None => self.now().list().await,
         }
         .map_err(translate)
     }
 
     async fn head(&self, id: &MessageId) -> Result<Download, MeshError> {
-        self.0.head(id).await.map_err(translate)
+        self.now().head(id).await.map_err(translate)
     }
 
     async fn lookup(
@@ -79,20 +93,20 @@ impl MeshMailbox for MeshPort {
         workflow: &WorkflowId,
     ) -> Result<Vec<Endpoint>, MeshError> {
         match ods_code {
-            Some(ods_code) => self.0.lookup(ods_code, workflow).await,
-            None => self.0.workflow_search(workflow).await,
+            Some(ods_code) => self.now().lookup(ods_code, workflow).await,
+            None => self.now().workflow_search(workflow).await,
         }
         .map_err(translate)
     }
 
     async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError> {
         let OpenMessage { download, body, progress } =
-            self.0.open_behind(id, held).await.map_err(translate)?;
+            self.now().open_behind(id, held).await.map_err(translate)?;
         Ok(Incoming { download, body, progress: Box::new(move || progress.held()) })
     }
 
     async fn acknowledge(&self, delivered: &DeliveryRecorded) -> Result<(), MeshError> {
-        self.0.acknowledge(delivered.message_id()).await.map_err(translate)
+        self.now().acknowledge(delivered.message_id()).await.map_err(translate)
     }
 }
 

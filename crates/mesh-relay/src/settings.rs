@@ -1,5 +1,6 @@
 //! From a configuration file to what a relay is started with.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use mesh_client::{
     BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
 };
 use relay_config::{
-    AdapterSection, Fault, Faults, Identity, InDoubt, JournalPlace, JournalSection, Loaded, MailboxSection,
-    MeshSection, RouteSection, SecretRef, Secrets, SendSection,
+    AdapterSection, Fault, Faults, Identity, Imprint, InDoubt, JournalPlace, JournalSection, Loaded,
+    MailboxSection, MeshSection, ReloadSection, RouteSection, SecretRef, Secrets, SendSection,
 };
 use relay_core::lease::LEASE_TTL;
 use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
@@ -50,12 +51,21 @@ pub struct Settings {
     pub transfer_names: Names,
     /// The file that stops the relay once its content is `1`, if one is looked at.
     pub stop_signal: Option<PathBuf>,
-    /// Adapters by name.
-    pub adapters: Vec<(String, AdapterConfig)>,
+    /// Its adapters.
+    pub adapters: Vec<AdapterSettings>,
     /// The console, if there is to be one.
     pub console: Option<ConsoleSettings>,
     /// The pause between two looks at files of certificates.
     pub identity_look: Duration,
+    /// What tells how MESH is reached from how another configuration says.
+    pub mesh_imprint: Imprint,
+    /// What only a start can change.
+    pub fixed: Fixed,
+    /// How a running relay follows its configuration.
+    pub reload: ReloadSection,
+    /// The files beside the configuration file that were read for all of this, save those of certificates that are
+    /// followed by themselves.
+    pub files: BTreeSet<PathBuf>,
 }
 
 /// Something to know about a configuration without a fault.
@@ -84,6 +94,45 @@ pub struct MailboxSettings {
     pub password: SecretString,
     /// Bounds of receiving.
     pub receive: ReceivePolicy,
+    /// What tells it from what another configuration says of it.
+    pub imprint: Imprint,
+}
+
+/// One adapter.
+pub struct AdapterSettings {
+    /// Its name.
+    pub name: String,
+    /// What it is made from.
+    pub config: AdapterConfig,
+    /// What tells it from what another configuration says of it.
+    pub imprint: Imprint,
+}
+
+/// The sections that only a start can change, with what they refer to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fixed(BTreeMap<String, Vec<Imprint>>);
+
+/// The sections that stand once and that a running relay follows.
+const FOLLOWED: [&str; 3] = ["mesh", "send", "reload"];
+
+impl Fixed {
+    fn new<A>(loaded: &Loaded<A>, journal: &Secrets, console: &Secrets) -> Self {
+        let sections = loaded.once.iter().filter(|(name, _)| !FOLLOWED.contains(&name.as_str()));
+        let mut fixed: BTreeMap<String, Vec<Imprint>> =
+            sections.map(|(name, imprint)| (name.clone(), vec![imprint.clone()])).collect();
+        fixed.entry("journal".to_owned()).or_default().push(loaded.journal.section.imprint(journal));
+        if let Some(section) = &loaded.console {
+            fixed.entry("console".to_owned()).or_default().push(section.section.imprint(console));
+        }
+        Self(fixed)
+    }
+
+    /// The sections in which it differs from `other`, by name.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let differs = |name: &&String| self.0.get(*name) != other.0.get(*name);
+        names.into_iter().filter(differs).cloned().collect()
+    }
 }
 
 /// The name and version that MESH is told (`mesh-api.md` 4.1).
@@ -113,30 +162,48 @@ impl Settings {
         let mut loaded = loaded;
         let mut faults = Faults::new();
         let mut adapter_notes = Vec::new();
+        let mut files = BTreeSet::new();
+        let mut adapter_imprints = Vec::with_capacity(loaded.adapters.len());
         check_adapters(&loaded, &mut faults);
         for (section, config) in &mut loaded.adapters {
-            config.resolve(section, &loaded.secrets, &mut adapter_notes, &mut faults);
+            let secrets = loaded.secrets.apart();
+            config.resolve(section, &secrets, &mut adapter_notes, &mut faults);
+            adapter_imprints.push(section.imprint(&secrets));
+            files.append(&mut secrets.files());
         }
-        let secrets = &loaded.secrets;
         let mut mailboxes = Vec::new();
         for mailbox in &loaded.mailboxes {
-            match mailbox.password.resolve(secrets) {
+            let secrets = loaded.secrets.apart();
+            match mailbox.password.resolve(&secrets) {
                 Ok(password) => {
                     let (id, receive) = (mailbox.id.clone(), receive_policy(mailbox));
-                    mailboxes.push(MailboxSettings { id, password, receive });
+                    let imprint = mailbox.section.imprint(&secrets);
+                    mailboxes.push(MailboxSettings { id, password, receive, imprint });
                 }
                 Err(error) => {
                     faults.push(mailbox.section.fault(Some("password"), error.to_string(), None));
                 }
             }
+            files.append(&mut secrets.files());
         }
-        let journal = journal(&loaded.journal, secrets, &mut faults);
-        let console = loaded
-            .console
-            .as_ref()
-            .and_then(|section| ConsoleSettings::read(section, secrets, &mut adapter_notes, &mut faults));
-        match (reach(&loaded.mesh, secrets, &mut faults), journal) {
+        let journal_secrets = loaded.secrets.apart();
+        let journal = journal(&loaded.journal, &journal_secrets, &mut faults);
+        files.append(&mut journal_secrets.files());
+        let console_secrets = loaded.secrets.apart();
+        let console = loaded.console.as_ref().and_then(|section| {
+            ConsoleSettings::read(section, &console_secrets, &mut adapter_notes, &mut faults)
+        });
+        files.append(&mut console_secrets.files());
+        let mesh_secrets = loaded.secrets.apart();
+        let reached = reach(&loaded.mesh, &mesh_secrets, &mut faults);
+        files.append(&mut mesh_secrets.files());
+        let fixed = Fixed::new(&loaded, &journal_secrets, &console_secrets);
+        match (reached, journal) {
             (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
+                mesh_imprint: loaded.mesh.section.imprint(&mesh_secrets),
+                fixed,
+                reload: loaded.reload,
+                files,
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
                 client,
                 identity: watch.map(|watch| (watch, loaded.mesh.identity_look)),
@@ -156,7 +223,12 @@ impl Settings {
                 adapters: loaded
                     .adapters
                     .into_iter()
-                    .map(|(section, config)| (section.name.clone(), config))
+                    .zip(adapter_imprints)
+                    .map(|((section, config), imprint)| AdapterSettings {
+                        name: section.name,
+                        config,
+                        imprint,
+                    })
                     .collect(),
             }),
             _ => Err(faults),
@@ -252,7 +324,7 @@ pub(crate) fn journal(
     let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string())).ok()?;
     let roots = match roots {
         Some(path) => {
-            let store = database_roots(path).map_err(|what| fault("roots", what)).ok()?;
+            let store = database_roots(path, secrets).map_err(|what| fault("roots", what)).ok()?;
             Some(Arc::new(store))
         }
         None => None,
@@ -265,9 +337,9 @@ pub(crate) fn journal(
     })
 }
 
-fn database_roots(path: &Path) -> Result<RootCertStore, String> {
+fn database_roots(path: &Path, secrets: &Secrets) -> Result<RootCertStore, String> {
     let told = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
-    let bytes = std::fs::read(path).map_err(|error| told(&error))?;
+    let bytes = secrets.read(path).map_err(|error| told(&error))?;
     let authorities = read_authorities(&bytes, None).map_err(|error| told(&error))?;
     let mut store = RootCertStore::empty();
     for authority in authorities {
@@ -292,7 +364,7 @@ fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<Root
         faults.push(mesh.section.fault(Some("roots"), message, hint.map(str::to_owned)));
         Vec::new()
     };
-    match std::fs::read(path) {
+    match secrets.read(path) {
         Ok(bytes) => match read_authorities(&bytes, password.as_ref()) {
             Ok(roots) => roots,
             Err(error) => fault(&error, Some("name a PEM file, or the keystore of the identity")),
@@ -470,7 +542,7 @@ impl fmt::Debug for Settings {
             .field("transfer_log", &self.transfer_log)
             .field("transfer_names", &self.transfer_names)
             .field("stop_signal", &self.stop_signal)
-            .field("adapters", &self.adapters.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("adapters", &self.adapters.iter().map(|adapter| &adapter.name).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
@@ -479,9 +551,9 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mailboxes, adapters) = (self.mailboxes.len(), self.adapters.len());
         write!(f, "{mailboxes} mailbox(es) at {}, {adapters} adapter(s): ", self.mesh_url)?;
-        for (index, (name, config)) in self.adapters.iter().enumerate() {
+        for (index, adapter) in self.adapters.iter().enumerate() {
             let separator = if index > 0 { ", " } else { "" };
-            write!(f, "{separator}{name} for {}", config.mailbox())?;
+            write!(f, "{separator}{} for {}", adapter.name, adapter.config.mailbox())?;
         }
         Ok(())
     }

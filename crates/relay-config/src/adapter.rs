@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 
 use crate::fault::{Fault, Faults};
 use crate::identity::{Identity, IdentityEntries};
+use crate::imprint::Imprint;
+use crate::secret::Secrets;
 use crate::section::Section;
 
 /// A section `[[adapter]]`: `name` and `kind` are read, the rest is the adapter's own.
@@ -80,6 +82,11 @@ impl AdapterSection {
     /// Reads the entries of this section's `identity`. `None`: they make none, and `faults` says why.
     pub fn identity(&self, entries: IdentityEntries, faults: &mut Faults) -> Option<Identity> {
         entries.read(&self.section, faults)
+    }
+
+    /// What the section says, with what was read for it, as [`Section::imprint`].
+    pub fn imprint(&self, secrets: &Secrets) -> Imprint {
+        self.section.imprint(secrets)
     }
 
     /// A path of this section, which starts at the folder of the configuration file.

@@ -1,17 +1,22 @@
 //! The file as a whole: which sections there are, and the rules between them.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::adapter::AdapterSection;
 use crate::console::ConsoleSection;
 use crate::fault::Faults;
+use crate::imprint::Imprint;
 use crate::journal::JournalSection;
 use crate::log::LogSection;
 use crate::mailbox::MailboxSection;
 use crate::mesh::MeshSection;
+use crate::reload::ReloadSection;
 use crate::secret::Secrets;
 use crate::section::{Section, folder};
 use crate::send::SendSection;
@@ -20,7 +25,7 @@ use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
 
 /// Sections that stand once.
-const ONCE: [&str; 6] = ["mesh", "journal", "send", "console", "log", "stop"];
+const ONCE: [&str; 7] = ["mesh", "journal", "send", "console", "log", "stop", "reload"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
 
@@ -39,6 +44,10 @@ pub struct Loaded<A = AdapterSection> {
     pub log: LogSection,
     /// `[stop]`, empty if it is not there.
     pub stop: StopSection,
+    /// `[reload]`, empty if it is not there.
+    pub reload: ReloadSection,
+    /// Each section that stands once, by its name, as it is written: what it refers to is not in there.
+    pub once: BTreeMap<String, Imprint>,
     /// Each `[[mailbox]]` in the order of the file, at least one.
     pub mailboxes: Vec<MailboxSection>,
     /// Each `[[adapter]]` in the order of the file. May be empty.
@@ -114,6 +123,10 @@ fn load_source<A>(
         Some(section) => StopSection::read(&section, &mut faults),
         None => Some(StopSection::default()),
     };
+    let reload = match once(&source, "reload", &mut faults) {
+        Some(section) => ReloadSection::read(&section, &mut faults),
+        None => Some(ReloadSection::default()),
+    };
     require(&source, "mailbox", "[[mailbox]]", &mut faults);
     let mut taken = Vec::new();
     let mailboxes: Vec<_> = several(&source, "mailbox", &mut faults)
@@ -128,13 +141,23 @@ fn load_source<A>(
         }
     }
     faults.sort();
-    match (mesh, journal, send, log, stop) {
-        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop)) if faults.is_empty() => {
+    match (mesh, journal, send, log, stop, reload) {
+        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop), Some(reload)) if faults.is_empty() => {
             let console = console.flatten();
-            Ok(Loaded { mesh, journal, send, console, log, stop, mailboxes, adapters, secrets })
+            let once = imprints(&source);
+            Ok(Loaded { mesh, journal, send, console, log, stop, reload, once, mailboxes, adapters, secrets })
         }
         _ => Err(faults),
     }
+}
+
+/// The sections that stand once, as they are written.
+fn imprints(source: &Source) -> BTreeMap<String, Imprint> {
+    let tables = source.tables();
+    let section = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+        Some((key.get_ref().to_string(), Imprint::of(value.get_ref().as_table()?, None)))
+    };
+    tables.iter().filter_map(section).collect()
 }
 
 /// Finds sections that nobody knows.

@@ -1,13 +1,15 @@
 //! Secrets: where they stand, never what they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use thiserror::Error;
+
+use crate::imprint::Reads;
 
 /// What to write in place of a secret.
 const FORMS: &str = "write { file = \"path\" } or { env = \"NAME\" }";
@@ -27,19 +29,48 @@ pub struct Secrets {
     folder: PathBuf,
     /// What is held in place of files, by the path as the configuration writes it.
     held: Option<HashMap<PathBuf, SecretString>>,
+    reads: Reads,
 }
 
 impl Secrets {
     /// Secrets in files; a relative path starts at `folder`.
     pub fn in_files(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), held: None }
+        Self { folder: folder.into(), held: None, reads: Reads::default() }
     }
 
     /// Secrets that were read elsewhere and stand in for the files of a configuration that was made in memory
     /// ([`load_text_with`](crate::load_text_with)): `{ file = "path" }` is looked up by that path and no file is read.
     /// No text of a configuration leads here, so nobody reaches it by a slip of the pen.
     pub fn held(secrets: HashMap<PathBuf, SecretString>) -> Self {
-        Self { folder: PathBuf::new(), held: Some(secrets) }
+        Self { folder: PathBuf::new(), held: Some(secrets), reads: Reads::default() }
+    }
+
+    /// The same, for one part of the configuration: what is read by it is noted apart, for [`Section::imprint`].
+    ///
+    /// [`Section::imprint`]: crate::Section::imprint
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { reads: Reads::default(), ..self.clone() }
+    }
+
+    /// Reads a file that is no secret, such as certificates to trust, and notes that it was. The path is taken as it is.
+    ///
+    /// # Errors
+    /// As the system has them.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let content = std::fs::read(path);
+        // Also where it cannot be read: it is looked at again once it can.
+        self.reads.file(path, content.as_deref().unwrap_or_default());
+        content
+    }
+
+    /// The files that were read, for whoever follows their changes.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        self.reads.files()
+    }
+
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     /// The folder from which relative paths count.
@@ -54,7 +85,13 @@ impl Secrets {
 
     fn file(&self, path: &Path) -> Result<SecretString, SecretError> {
         match &self.held {
-            None => read_file(self.folder.join(path)),
+            None => {
+                let path = self.folder.join(path);
+                let secret = read_file(path.clone());
+                let content = secret.as_ref().map_or("", |secret| secret.expose_secret());
+                self.reads.file(&path, content.as_bytes());
+                secret
+            }
             Some(held) => held.get(path).cloned().ok_or_else(|| SecretError::File {
                 path: path.to_owned(),
                 source: io::ErrorKind::NotFound.into(),
@@ -111,7 +148,11 @@ impl SecretRef {
     pub fn resolve(&self, secrets: &Secrets) -> Result<SecretString, SecretError> {
         match self {
             Self::File(path) => secrets.file(path),
-            Self::Env(name) => read_variable(name),
+            Self::Env(name) => {
+                let secret = read_variable(name)?;
+                secrets.reads.variable(name, secret.expose_secret().as_bytes());
+                Ok(secret)
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::{Fault, Faults};
+use crate::imprint::Imprint;
 use crate::read;
+use crate::secret::Secrets;
 use crate::source::Source;
 
 /// A section as it stands in the file. Knows the places of its keys, and shows nothing of their values.
@@ -113,6 +115,11 @@ impl Section {
             key = path.rsplit_once('.').map(|(parent, _)| parent);
         }
         self.source.fault(self.header.clone(), None, message, hint)
+    }
+
+    /// What the section says, with what was read for it by `secrets`, which were set [apart](Secrets::apart) for it.
+    pub fn imprint(&self, secrets: &Secrets) -> Imprint {
+        Imprint::of(&self.entries(), Some(secrets.reads()))
     }
 
     /// A path of the file as seen from the folder of the file.

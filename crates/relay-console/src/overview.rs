@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use crate::console::Console;
+use crate::console::{Console, Site};
 use crate::problem::Problem;
 use crate::trouble::{self, TroubleLine};
 use crate::words::capital;
@@ -195,6 +195,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) failed_lately: &'a [(&'static str, u64)],
 }
 
+impl Overviews {
+    /// Forgets what was gathered: something else is configured now, and a sink that hangs may be another one's.
+    pub(crate) async fn forget(&self) {
+        *self.last.lock().await = None;
+        self.health.lock().await.clear();
+    }
+}
+
 impl Console {
     /// The overview, a few seconds old at most.
     pub(crate) async fn overview(&self) -> Result<Arc<Overview>, JournalError> {
@@ -221,8 +229,9 @@ impl Console {
         let oldest = journal.oldest_unended().await?;
         let pauses = self.surroundings.pauses.all();
         let partners = self.partners_lately(now).await;
-        let mut mailboxes = Vec::with_capacity(self.site.mailboxes.len());
-        for mailbox in &self.site.mailboxes {
+        let site = self.site();
+        let mut mailboxes = Vec::with_capacity(site.mailboxes.len());
+        for mailbox in &site.mailboxes {
             let times = journal.mailbox_times(&mailbox.id).await?;
             let status = self.surroundings.board.of(&mailbox.id);
             let of = |direction| {
@@ -244,8 +253,8 @@ impl Console {
             };
             mailboxes.push((view, times, status));
         }
-        let adapters = self.adapters(&oldest).await;
-        let certificates: Vec<CertificateView> = (self.site.certificates)()
+        let adapters = self.adapters(&site, &oldest).await;
+        let certificates: Vec<CertificateView> = (site.certificates)()
             .into_iter()
             .map(|certificate| CertificateView {
                 days_left: certificate.ends.duration_since(now).as_hours().div_euclid(24),
@@ -272,7 +281,6 @@ impl Console {
         };
         let troubles = trouble::find(&facts);
         let (in_doubt, parked) = (facts.in_doubt, facts.parked_outbound + facts.parked_inbound);
-        let site = &*self.site;
         Ok(Overview {
             at: now,
             name: site.name.clone(),
@@ -298,9 +306,9 @@ impl Console {
         })
     }
 
-    async fn adapters(&self, oldest: &[Oldest]) -> Vec<AdapterView> {
-        let mut views = Vec::with_capacity(self.site.adapters.len());
-        for adapter in &self.site.adapters {
+    async fn adapters(&self, site: &Site, oldest: &[Oldest]) -> Vec<AdapterView> {
+        let mut views = Vec::with_capacity(site.adapters.len());
+        for adapter in &site.adapters {
             let health = match &adapter.sink {
                 Some(sink) => Some(self.health(&adapter.name, sink).await),
                 None => None,

@@ -1,7 +1,7 @@
 //! What all sources share on the way out: the mailboxes with their bounds, pace and order, and the calls to MESH.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use mesh_api::{ChunkPlan, Effect, Envelope, FailureClass, MailboxId};
@@ -44,7 +44,7 @@ pub(crate) struct Engine {
     pub(crate) proven: Arc<ProvenTime>,
     pub(crate) pauses: Pauses,
     board: Arc<Board>,
-    pub(crate) lanes: HashMap<MailboxId, Lane>,
+    lanes: RwLock<HashMap<MailboxId, Arc<Lane>>>,
     /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
     busy: Mutex<HashMap<SourceKey, Arc<AsyncMutex<()>>>>,
 }
@@ -86,6 +86,12 @@ impl Lane {
         }
     }
 
+    /// The same bounds, with those who use them, and nothing known of MESH.
+    fn anew(&self, mesh: Arc<dyn MeshMailbox>) -> Self {
+        let (messages, kibibytes) = (Arc::clone(&self.messages), Arc::clone(&self.kibibytes));
+        Self { mesh, messages, kibibytes, kibibytes_max: self.kibibytes_max, reach: AsyncMutex::default() }
+    }
+
     /// Waits until the message fits the bounds. An error when the source is to stop first.
     pub(crate) async fn permit(&self, length: u64, stop: &Shutdown) -> Result<Permit, Deferral> {
         let mut stop = stop.clone();
@@ -118,8 +124,8 @@ impl Engine {
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
         policy: SendPolicy,
     ) -> Self {
-        let lanes =
-            mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy))).collect();
+        let lane = |mesh: Arc<dyn MeshMailbox>| (mesh.mailbox().clone(), Arc::new(Lane::new(mesh, &policy)));
+        let lanes = RwLock::new(mailboxes.into_iter().map(lane).collect());
         let Surroundings { clock, chance, proven, pauses, board, .. } = surroundings.clone();
         Self {
             clock,
@@ -134,6 +140,28 @@ impl Engine {
             lanes,
             busy: Mutex::default(),
         }
+    }
+
+    /// A mailbox's way out, if it is served.
+    pub(crate) fn lane(&self, mailbox: &MailboxId) -> Option<Arc<Lane>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(mailbox).cloned()
+    }
+
+    /// Serves a mailbox from now on. One that is served already begins anew: what was found out about it does not hold
+    /// any more, and what is on its way ends as it began.
+    pub(crate) fn serve(&self, mesh: Arc<dyn MeshMailbox>) {
+        let mailbox = mesh.mailbox().clone();
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        let lane = match lanes.get(&mailbox) {
+            Some(lane) => lane.anew(mesh),
+            None => Lane::new(mesh, &self.policy),
+        };
+        lanes.insert(mailbox, Arc::new(lane));
+    }
+
+    /// Serves a mailbox no more. What is on its way ends as it began.
+    pub(crate) fn leave(&self, mailbox: &MailboxId) {
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
     }
 
     pub(crate) fn context(&self, record: &OutboundRecord, in_doubt: DoubtStrategy) -> StepContext<'_> {

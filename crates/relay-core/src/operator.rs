@@ -4,8 +4,8 @@
 //! a message is committed against the version that was seen, so that it never crosses what the engine records of it at the
 //! same time: one of the two writers finds the record changed, and looks again.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::{
@@ -43,10 +43,25 @@ pub const REASON_CHARS_MAX: usize = 500;
 #[derive(Clone)]
 pub struct Operator {
     surroundings: Surroundings,
-    meshes: HashMap<MailboxId, Arc<dyn MeshMailbox>>,
-    keepers: HashMap<String, Arc<dyn KeepsSent>>,
+    served: Arc<RwLock<Served>>,
     /// Held while something is sent again.
     resending: Arc<Mutex<()>>,
+}
+
+/// What people may act on, as it is configured now.
+struct Served {
+    meshes: BTreeMap<MailboxId, Arc<dyn MeshMailbox>>,
+    keepers: BTreeMap<String, Arc<dyn KeepsSent>>,
+}
+
+impl Served {
+    fn new(
+        mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
+        keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
+    ) -> Self {
+        let meshes = mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), mesh)).collect();
+        Self { meshes, keepers: keepers.into_iter().collect() }
+    }
 }
 
 /// Why something was not done. Its text is for the person who asked.
@@ -87,8 +102,21 @@ impl Operator {
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
         keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
     ) -> Self {
-        let meshes = mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), mesh)).collect();
-        Self { surroundings, meshes, keepers: keepers.into_iter().collect(), resending: Arc::default() }
+        let served = Arc::new(RwLock::new(Served::new(mailboxes, keepers)));
+        Self { surroundings, served, resending: Arc::default() }
+    }
+
+    /// From now on it is for these mailboxes, as are its clones.
+    pub fn serve(
+        &self,
+        mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
+        keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
+    ) {
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Served::new(mailboxes, keepers);
+    }
+
+    fn served(&self) -> RwLockReadGuard<'_, Served> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that `who` did or looked at something. To be called before it is done or shown.
@@ -231,7 +259,7 @@ impl Operator {
     pub fn keeps(&self, message: &MessageSummary) -> bool {
         let adapter = message.adapter.as_ref();
         message.direction == Direction::Outbound
-            && adapter.is_some_and(|adapter| self.keepers.contains_key(adapter))
+            && adapter.is_some_and(|adapter| self.served().keepers.contains_key(adapter))
     }
 
     /// Offers what was sent, or failed, once more as a new message, from what its source keeps. Returns what was done.
@@ -253,7 +281,8 @@ impl Operator {
             let state = record.state.name();
             return Err(NotNow(format!("it is {state} and still under way; it is not sent twice")).into());
         }
-        let Some(keeper) = self.keepers.get(&record.source.adapter) else {
+        let keeper = self.served().keepers.get(&record.source.adapter).cloned();
+        let Some(keeper) = keeper else {
             let adapter = &record.source.adapter;
             let what =
                 format!("adapter {adapter} keeps nothing of what was sent; send it again from where it came");
@@ -470,20 +499,19 @@ impl Operator {
         ods_code: Option<&str>,
         workflow: &WorkflowId,
     ) -> Result<Vec<Endpoint>, OperatorError> {
-        let any = self.meshes.values().min_by_key(|mesh| mesh.mailbox().as_str());
+        let any = self.served().meshes.values().next().cloned();
         let Some(mesh) = any else { return Ok(Vec::new()) };
         Ok(mesh.lookup(ods_code, workflow).await?)
     }
 
     /// The mailboxes here.
     pub fn mailboxes(&self) -> Vec<MailboxId> {
-        let mut mailboxes: Vec<MailboxId> = self.meshes.keys().cloned().collect();
-        mailboxes.sort();
-        mailboxes
+        self.served().meshes.keys().cloned().collect()
     }
 
-    fn mesh(&self, mailbox: &MailboxId) -> Result<&Arc<dyn MeshMailbox>, OperatorError> {
-        self.meshes.get(mailbox).ok_or_else(|| OperatorError::NoSuchMailbox(mailbox.clone()))
+    fn mesh(&self, mailbox: &MailboxId) -> Result<Arc<dyn MeshMailbox>, OperatorError> {
+        let mesh = self.served().meshes.get(mailbox).cloned();
+        mesh.ok_or_else(|| OperatorError::NoSuchMailbox(mailbox.clone()))
     }
 
     fn now(&self) -> Timestamp {

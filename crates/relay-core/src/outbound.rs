@@ -16,7 +16,7 @@ use crate::journal::{Journal, JournalError, KeyReuse, MailboxTimes, NewOutbound,
 use crate::lease::{PartLeases, Tenure};
 use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshError, MeshMailbox};
-use crate::pause::{Pauses, Wake};
+use crate::pause::{Pauses, Wake, Woken};
 use crate::policy::SendPolicy;
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
@@ -109,8 +109,7 @@ pub struct Known {
     pub relay_id: RelayId,
     /// Hash of its content, if its source gave one: [`SourceMessage::fingerprint`].
     pub fingerprint: Option<String>,
-    /// How many of its first bytes MESH holds already, so that they are not asked for again unless the size of chunks
-    /// was changed meanwhile.
+    /// How many of its first bytes MESH holds already, so that they are not asked for again.
     pub taken_bytes: u64,
     /// Its end, if it has ended.
     pub ended: Option<Ended>,
@@ -138,6 +137,18 @@ impl RelayHandle {
         let ledger = Ledger { journal, clock, fence: None };
         let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
         Self { engine, ledger, terms, tenure: None, parts: None, adapter: None, stop }
+    }
+
+    /// Carries messages of this mailbox too, or, where it does so already, finds out anew how MESH takes them: to be called
+    /// when what the mailbox is reached with has changed. Whoever waits tries again at once.
+    pub fn serve(&self, mesh: Arc<dyn MeshMailbox>) {
+        self.engine.serve(mesh);
+        self.engine.pauses.rouse(Woken::Anything);
+    }
+
+    /// Carries no new messages of this mailbox any more.
+    pub fn leave(&self, mailbox: &MailboxId) {
+        self.engine.leave(mailbox);
     }
 
     /// The same engine, for a source with these terms.
@@ -199,7 +210,7 @@ impl RelayHandle {
     pub async fn send(&self, message: SourceMessage) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
         let mailbox = &message.envelope.from;
-        let Some(lane) = engine.lanes.get(mailbox) else {
+        let Some(lane) = engine.lane(mailbox) else {
             return Err(own_fault(DeferralCause::UnknownMailbox(mailbox.clone())));
         };
         let _busy = self.hold(&message.key).await?;
@@ -217,7 +228,7 @@ impl RelayHandle {
         }
         // Also where this work is dropped in the middle: those behind it must not wait for ever.
         let _place = engine.order.at_work(&message.key);
-        let ended = self.carry(lane, &message, &mut outbound).await?;
+        let ended = self.carry(&lane, &message, &mut outbound).await?;
         engine.order.ended(&message.key);
         Ok(ended)
     }
@@ -420,13 +431,13 @@ impl RelayHandle {
     /// # Errors
     /// When it does not, with when to ask again.
     pub async fn reachable(&self, mailbox: &MailboxId) -> Result<(), Deferral> {
-        let lane = self.engine.lanes.get(mailbox);
+        let lane = self.engine.lane(mailbox);
         let lane = lane.ok_or_else(|| own_fault(DeferralCause::UnknownMailbox(mailbox.clone())))?;
         self.engine.keep_pauses(mailbox, self.adapter.as_deref())?;
         let nothing = MailboxTimes::default();
         let kept = self.ledger.journal.commit_mailbox_times(mailbox, nothing, self.ledger.fence.as_ref());
         kept.await.map_err(|error| own_fault(error.into()))?;
-        self.engine.reach(lane).await
+        self.engine.reach(&lane).await
     }
 
     /// The time by which a source may forget what is old.
@@ -480,7 +491,11 @@ impl RelayHandle {
         let engine = &*self.engine;
         let mut permit = Some(permit);
         let relay_id = outbound.record().relay_id;
-        let plan = message.plan(&engine.policy);
+        let began = match outbound.record().state {
+            OutboundState::Uploading { chunk_bytes, .. } => Some(chunk_bytes),
+            _ => None,
+        };
+        let plan = message.plan(&engine.policy, began);
         let mut event = match &plan {
             Ok(plan) => OutboundEvent::Start { of: plan.of(), chunk_bytes: plan.chunk_bytes() },
             Err(rejection) => OutboundEvent::Unusable(rejection.clone()),

@@ -69,7 +69,7 @@ impl SendRoute {
 }
 
 /// Bounds of sending.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendPolicy {
     /// Messages of one mailbox on their way to MESH at a time.
     pub in_flight_max: u32,

@@ -232,20 +232,22 @@ impl SourceMessage {
         self.gzip && plan.chunk_bytes() <= chunk_bytes_max(true)
     }
 
-    /// How its payload is cut.
+    /// How its payload is cut. An upload that has begun goes on in chunks of the size that it `began` with, in bytes, whatever
+    /// is configured since: only so are the chunks that MESH holds of any use, and is its last one known again.
     ///
     /// # Errors
     /// A rejection when it is empty or larger than may be sent.
-    pub(crate) fn plan(&self, policy: &SendPolicy) -> Result<ChunkPlan, Rejection> {
+    pub(crate) fn plan(&self, policy: &SendPolicy, began: Option<u64>) -> Result<ChunkPlan, Rejection> {
         use mesh_api::chunk::ChunkPlanError;
         use mesh_api::code::{DATA_MISSING, MALFORMED, StatusEvent};
 
         let length = self.payload.length();
         let chunk_bytes = policy.chunk_bytes.min(chunk_bytes_max(self.gzip));
-        let plan = match (self.allow_chunking, policy.in_doubt(&self.envelope)) {
-            (true, DoubtStrategy::TwoStep) => ChunkPlan::two_step(length, chunk_bytes),
-            (true, _) => ChunkPlan::chunked(length, chunk_bytes),
-            (false, _) => ChunkPlan::whole(length),
+        let plan = match (self.allow_chunking, began, policy.in_doubt(&self.envelope)) {
+            (false, ..) => ChunkPlan::whole(length),
+            (true, Some(began), _) => ChunkPlan::chunked(length, began),
+            (true, None, DoubtStrategy::TwoStep) => ChunkPlan::two_step(length, chunk_bytes),
+            (true, None, _) => ChunkPlan::chunked(length, chunk_bytes),
         };
         plan.map_err(|error| {
             let (event, code, description) = match error {
@@ -309,8 +311,35 @@ mod tests {
                 gzip: true,
                 allow_chunking,
             };
-            let plan = message.plan(&policy).expect("a plan");
+            let plan = message.plan(&policy, None).expect("a plan");
             assert_eq!((plan.of(), message.gzips(&plan)), (chunks, gzips), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn an_upload_goes_on_in_chunks_of_the_size_that_it_began_with() {
+        let id = || "X26ABC1".parse().expect("a mailbox");
+        let message = SourceMessage {
+            fingerprint: None,
+            reply: None,
+            not_after: None,
+            order_key: None,
+            key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
+            envelope: Envelope::new(
+                id(),
+                "X26ABC2".parse().expect("a recipient"),
+                "F".parse().expect("a flow"),
+            ),
+            payload: Payload::new(100, Arc::new(Unread)),
+            gzip: false,
+            allow_chunking: true,
+        };
+        for in_doubt in [DoubtStrategy::Probe, DoubtStrategy::TwoStep] {
+            let policy = SendPolicy { chunk_bytes: 64, in_doubt, ..SendPolicy::default() };
+            let began = message.plan(&policy, None).expect("a plan");
+            let since = SendPolicy { chunk_bytes: 7, ..policy };
+            let plan = message.plan(&since, Some(began.chunk_bytes())).expect("a plan");
+            assert_eq!((plan.of(), plan.chunk_bytes()), (began.of(), began.chunk_bytes()), "{in_doubt:?}");
         }
     }
 }

@@ -51,7 +51,7 @@ impl Queues {
             let mut fault = |what: &dyn std::fmt::Display| {
                 faults.push(section.fault(Some("roots"), format!("{}: {what}", path.display()), None));
             };
-            match std::fs::read(&path) {
+            match secrets.read(&path) {
                 Ok(bytes) => match read_authorities(&bytes, None) {
                     Ok(roots) => self.secrets.roots = roots,
                     Err(error) => fault(&error),
@@ -91,6 +91,7 @@ impl Queues {
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let source = Box::new(QueueSource::new(shared, Arc::clone(place.clock)));
         let identity = self.identity.map(|watch| (watch, identity_look.get()));
-        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Whole, keeps: None, identity })
+        let (sharing, keeps, takes_in) = (Sharing::Whole, None, None);
+        Ok(Adapter { source, sink, events, terms, sharing, keeps, identity, takes_in })
     }
 }

@@ -83,6 +83,7 @@ impl Topics {
         // A topic keeps what was read, and may be read again from anywhere.
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let source = Box::new(TopicSource::new(shared, outbound, Arc::clone(place.clock)));
-        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Parts, keeps: None, identity })
+        let (sharing, keeps, takes_in) = (Sharing::Parts, None, None);
+        Ok(Adapter { source, sink, events, terms, sharing, keeps, identity, takes_in })
     }
 }

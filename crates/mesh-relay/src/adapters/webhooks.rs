@@ -47,7 +47,7 @@ impl Webhooks {
             let mut fault = |what: &dyn std::fmt::Display| {
                 faults.push(section.fault(Some("roots"), format!("{}: {what}", path.display()), None));
             };
-            match std::fs::read(&path) {
+            match secrets.read(&path) {
                 Ok(bytes) => match read_authorities(&bytes, None) {
                     Ok(roots) => self.secrets.roots = roots,
                     Err(error) => fault(&error),
@@ -105,12 +105,14 @@ impl Webhooks {
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {
         let (sink, events) = (self.sink(name)?, self.events(name)?);
         let Config { mailbox, submit, identity_look, .. } = &self.config;
-        let mailboxes = if *submit { vec![mailbox.clone()] } else { Vec::new() };
+        let takes_in = submit.then(|| mailbox.clone());
+        let mailboxes = takes_in.clone().into_iter().collect();
         let source = Box::new(HttpSource::new(name, mailboxes, Limits::from(&self.config), place.submit));
         // A caller may repeat its request long after it was answered.
         let terms = Terms { reuse: KeyReuse::Never, tell: events.is_some() };
         let identity_look = identity_look.get();
         let identity = self.identity.map(|watch| (watch, identity_look));
-        Ok(Adapter { source, sink, events, terms, sharing: Sharing::Whole, keeps: None, identity })
+        let (sharing, keeps) = (Sharing::Whole, None);
+        Ok(Adapter { source, sink, events, terms, sharing, keeps, identity, takes_in })
     }
 }

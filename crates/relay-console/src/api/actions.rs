@@ -241,7 +241,7 @@ impl Console {
     pub(crate) fn mailbox(&self, id: &str) -> Result<Pausable, Problem> {
         let id = ask::mailbox(id)?;
         // What is paused can be resumed, whatever is configured since.
-        let known = self.site.mailboxes.iter().any(|mailbox| mailbox.id == id)
+        let known = self.site().mailboxes.iter().any(|mailbox| mailbox.id == id)
             || self.surroundings.pauses.of_mailbox(&id).is_some();
         let missing = || Problem::not_found("there is no mailbox of this id here");
         known.then_some(Pausable::Mailbox(id)).ok_or_else(missing)
@@ -249,7 +249,7 @@ impl Console {
 
     /// An adapter here.
     pub(crate) fn adapter(&self, name: &str) -> Result<Pausable, Problem> {
-        let known = self.site.adapters.iter().any(|adapter| adapter.name == name)
+        let known = self.site().adapters.iter().any(|adapter| adapter.name == name)
             || self.surroundings.pauses.of_adapter(name).is_some();
         let missing = || Problem::not_found("there is no adapter of this name here");
         known.then(|| Pausable::Adapter(name.to_owned())).ok_or_else(missing)

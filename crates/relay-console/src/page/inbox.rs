@@ -64,7 +64,7 @@ pub(crate) async fn show(
                 }
             };
             let takes = console
-                .site
+                .site()
                 .adapters
                 .iter()
                 .any(|adapter| adapter.mailbox == mailbox && adapter.sink.is_some());

@@ -40,7 +40,8 @@ pub(crate) async fn show(
         }
         Err(problem) => (Search::default(), Err(problem)),
     };
-    let mailboxes = console.site.mailboxes.iter().map(|mailbox| {
+    let site = console.site();
+    let mailboxes = site.mailboxes.iter().map(|mailbox| {
         let value = mailbox.id.to_string();
         Choice { chosen: value == search.mailbox, text: value.clone(), value }
     });

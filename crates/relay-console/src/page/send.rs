@@ -19,7 +19,7 @@ struct SendPage<'a> {
 
 /// The page.
 pub(crate) async fn show(_: Actor, visitor: Visitor, State(console): State<Console>) -> Response {
-    let mailboxes = console.site.mailboxes.iter().map(|mailbox| mailbox.id.to_string()).collect();
+    let mailboxes = console.site().mailboxes.iter().map(|mailbox| mailbox.id.to_string()).collect();
     let csrf = visitor.csrf_token().unwrap_or_default();
     page(&SendPage { visitor: &visitor, mailboxes, key: Once::name(), csrf })
 }
