@@ -235,6 +235,20 @@ impl AdapterConfig {
         }
     }
 
+    /// Why messages of no other mailbox may be led to it, where that is so.
+    pub fn keeps_to_its_mailbox(&self) -> Option<&'static str> {
+        match self {
+            Self::Kafka(topics) => {
+                let transaction =
+                    topics.config.inbound.as_ref().and_then(|inbound| inbound.transaction.as_ref());
+                // Another mailbox may be in the hands of another instance, and of two with one transactional id each
+                // stops the other.
+                transaction.map(|_| "its transactions are those of its own mailbox")
+            }
+            Self::DtsFolder(_) | Self::Amqp(_) | Self::Http(_) => None,
+        }
+    }
+
     /// Makes the adapter ready to run.
     ///
     /// # Errors

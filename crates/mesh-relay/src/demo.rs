@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use jiff::SignedDuration;
 use mesh_api::{IdError, MailboxId, SharedKey};
 use mesh_client::{BreakerConfig, Client, ClientConfig, ClientConfigError, Timeouts, TlsConfig};
 use mesh_sandbox::{Sandbox, SandboxConfig, SandboxError};
-use relay_core::{ReceivePolicy, SendPolicy};
+use relay_core::{ReceivePolicy, Router, SendPolicy};
 use secrecy::SecretString;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
@@ -122,7 +123,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
 
 fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, DemoError> {
     let mut mailboxes = Vec::new();
-    let mut adapters = Vec::new();
+    let (mut adapters, mut receivers) = (Vec::new(), Vec::new());
     for (name, mailbox) in [("laboratory", LABORATORY), ("surgery", SURGERY)] {
         let id: MailboxId = mailbox.parse()?;
         mailboxes.push(MailboxSettings {
@@ -133,8 +134,9 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         let config = dts_folder::Config {
             grace: SignedDuration::from_millis(300),
             scan: SignedDuration::from_secs(1),
-            ..dts_folder::Config::new(id, root.join(mailbox))
+            ..dts_folder::Config::new(id.clone(), root.join(mailbox))
         };
+        receivers.push((id, name.to_owned()));
         adapters.push((name.to_owned(), AdapterConfig::DtsFolder(config)));
     }
     let client = Client::new(ClientConfig {
@@ -161,6 +163,7 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         stop_signal: None,
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
         adapters,
+        router: Arc::new(Router::new(Vec::new(), receivers)),
         console: Some(ConsoleSettings::on_loopback("demo", SecretString::from(token))),
         identity_look: relay_config::IDENTITY_LOOK,
     })

@@ -20,6 +20,7 @@ use crate::adapters::{Adapter, AdapterError, Place, Sharing};
 use crate::console::{ConsoleError, OpenConsole};
 use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
+use crate::routing::{self, Receiving};
 use crate::settings::Settings;
 use crate::system::{self, SystemChance, SystemClock};
 
@@ -147,6 +148,13 @@ impl Relay {
             pauses.follow(&*watched, stop).await;
             Ok(())
         });
+        let sinks: Vec<Receiving> = adapters
+            .iter()
+            .filter_map(|(mailbox, name, _, adapter)| {
+                let sink = Arc::clone(adapter.sink.as_ref()?);
+                Some(Receiving { adapter: name.clone(), mailbox: mailbox.clone(), sink })
+            })
+            .collect();
         let mut mailboxes = Vec::new();
         let mut by_hand = None;
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
@@ -154,18 +162,15 @@ impl Relay {
             let port: Arc<dyn MeshMailbox> =
                 Arc::new(MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password)));
             ports.push(Arc::clone(&port));
-            let sink = adapters.iter().find_map(|(id, name, _, adapter)| {
-                let sink = adapter.sink.as_ref().filter(|_| *id == mailbox.id)?;
-                Some((name, Arc::clone(sink)))
-            });
+            let sink = routing::sink_of(&settings.router, &sinks, &mailbox.id, &surroundings.pauses);
             mailboxes.push(Mailbox { id: mailbox.id.clone(), poll_every: mailbox.receive.poll_every });
             if sink.is_none() {
                 tracing::warn!(mailbox = %mailbox.id, "no adapter takes this mailbox's messages; they stay at MESH");
             }
-            let (taker, sink) = sink.unzip();
+            let (sink, taker) = sink.unzip();
             let poller = Poller::new(surroundings.clone(), port, sink, mailbox.receive);
-            let poller = match taker {
-                Some(adapter) => poller.into_adapter(adapter),
+            let poller = match taker.flatten() {
+                Some(adapter) => poller.into_adapter(&adapter),
                 None => poller,
             };
             let lease = lease_of(poller.lease_name());

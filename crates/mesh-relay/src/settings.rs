@@ -12,11 +12,11 @@ use mesh_client::{
     BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
 };
 use relay_config::{
-    AdapterSection, Fault, Faults, Identity, InDoubt, JournalPlace, JournalSection, Loaded, MailboxSection,
-    MeshSection, RouteSection, SecretRef, Secrets, SendSection,
+    AdapterSection, Fault, Faults, Identity, JournalPlace, JournalSection, Loaded, MailboxSection,
+    MeshSection, SecretRef, Secrets, SendRouteSection, SendSection,
 };
 use relay_core::lease::LEASE_TTL;
-use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
+use relay_core::{Pattern, Rate, ReceivePolicy, Router, SendPolicy, SendRoute, UnknownWorkflow};
 use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,7 +24,7 @@ use crate::adapters::AdapterConfig;
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
-use crate::system;
+use crate::{config_tests, routing, system};
 
 /// What a relay is started with: everything resolved, no connection and no folder opened.
 pub struct Settings {
@@ -52,6 +52,8 @@ pub struct Settings {
     pub stop_signal: Option<PathBuf>,
     /// Adapters by name.
     pub adapters: Vec<(String, AdapterConfig)>,
+    /// Which of them takes a message from MESH.
+    pub router: Arc<Router>,
     /// The console, if there is to be one.
     pub console: Option<ConsoleSettings>,
     /// The pause between two looks at files of certificates.
@@ -114,6 +116,9 @@ impl Settings {
         let mut faults = Faults::new();
         let mut adapter_notes = Vec::new();
         check_adapters(&loaded, &mut faults);
+        let router = Arc::new(routing::router(&loaded, &mut faults));
+        let send = send_policy(&loaded.send, loaded.mesh.chunk_bytes);
+        config_tests::run(&loaded.tests, &router, &send, &mut faults);
         for (section, config) in &mut loaded.adapters {
             config.resolve(section, &loaded.secrets, &mut adapter_notes, &mut faults);
         }
@@ -147,7 +152,8 @@ impl Settings {
                 mailboxes,
                 journal,
                 keep: loaded.journal.keep,
-                send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
+                send,
+                router,
                 transfer_log: loaded.log.transfers,
                 transfer_names: if loaded.log.names { Names::Told } else { Names::Left },
                 stop_signal: loaded.stop.signal,
@@ -217,13 +223,6 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
             ));
         }
         for (other, before) in &loaded.adapters[..index] {
-            if before.mailbox() == mailbox && before.receives() && config.receives() {
-                faults.push(section.fault(
-                    Some("mailbox"),
-                    format!("adapter {} takes the messages of mailbox {mailbox} already", other.name),
-                    Some("give the messages of each mailbox to one adapter".to_owned()),
-                ));
-            }
             let taken = before.territories();
             for (key, ours) in config.territories() {
                 if taken.iter().any(|(_, theirs)| *theirs == ours) {
@@ -413,7 +412,7 @@ fn send_policy(section: &SendSection, chunk_bytes: u64) -> SendPolicy {
         doubt_wait: section.doubt_wait.unwrap_or(usual.doubt_wait),
         rate: section.rate.map(rate),
         recipient_rate: section.recipient_rate.map(rate),
-        in_doubt: doubt_strategy(section.in_doubt),
+        in_doubt: config_tests::strategy(section.in_doubt),
         routes: section.routes.iter().map(send_route).collect(),
         ..usual
     }
@@ -436,22 +435,13 @@ fn receive_policy(section: &MailboxSection) -> ReceivePolicy {
     }
 }
 
-fn doubt_strategy(configured: InDoubt) -> DoubtStrategy {
-    match configured {
-        InDoubt::Probe => DoubtStrategy::Probe,
-        InDoubt::TwoStep => DoubtStrategy::TwoStep,
-        InDoubt::Resend => DoubtStrategy::Resend,
-        InDoubt::Park => DoubtStrategy::Park,
-    }
-}
-
-fn send_route(configured: &RouteSection) -> SendRoute {
+fn send_route(configured: &SendRouteSection) -> SendRoute {
     let pattern = |text: &Option<String>| text.as_ref().map(Pattern::new);
     SendRoute {
         from: pattern(&configured.from),
         to: pattern(&configured.to),
         workflow: pattern(&configured.workflow),
-        in_doubt: doubt_strategy(configured.in_doubt),
+        in_doubt: config_tests::strategy(configured.in_doubt),
     }
 }
 

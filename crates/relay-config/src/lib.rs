@@ -27,12 +27,14 @@ mod openid;
 mod proxy;
 mod quantity;
 mod read;
+mod route;
 mod secret;
 mod section;
 mod send;
 mod source;
 mod stop;
 mod suggest;
+mod test_section;
 
 pub use adapter::AdapterSection;
 pub use console::{
@@ -48,11 +50,13 @@ pub use mailbox::{MailboxSection, UnknownWorkflow};
 pub use mesh::{IDENTITY_LOOK, MeshSection};
 pub use proxy::{Proxy, ProxyLogin};
 pub use quantity::{Interval, QuantityError, Rate, Size};
+pub use route::RouteSection;
 pub use secret::{SecretError, SecretRef, Secrets};
 pub use section::Section;
-pub use send::{InDoubt, RouteSection, SendSection};
+pub use send::{InDoubt, SendRouteSection, SendSection};
 pub use stop::StopSection;
 pub use suggest::did_you_mean;
+pub use test_section::{TestCase, TestSection};
 
 #[cfg(test)]
 mod tests;

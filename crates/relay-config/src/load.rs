@@ -12,17 +12,19 @@ use crate::journal::JournalSection;
 use crate::log::LogSection;
 use crate::mailbox::MailboxSection;
 use crate::mesh::MeshSection;
+use crate::route::RouteSection;
 use crate::secret::Secrets;
 use crate::section::{Section, folder};
 use crate::send::SendSection;
 use crate::source::Source;
 use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
+use crate::test_section::TestSection;
 
 /// Sections that stand once.
 const ONCE: [&str; 6] = ["mesh", "journal", "send", "console", "log", "stop"];
 /// Sections that may stand several times.
-const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
+const SEVERAL: [&str; 4] = ["mailbox", "adapter", "route", "test"];
 
 /// A configuration without a fault. `A` is what the binary makes of an `[[adapter]]`.
 #[derive(Debug, Clone)]
@@ -43,6 +45,10 @@ pub struct Loaded<A = AdapterSection> {
     pub mailboxes: Vec<MailboxSection>,
     /// Each `[[adapter]]` in the order of the file. May be empty.
     pub adapters: Vec<A>,
+    /// Each `[[route]]` in the order of the file. May be empty.
+    pub routes: Vec<RouteSection>,
+    /// Each `[[test]]` in the order of the file. May be empty.
+    pub tests: Vec<TestSection>,
     /// Where its secrets are, for [`SecretRef::resolve`]. Knows the folder of the file, from which relative paths
     /// count.
     ///
@@ -127,11 +133,31 @@ fn load_source<A>(
             adapters.extend(read(&section, &mut faults));
         }
     }
+    let routes: Vec<_> = several(&source, "route", &mut faults)
+        .into_iter()
+        .filter_map(|section| RouteSection::read(section, &mut faults))
+        .collect();
+    let tests: Vec<_> = several(&source, "test", &mut faults)
+        .into_iter()
+        .filter_map(|section| TestSection::read(section, &mut faults))
+        .collect();
     faults.sort();
     match (mesh, journal, send, log, stop) {
         (Some(mesh), Some(journal), Some(send), Some(log), Some(stop)) if faults.is_empty() => {
             let console = console.flatten();
-            Ok(Loaded { mesh, journal, send, console, log, stop, mailboxes, adapters, secrets })
+            Ok(Loaded {
+                mesh,
+                journal,
+                send,
+                console,
+                log,
+                stop,
+                mailboxes,
+                adapters,
+                routes,
+                tests,
+                secrets,
+            })
         }
         _ => Err(faults),
     }

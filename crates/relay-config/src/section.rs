@@ -102,7 +102,7 @@ impl Section {
     }
 
     /// A fault at a key of this section, or at its header without one. A dotted key leads into tables, as in
-    /// `identity.cert`. Where the key is not in the file the nearest table that is, or the header, is shown.
+    /// `identity.cert`, and a number in it to an element of a list, as in `caller.0.name`. Where the key is not in the file the nearest table that is, or the header, is shown.
     pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: Option<String>) -> Fault {
         let entries = self.entries();
         let mut key = key;
@@ -129,15 +129,27 @@ pub(crate) fn folder(source: &Source) -> PathBuf {
     }
 }
 
-/// Where the key at the end of a dotted path stands.
+/// Where the key at the end of a dotted path stands. A number in it leads to that element of a list, from 0.
 fn place(entries: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     let (first, deeper) = match path.split_once('.') {
         Some((first, deeper)) => (first, Some(deeper)),
         None => (path, None),
     };
     let (key, value) = entries.get_key_value(first)?;
-    match deeper {
-        Some(deeper) => place(value.get_ref().as_table()?, deeper),
-        None => Some(key.span()),
+    match (deeper, value.get_ref()) {
+        (None, _) => Some(key.span()),
+        (Some(deeper), DeValue::Table(inner)) => place(inner, deeper),
+        (Some(deeper), DeValue::Array(items)) => {
+            let (index, deeper) = match deeper.split_once('.') {
+                Some((index, deeper)) => (index, Some(deeper)),
+                None => (deeper, None),
+            };
+            let item = items.get(index.parse::<usize>().ok()?)?;
+            match deeper {
+                Some(deeper) => place(item.get_ref().as_table()?, deeper),
+                None => Some(item.span()),
+            }
+        }
+        (Some(_), _) => None,
     }
 }

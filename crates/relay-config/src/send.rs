@@ -29,7 +29,7 @@ pub struct SendSection {
     /// `in_doubt`: what is done about a message of which nobody knows whether MESH has it. Default `probe`.
     pub in_doubt: InDoubt,
     /// `[[send.route]]`: other ways for some messages; the first whose `match` fits holds.
-    pub routes: Vec<RouteSection>,
+    pub routes: Vec<SendRouteSection>,
 }
 
 /// What is done about a message of which nobody knows whether MESH has it (`queue-bridging.md` 4.3 and 4.4).
@@ -53,7 +53,7 @@ pub enum InDoubt {
 /// One `[[send.route]]`. A pattern is the whole value or its beginning with `*` behind it; one that is left out stands
 /// for any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteSection {
+pub struct SendRouteSection {
     /// `match.from`: the sending mailbox.
     pub from: Option<String>,
     /// `match.to`: the receiving mailbox.
@@ -141,7 +141,7 @@ impl SendSection {
         }
         let routes = routes.into_iter().map(|route| {
             let Match { from, to, workflow } = route.r#match;
-            RouteSection { from, to, workflow, in_doubt: route.in_doubt }
+            SendRouteSection { from, to, workflow, in_doubt: route.in_doubt }
         });
         Some(Self {
             in_flight: entries.in_flight,
