@@ -31,7 +31,7 @@ pub(crate) fn run(tests: &[TestSection], router: &Router, send: &SendPolicy, fau
         if let Some(found) = failed {
             let message = format!("the test {:?} fails: the routes choose {found}", test.name);
             let hint = "correct the routes, or what the test expects; `mesh-relay explain` shows each step";
-            faults.push(test.section.fault(Some(key), message, Some(hint.to_owned())));
+            faults.push(test.section.fault(Some(key), message, hint));
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn router(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &
             let message = format!("nothing comes to this route: {} takes all of it before", ordinal(earlier));
             let hint =
                 "the first route that fits holds: put the narrower one before the wider one, or remove it";
-            faults.push(section.section.fault(None, message, Some(hint.to_owned())));
+            faults.push(section.section.fault(None, message, hint));
         }
     }
     for mailbox in &mailboxes {
@@ -92,15 +92,14 @@ fn route(
     let RouteSection { mailbox, from, workflow, to, section } = section;
     let Some((_, config)) = adapters.iter().find(|(adapter, _)| adapter.name == *to) else {
         let known: Vec<&str> = adapters.iter().map(|(adapter, _)| adapter.name.as_str()).collect();
-        let hint =
-            did_you_mean(to, &known).unwrap_or_else(|| "add an [[adapter]] section of that name".to_owned());
-        faults.push(section.fault(Some("to"), format!("there is no adapter `{to}`"), Some(hint)));
+        let hint = did_you_mean(to, &known);
+        faults.push(section.fault(Some("to"), format!("there is no adapter `{to}`"), hint));
         return None;
     };
     if !config.receives() {
         let message = format!("adapter {to} takes no messages from MESH");
         let hint = format!("give {to} an `inbound`, or name an adapter that has one");
-        faults.push(section.fault(Some("to"), message, Some(hint)));
+        faults.push(section.fault(Some("to"), message, hint));
         return None;
     }
     let pattern = Pattern::new(mailbox.clone().unwrap_or_else(|| config.mailbox().to_string()));
@@ -119,7 +118,7 @@ fn route(
         let message = format!("adapter {to} takes no messages of mailbox {stranger}: {why}");
         let hint =
             format!("add an adapter of the same kind for mailbox {stranger}, and lead its messages there");
-        faults.push(section.fault(Some("to"), message, Some(hint)));
+        faults.push(section.fault(Some("to"), message, hint));
         return None;
     }
     let pattern_of = |text: &Option<String>| text.as_ref().map(Pattern::new);
@@ -153,15 +152,14 @@ fn check_all_taken(
                 "end the routes with [[route]] match = {{ mailbox = \"{mailbox}\" }}, to = \"{first}\""
             );
             let section = loaded.adapters.iter().find(|(section, _)| section.name == **second);
-            faults.extend(section.map(|(section, _)| section.fault(Some("mailbox"), message, Some(hint))));
+            faults.extend(section.map(|(section, _)| section.fault(Some("mailbox"), message, hint)));
         }
         (_, Some((index, _))) => {
             let message = format!(
                 "no adapter is for messages from MESH in mailbox {mailbox}, and no route takes all that this one leaves"
             );
             let hint = format!("add a last [[route]] with match = {{ mailbox = \"{mailbox}\" }}");
-            faults
-                .extend(loaded.routes.get(index).map(|route| route.section.fault(None, message, Some(hint))));
+            faults.extend(loaded.routes.get(index).map(|route| route.section.fault(None, message, hint)));
         }
         (_, None) => {}
     }

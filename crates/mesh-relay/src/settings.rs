@@ -20,7 +20,7 @@ use relay_core::{Pattern, Rate, ReceivePolicy, Router, SendPolicy, SendRoute, Un
 use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::AdapterConfig;
+use crate::adapters::{AUTHORITIES, AdapterConfig, IDENTITY, SECRET};
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
@@ -70,11 +70,7 @@ pub struct Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.fault.message)?;
-        match &self.fault.hint {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
+        write!(f, "{}; {}", self.fault.message, self.fault.hint)
     }
 }
 
@@ -131,7 +127,7 @@ impl Settings {
                     mailboxes.push(MailboxSettings { id, password, receive });
                 }
                 Err(error) => {
-                    faults.push(mailbox.section.fault(Some("password"), error.to_string(), None));
+                    faults.push(mailbox.section.fault_of(Some("password"), &error, SECRET));
                 }
             }
         }
@@ -216,11 +212,7 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
         let mailbox = config.mailbox();
         if !loaded.mailboxes.iter().any(|known| known.id == *mailbox) {
             let hint = format!("add a [[mailbox]] section with id = \"{mailbox}\"");
-            faults.push(section.fault(
-                Some("mailbox"),
-                format!("mailbox {mailbox} is not configured"),
-                Some(hint),
-            ));
+            faults.push(section.fault(Some("mailbox"), format!("mailbox {mailbox} is not configured"), hint));
         }
         for (other, before) in &loaded.adapters[..index] {
             let taken = before.territories();
@@ -229,7 +221,7 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
                     faults.push(section.fault(
                         Some(key),
                         format!("adapter {} works on {ours} already", other.name),
-                        Some("give each adapter its own".to_owned()),
+                        "give each adapter its own",
                     ));
                 }
             }
@@ -247,11 +239,13 @@ pub(crate) fn journal(
         JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
         JournalPlace::Postgres { url, instance, roots, lease } => (url, instance, roots, *lease),
     };
-    let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
-    let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string())).ok()?;
+    let mut fault = |key: &str, what: String, otherwise: &str| {
+        faults.push(section.section.fault_of(Some(key), &what, otherwise));
+    };
+    let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string(), SECRET)).ok()?;
     let roots = match roots {
         Some(path) => {
-            let store = database_roots(path).map_err(|what| fault("roots", what)).ok()?;
+            let store = database_roots(path).map_err(|what| fault("roots", what, AUTHORITIES)).ok()?;
             Some(Arc::new(store))
         }
         None => None,
@@ -286,17 +280,17 @@ fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<Root
     };
     // One that cannot be had is told where the identity is read.
     let password = password.and_then(|password| password.resolve(secrets).ok());
-    let mut fault = |what: &dyn fmt::Display, hint: Option<&str>| {
+    let mut fault = |what: &dyn fmt::Display, hint: &str| {
         let message = format!("{}: {what}", path.display());
-        faults.push(mesh.section.fault(Some("roots"), message, hint.map(str::to_owned)));
+        faults.push(mesh.section.fault(Some("roots"), message, hint));
         Vec::new()
     };
     match std::fs::read(path) {
         Ok(bytes) => match read_authorities(&bytes, password.as_ref()) {
             Ok(roots) => roots,
-            Err(error) => fault(&error, Some("name a PEM file, or the keystore of the identity")),
+            Err(error) => fault(&error, "name a PEM file, or the keystore of the identity"),
         },
-        Err(error) => fault(&error, Some("name a file that the relay's account may read")),
+        Err(error) => fault(&error, "name a file that the relay's account may read"),
     }
 }
 
@@ -309,10 +303,8 @@ fn watch(
     faults: &mut Faults,
 ) -> Option<IdentityWatch> {
     let files = identity::files(mesh.identity.as_ref()?, secrets);
-    let fault = |finding: &Finding| {
-        let hint = Some(finding.advice.to_owned());
-        mesh.section.fault(Some("identity"), finding.sentence.clone(), hint)
-    };
+    let fault =
+        |finding: &Finding| mesh.section.fault(Some("identity"), finding.sentence.clone(), finding.advice);
     match IdentityWatch::start(files, Whose::Mesh(roots.to_vec()), system::now()) {
         Ok((watch, findings)) => {
             let note = |finding: &Finding| Note { severity: finding.severity, fault: fault(finding) };
@@ -324,7 +316,7 @@ fn watch(
             None
         }
         Err(IdentityError::Load(error)) => {
-            faults.push(mesh.section.fault(Some("identity"), error.to_string(), None));
+            faults.push(mesh.section.fault_of(Some("identity"), &error, IDENTITY));
             None
         }
     }
@@ -352,7 +344,7 @@ fn secret(
     match secret.resolve(secrets) {
         Ok(secret) => Some(secret),
         Err(error) => {
-            faults.push(mesh.section.fault(Some(key), error.to_string(), None));
+            faults.push(mesh.section.fault_of(Some(key), &error, SECRET));
             None
         }
     }
@@ -395,7 +387,8 @@ pub(crate) fn reach(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) 
     match Client::new(config) {
         Ok(client) => Some(Reach { client, watch, notes }),
         Err(error) => {
-            faults.push(mesh.section.fault(None, error.to_string(), None));
+            let hint = "correct environment, roots, identity or proxy";
+            faults.push(mesh.section.fault_of(None, &error, hint));
             None
         }
     }

@@ -41,7 +41,7 @@ pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };
 pub use environment::{Environment, UrlError};
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, advice};
 pub use identity::{Identity, IdentityEntries};
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
 pub use load::{Loaded, load, load_text_with, load_with};

@@ -189,7 +189,7 @@ fn require(source: &Source, name: &str, title: &str, faults: &mut Faults) {
         Some(_) => false,
     };
     if missing {
-        let hint = Some(format!("add {title}"));
+        let hint = format!("add {title}");
         faults.push(source.fault_of_file(format!("missing section {title}"), hint));
     }
 }
@@ -201,7 +201,7 @@ fn once(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Option
     if value.get_ref().is_table() {
         return Some(Section::new(source, name, None, value.span()));
     }
-    let hint = Some(format!("write [{name}], once"));
+    let hint = format!("write [{name}], once");
     let message = format!("`{name}` is not one section");
     faults.push(source.fault(key.span(), Some(value.span()), message, hint));
     None
@@ -221,7 +221,7 @@ fn several(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Vec
             .collect(),
         other => {
             let hide = (!other.is_table()).then(|| value.span());
-            let hint = Some(format!("write [[{name}]], in double brackets, for each"));
+            let hint = format!("write [[{name}]], in double brackets, for each");
             faults.push(source.fault(key.span(), hide, format!("`{name}` is not a list of sections"), hint));
             Vec::new()
         }

@@ -55,7 +55,7 @@ pub(crate) fn check_pattern(section: &Section, key: &str, text: Option<&str>, fa
     if text.is_some_and(|text| !is_pattern(text)) {
         let name = key.rsplit('.').next().unwrap_or(key);
         let message = format!("the pattern `{name}` is empty or has a `*` before its end");
-        faults.push(section.fault(Some(key), message, Some(PATTERN.to_owned())));
+        faults.push(section.fault(Some(key), message, PATTERN));
     }
 }
 

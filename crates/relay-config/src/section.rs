@@ -1,5 +1,6 @@
 //! One section of the file, and faults about it.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, advice};
 use crate::read;
 use crate::source::Source;
 
@@ -96,14 +97,14 @@ impl Section {
             let inside =
                 key.rsplit_once('.').map_or_else(|| self.title(), |(parent, _)| format!("`{parent}`"));
             let at = key.rsplit_once('.').map(|(parent, _)| parent);
-            faults.push(self.fault(at, format!("missing key `{name}` in {inside}"), Some(hint.to_owned())));
+            faults.push(self.fault(at, format!("missing key `{name}` in {inside}"), hint));
         }
         value
     }
 
     /// A fault at a key of this section, or at its header without one. A dotted key leads into tables, as in
     /// `identity.cert`, and a number in it to an element of a list, as in `caller.0.name`. Where the key is not in the file the nearest table that is, or the header, is shown.
-    pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: Option<String>) -> Fault {
+    pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: impl Into<String>) -> Fault {
         let entries = self.entries();
         let mut key = key;
         while let Some(path) = key {
@@ -113,6 +114,13 @@ impl Section {
             key = path.rsplit_once('.').map(|(parent, _)| parent);
         }
         self.source.fault(self.header.clone(), None, message, hint)
+    }
+
+    /// An error as a fault at a key, as [`Self::fault`]. What to do is what the error says behind its last `; `, or
+    /// `otherwise`.
+    pub fn fault_of(&self, key: Option<&str>, error: &dyn fmt::Display, otherwise: &str) -> Fault {
+        let (message, hint) = advice(&error.to_string(), otherwise);
+        self.fault(key, message, hint)
     }
 
     /// A path of the file as seen from the folder of the file.

@@ -81,7 +81,7 @@ impl TestSection {
             (Some(_), Some(_)) => {
                 let message = "a test is about a message from MESH or about one for MESH, not about both";
                 let hint = "leave one of `expect` and `expect_in_doubt` out, or make two tests";
-                faults.push(section.fault(Some("expect_in_doubt"), message, Some(hint.to_owned())));
+                faults.push(section.fault(Some("expect_in_doubt"), message, hint));
                 None
             }
             (None, None) => {
@@ -90,7 +90,7 @@ impl TestSection {
                     let hint = "write expect = \"adapter\" for a message from MESH, or expect_in_doubt = \"two-step\" for \
                                 one for MESH";
                     let message = "the test expects nothing";
-                    faults.push(section.fault(None, message, Some(hint.to_owned())));
+                    faults.push(section.fault(None, message, hint));
                 }
                 None
             }
@@ -109,7 +109,7 @@ fn inbound(
     if to.is_some() {
         let hint = "leave `to` out: a message from MESH is in the inbox that `mailbox` names";
         let message = "`to` is of messages for MESH, and `expect` of messages from MESH";
-        faults.push(section.fault(Some("message.to"), message, Some(hint.to_owned())));
+        faults.push(section.fault(Some("message.to"), message, hint));
     }
     let hint = "such as mailbox = \"X26HC005\": the mailbox in whose inbox the message is";
     let mailbox = section.require("message.mailbox", mailbox, hint, faults);
@@ -132,7 +132,7 @@ fn outbound(
     if mailbox.is_some() {
         let hint = "leave `mailbox` out: `from` is the mailbox that sends";
         let message = "`mailbox` is of messages from MESH, and `expect_in_doubt` of messages for MESH";
-        faults.push(section.fault(Some("message.mailbox"), message, Some(hint.to_owned())));
+        faults.push(section.fault(Some("message.mailbox"), message, hint));
     }
     let hint = "such as from = \"X26HC005\": the mailbox that sends the message";
     let from = section.require("message.from", from, hint, faults);
@@ -154,7 +154,7 @@ fn parsed<T: FromStr<Err = IdError>>(
 ) -> Option<T> {
     let wrong = |error: IdError| {
         let hint = "write it as messages have it";
-        faults.push(section.fault(Some(key), error.to_string(), Some(hint.to_owned())));
+        faults.push(section.fault(Some(key), error.to_string(), hint));
     };
     text?.parse().map_err(wrong).ok()
 }
