@@ -27,6 +27,7 @@ mod openid;
 mod proxy;
 mod quantity;
 mod read;
+mod report;
 mod route;
 mod secret;
 mod section;
