@@ -20,6 +20,7 @@ mod queue;
 mod queues;
 mod relay;
 mod resolving;
+mod routed;
 mod scene;
 mod stage;
 mod stranger;

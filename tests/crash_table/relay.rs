@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use mesh_relay::adapters::{Place, Sharing};
 use mesh_relay::journal::file;
 use mesh_relay::mesh_port::MeshPort;
+use mesh_relay::routing::{self, Receiving};
 use mesh_relay::settings::Settings;
 use mesh_relay::system::{SystemChance, SystemClock};
 use relay_core::{
     Chance, Clock, DeliveryEvent, EventSink, Journal, Lease, MeshMailbox, PartLeases, Poller, ReceivePolicy,
-    RelayHandle, Shutdown, ShutdownTrigger, Sink, SourceError, Surroundings, TellError, Teller, Tenure,
-    Terms,
+    RelayHandle, Shutdown, ShutdownTrigger, SourceError, Surroundings, TellError, Teller, Tenure, Terms,
 };
 use relay_journal::SqliteJournal;
 use relay_testkit::failing::{FailingEventSink, FailingJournal, FailingMesh, FailingSink, Fate};
@@ -62,16 +62,21 @@ impl Relay {
             (Lease::new(journal, name, owner.clone()).lasting(ttl), shutdown.clone())
         };
 
+        let sinks: Vec<Receiving> = adapters
+            .iter()
+            .filter_map(|(name, mailbox, adapter)| {
+                let sink = Arc::new(FailingSink::new(adapter.sink.clone()?, fate));
+                Some(Receiving { adapter: name.clone(), mailbox: mailbox.clone(), sink })
+            })
+            .collect();
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
         for mailbox in settings.mailboxes {
             let real = MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password));
             let port: Arc<dyn MeshMailbox> = Arc::new(FailingMesh::new(Arc::new(real), fate));
             ports.push(Arc::clone(&port));
-            let adapter = adapters.iter().find(|(_, id, _)| *id == mailbox.id).map(|(.., adapter)| adapter);
-            let adapter = adapter.expect("an adapter for each mailbox");
             // One that only sends takes no messages.
-            let Some(sink) = adapter.sink.clone() else { continue };
-            let sink: Arc<dyn Sink> = Arc::new(FailingSink::new(sink, fate));
+            let taken = routing::sink_of(&settings.router, &sinks, &mailbox.id, &surroundings.pauses);
+            let Some((sink, _)) = taken else { continue };
             let policy = ReceivePolicy {
                 poll_every: mailbox.receive.poll_every,
                 retry_first: Duration::from_millis(50),

@@ -15,6 +15,7 @@ use relay_testkit::world::{TestChance, TestClock};
 mod clocks;
 mod following;
 mod recovery;
+mod routing;
 mod sending;
 mod sources;
 mod telling;

@@ -148,8 +148,8 @@ const NAME_MAX: usize = 255;
 const QUEUES_MAX: usize = 64;
 
 impl Config {
-    /// What is wrong with the values, with the key it concerns.
-    pub fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values: the key it concerns, what is wrong, and what to do.
+    pub fn faults(&self) -> Vec<(&'static str, String, String)> {
         let (inbound, status) = (self.inbound.as_ref(), self.status.as_ref());
         let mut names = vec![("parked", &self.parked), ("unrouted", &self.unrouted)];
         let queues = self.outbound.as_ref().map_or(&[][..], |outbound| &outbound.queue.0);
@@ -160,22 +160,33 @@ impl Config {
         names.extend(status.and_then(|status| Some(("status.queue", status.queue.as_ref()?))));
         let replies = status.map_or(&[][..], |status| &status.reply_to);
         names.extend(replies.iter().map(|queue| ("status.reply_to", queue)));
-        let mut faults: Vec<(&'static str, String)> = names
+        let mut faults: Vec<(&'static str, String, String)> = names
             .into_iter()
             .filter(|(_, name)| name.is_empty() || name.len() > NAME_MAX)
-            .map(|(key, _)| (key, format!("{key} must be a name of 1 to {NAME_MAX} bytes")))
+            .map(|(key, _)| {
+                let what = format!("{key} must be a name of 1 to {NAME_MAX} bytes");
+                (key, what, "give the name as the broker has it, such as \"mesh.outbound\"".to_owned())
+            })
             .collect();
+        let mut fault = |key, what: String, hint: &str| faults.push((key, what, hint.to_owned()));
         if let Some(outbound) = &self.outbound {
             if outbound.prefetch == 0 {
-                faults.push(("outbound.prefetch", "outbound.prefetch must be 1 at least".to_owned()));
+                let what = "outbound.prefetch must be 1 at least".to_owned();
+                fault("outbound.prefetch", what, "leave it out for the default of 16");
             }
             if queues.is_empty() || queues.len() > QUEUES_MAX {
-                faults.push(("outbound.queue", format!("outbound.queue must name 1 to {QUEUES_MAX} queues")));
+                let what = format!("outbound.queue must name 1 to {QUEUES_MAX} queues");
+                fault(
+                    "outbound.queue",
+                    what,
+                    "such as queue = \"mesh.outbound\"; further queues need another adapter",
+                );
             }
             if let Some((_, twice)) =
                 queues.iter().enumerate().find(|(index, queue)| queues[..*index].contains(queue))
             {
-                faults.push(("outbound.queue", format!("outbound.queue names {twice} twice")));
+                let what = format!("outbound.queue names {twice} twice");
+                fault("outbound.queue", what, "name each queue once");
             }
         }
         // What is published there would come back, for ever.
@@ -187,23 +198,29 @@ impl Config {
         ];
         for (key, name) in ours {
             if let Some(name) = name.filter(|name| queues.contains(name)) {
-                faults.push((key, format!("{key} names {name}, which is a queue of messages for MESH")));
+                let what = format!("{key} names {name}, which is a queue of messages for MESH");
+                fault(
+                    key,
+                    what,
+                    "name another one: what is published there would be sent to MESH again, for ever",
+                );
             }
         }
         if self.outbound.is_none() && status.is_some() {
-            faults.push((
-                "status",
-                "`status` tells of messages for MESH, and there is no `outbound`".to_owned(),
-            ));
+            let what = "`status` tells of messages for MESH, and there is no `outbound`".to_owned();
+            fault("status", what, "add outbound = { queue = \"mesh.outbound\" }, or leave `status` out");
         }
         if self.identity_look.get().is_zero() {
-            faults.push(("identity_look", "identity_look must be longer than nothing".to_owned()));
+            let what = "identity_look must be longer than nothing".to_owned();
+            fault("identity_look", what, "leave it out for the default of 60 s");
         }
         if self.outbound.is_none() && self.inbound.is_none() {
-            faults.push((
+            let what = "neither `outbound` nor `inbound` is there: nothing would be done".to_owned();
+            fault(
                 "mailbox",
-                "neither `outbound` nor `inbound` is there: nothing would be done".to_owned(),
-            ));
+                what,
+                "add outbound = { queue = \"mesh.outbound\" } or inbound = { exchange = \"mesh.inbound\" }",
+            );
         }
         faults.extend(self.claim_check.iter().flat_map(claim_check::Config::faults));
         faults

@@ -137,18 +137,26 @@ impl Config {
         }
     }
 
-    /// What is wrong with the values, with the key it concerns.
-    pub fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values: the key it concerns, what is wrong, and what to do.
+    pub fn faults(&self) -> Vec<(&'static str, String, String)> {
         let times = [("grace", self.grace, 0), ("scan", self.scan, 1)];
         let times = times
             .into_iter()
             .filter(|(_, value, least)| *value < SignedDuration::from_millis(*least))
-            .map(|(key, ..)| (key, format!("{key} must be a positive time, such as \"2s\"")));
+            .map(|(key, ..)| {
+                let what = format!("{key} must be a positive time");
+                (key, what, "write a number with a unit, such as \"2s\", or leave it out".to_owned())
+            });
         let kept = [("keep.sent", self.keep.sent), ("keep.failed", self.keep.failed)];
-        let kept = kept
-            .into_iter()
-            .filter(|(_, keep)| keep.is_some_and(|keep| keep < KEEP_MIN))
-            .map(|(key, _)| (key, format!("{key} must be three hours at least, such as \"2160h\", 90 days")));
+        let kept =
+            kept.into_iter().filter(|(_, keep)| keep.is_some_and(|keep| keep < KEEP_MIN)).map(|(key, _)| {
+                let what = format!("{key} must be three hours at least");
+                (
+                    key,
+                    what,
+                    "such as \"2160h\", which is 90 days; leave it out to keep them for ever".to_owned(),
+                )
+            });
         times.chain(kept).collect()
     }
 

@@ -49,7 +49,9 @@ impl FolderSink {
 
     /// Writes data and control file where no reader looks, durably.
     async fn stage(&self, message: Inbound<'_>) -> Result<Sealed, PutError> {
-        let Inbound { download, body, held, progress, reported_recipient, .. } = message;
+        let Inbound { mailbox, download, body, held, progress, reported_recipient, .. } = message;
+        // A route may lead messages of another mailbox here.
+        let config = Config { mailbox: mailbox.clone(), ..self.config.clone() };
         let id = download.message_id.to_string();
         let folders = Arc::clone(&self.folders);
         let mut stage = blocking(move || match Stage::go_on(&folders.temp, &id, held, folders.access) {
@@ -63,7 +65,7 @@ impl FolderSink {
             stage = write_body(stage, body, held, progress).await?;
         }
         let recipient = reported_recipient.as_deref();
-        let text = control_files::received_text(&self.config, download, recipient, self.clock.now());
+        let text = control_files::received_text(&config, download, recipient, self.clock.now());
         let sealed = blocking(move || {
             stage.write(CONTROL, text.as_bytes())?;
             stage.seal()
@@ -159,12 +161,18 @@ impl Sink for FolderSink {
         blocking(move || Ok(Stage::held(&temp, &id))).await.unwrap_or_default()
     }
 
+    async fn has_begun(&self, message_id: &MessageId) -> bool {
+        let (temp, id) = (self.folders.temp.clone(), message_id.to_string());
+        let begun = move || Ok(Sealed::find(&temp, &id).is_some() || Stage::held(&temp, &id).chunks > 0);
+        blocking(begun).await.unwrap_or_default()
+    }
+
     async fn deliver(&self, message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
         self.put(message).await.map_err(|error| error.told(&self.folders.inbox))
     }
 
     async fn recorded(&self, receipt: &Receipt) {
-        let Some(id) = receipt.0.strip_prefix(RECEIPT) else {
+        let Some(id) = receipt.split().1.strip_prefix(RECEIPT) else {
             return;
         };
         let Some(sealed) = Sealed::find(&self.folders.temp, id) else {
@@ -301,6 +309,7 @@ mod tests {
             mailbox: &"X26ABC1".parse().expect("a mailbox"),
             download: &download,
             reported_recipient: None,
+            reported_adapter: None,
             body: body.boxed(),
             held: Held::default(),
             progress: Box::new(move || match whole.load(Ordering::Relaxed) {

@@ -99,9 +99,10 @@ fn types_default() -> String {
 const TYPES_BYTES_MAX: usize = 255;
 
 impl Config {
-    /// What is wrong with the values, with the key it concerns.
-    pub fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values: the key it concerns, what is wrong, and what to do.
+    pub fn faults(&self) -> Vec<(&'static str, String, String)> {
         let mut faults = Vec::new();
+        let mut fault = |key, what: &str, hint: &str| faults.push((key, what.to_owned(), hint.to_owned()));
         let intervals = [
             ("give_up", Some(self.give_up)),
             ("answer_within", Some(self.answer_within)),
@@ -111,12 +112,12 @@ impl Config {
         ];
         for (key, interval) in intervals {
             if interval.is_some_and(|interval| interval.get().is_zero()) {
-                faults.push((key, format!("{key} must be longer than nothing")));
+                fault(key, &format!("{key} must be longer than nothing"), "leave it out for the default");
             }
         }
         if self.give_up < self.answer_within {
             let text = "give_up must not be shorter than answer_within: a caller may still wait then";
-            faults.push(("give_up", text.to_owned()));
+            fault("give_up", text, "such as give_up = \"1h\" and answer_within = \"60s\", the defaults");
         }
         let urls = [
             ("inbound.url", self.inbound.as_ref().map(|inbound| &inbound.url)),
@@ -124,28 +125,31 @@ impl Config {
         ];
         let secure = urls.iter().find(|(_, url)| url.is_some_and(WebhookUrl::is_secure));
         match secure {
-            Some((key, _)) if self.roots.is_none() => faults.push((
+            Some((key, _)) if self.roots.is_none() => fault(
                 key,
-                format!("{key} is https, and nobody is trusted: name the certificates to trust in `roots`"),
-            )),
+                &format!("{key} is https, and nobody is trusted"),
+                "name whose certificates to trust: roots = \"/etc/ssl/certs/ca-certificates.crt\", or a file of your own",
+            ),
             None if self.identity.is_some() => {
-                faults.push(("identity", "`identity` is shown at https URLs, and there is none".to_owned()))
+                let hint = "leave `identity` out, or give an https URL";
+                fault("identity", "`identity` is shown at https URLs, and there is none", hint);
             }
             _ => {}
         }
         if let Some(events) = &self.events {
             if events.types.is_empty() || events.types.len() > TYPES_BYTES_MAX {
                 let text = format!("events.types must be a text of 1 to {TYPES_BYTES_MAX} bytes");
-                faults.push(("events.types", text));
+                fault("events.types", &text, "leave it out for the default, mesh-relay");
             }
             if !self.submit {
                 let text = "`events` tells of messages that are handed in, and `submit` is not true";
-                faults.push(("events", text.to_owned()));
+                fault("events", text, "write submit = true, or leave `events` out");
             }
         }
         if !self.submit && self.inbound.is_none() {
             let text = "`submit` is not true and there is no `inbound`: nothing would be done";
-            faults.push(("mailbox", text.to_owned()));
+            let hint = "write submit = true, or inbound = { url = \"https://…\", secret = { file = \"webhook.secret\" } }";
+            fault("mailbox", text, hint);
         }
         faults
     }
@@ -160,7 +164,7 @@ mod tests {
     }
 
     fn keys(json: serde_json::Value) -> Vec<&'static str> {
-        config(json).expect("a configuration").faults().into_iter().map(|(key, _)| key).collect()
+        config(json).expect("a configuration").faults().into_iter().map(|(key, ..)| key).collect()
     }
 
     #[test]

@@ -42,31 +42,37 @@ const KEPT_BEGINNINGS: [&str; 5] = ["topic.", "plugin.", "test.", "sasl.", "ssl.
 const FREE: [&str; 4] = ["ssl.cipher.suites", "ssl.curves.list", "ssl.sigalgs.list", "ssl.crl.location"];
 
 impl Config {
-    /// What is wrong with the values, with the key it concerns.
-    pub fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values: the key it concerns, what is wrong, and what to do.
+    pub fn faults(&self) -> Vec<(&'static str, String, String)> {
         let mut faults = self.topic_faults();
+        let mut fault = |key, what: &str, hint: &str| faults.push((key, what.to_owned(), hint.to_owned()));
         if self.brokers.trim().is_empty() {
-            faults.push(("brokers", "brokers must name one at least, as host:port".to_owned()));
+            fault("brokers", "brokers must name one at least", "such as brokers = \"kafka.example:9092\"");
         }
         if self.outbound.is_none() && self.inbound.is_none() {
             let what = "neither `outbound` nor `inbound` is there: nothing would be done";
-            faults.push(("mailbox", what.to_owned()));
+            let hint =
+                "add outbound = { topic = \"mesh.outbound\" } or inbound = { topic = \"mesh.inbound\" }";
+            fault("mailbox", what, hint);
         }
         if self.status.is_some() && self.outbound.is_none() {
             let what = "`status` tells of what is taken from `outbound`, which is not there";
-            faults.push(("status", what.to_owned()));
+            let hint = "add outbound = { topic = \"mesh.outbound\" }, or leave `status` out";
+            fault("status", what, hint);
         }
         if let Some(outbound) = &self.outbound {
             for (key, value) in [("outbound.in_work", outbound.in_work), ("outbound.gap", outbound.gap)] {
                 if value == 0 {
-                    faults.push((key, format!("{key} must be 1 at least")));
+                    fault(key, &format!("{key} must be 1 at least"), "leave it out for the default");
                 }
             }
             if outbound.in_work_bytes.bytes() == 0 {
-                faults.push(("outbound.in_work_bytes", "outbound.in_work_bytes must not be 0".to_owned()));
+                let what = "outbound.in_work_bytes must not be 0";
+                fault("outbound.in_work_bytes", what, "leave it out for the default of 64MiB");
             }
             if outbound.group.trim().is_empty() {
-                faults.push(("outbound.group", "outbound.group must not be empty".to_owned()));
+                let hint = "leave it out for the default, mesh-relay";
+                fault("outbound.group", "outbound.group must not be empty", hint);
             }
         }
         let bodies = [
@@ -75,10 +81,8 @@ impl Config {
         ];
         for (key, size) in bodies.into_iter().flatten() {
             if !(1..=BODY_MAX).contains(&size.bytes()) {
-                let what = format!(
-                    "{key} must be 1 to {BODY_MAX} bytes; what is longer goes by reference (claim_check)"
-                );
-                faults.push((key, what));
+                let what = format!("{key} must be 1 to {BODY_MAX} bytes");
+                fault(key, &what, "such as \"16MiB\"; what is longer goes by reference (claim_check)");
             }
         }
         self.security_faults(&mut faults);
@@ -92,12 +96,16 @@ impl Config {
             let what = format!(
                 "client: {key} is not to be set here: the relay's promises rest on it, or it has a key of its own"
             );
-            faults.push(("client", what));
+            faults.push((
+                "client",
+                what,
+                "take it out of `client`; see what else the adapter's section takes".to_owned(),
+            ));
         }
         faults
     }
 
-    fn topic_faults(&self) -> Vec<(&'static str, String)> {
+    fn topic_faults(&self) -> Vec<(&'static str, String, String)> {
         let mut faults = Vec::new();
         let topics = self.topics();
         for (at, (key, name)) in topics.iter().enumerate() {
@@ -105,20 +113,24 @@ impl Config {
             if name.is_empty() || name.len() > TOPIC_MAX || !name.chars().all(allowed) {
                 let what =
                     format!("{key} must be 1 to {TOPIC_MAX} letters, digits, dots, underscores and hyphens");
-                faults.push((*key, what));
+                faults.push((
+                    *key,
+                    what,
+                    "give the name as the brokers have it, such as \"mesh.outbound\"".to_owned(),
+                ));
             }
             if let Some((other, _)) = topics[..at].iter().find(|(_, known)| known == name) {
                 let what = format!(
-                    "{key} is the same topic as {other}: what is written there would be read again, or mixed up; name \
-                     another one"
+                    "{key} is the same topic as {other}: what is written there would be read again, or mixed up"
                 );
-                faults.push((*key, what));
+                faults.push((*key, what, "name another one".to_owned()));
             }
         }
         faults
     }
 
-    fn security_faults(&self, faults: &mut Vec<(&'static str, String)>) {
+    fn security_faults(&self, faults: &mut Vec<(&'static str, String, String)>) {
+        let mut fault = |key, what: &str, hint: &str| faults.push((key, what.to_owned(), hint.to_owned()));
         if let Some(login) = &self.login {
             let is_token = login.mechanism == Mechanism::OauthBearer;
             let (needs, is_whole, has_other) = match is_token {
@@ -135,28 +147,37 @@ impl Config {
             };
             let name = login.mechanism.as_str();
             if !is_whole || has_other {
-                faults.push(("login", format!("{name} needs {needs}")));
+                let hint = match is_token {
+                    true => "such as { mechanism = \"OAUTHBEARER\", token = \"/run/kafka.token\" }",
+                    false => {
+                        "such as { mechanism = \"SCRAM-SHA-512\", user = \"relay\", password = { file = \"kafka.pass\" } }"
+                    }
+                };
+                fault("login", &format!("{name} needs {needs}"), hint);
             }
             // The library's administrator cannot be given a token.
             if is_token && self.declare {
-                let what = "declare = true does not go with OAUTHBEARER; make the topics by other means";
-                faults.push(("declare", what.to_owned()));
+                let what = "declare = true does not go with OAUTHBEARER";
+                fault("declare", what, "leave `declare` out, and make the topics by other means");
             }
             let is_open = matches!(login.mechanism, Mechanism::OauthBearer | Mechanism::Plain);
             if is_open && self.tls.is_none() && !self.is_local() {
-                let what = format!("{name} would send its secret to other machines in clear text; set `tls`");
-                faults.push(("login", what));
+                let what = format!("{name} would send its secret to other machines in clear text");
+                fault("login", &what, "set tls = { roots = \"kafka-roots.pem\" }");
             }
         }
         if let Some(tls) = &self.tls {
             if tls.look.get().is_zero() {
-                faults.push(("tls.look", "tls.look must be longer than nothing".to_owned()));
+                let hint = "leave it out for the default of 60 s";
+                fault("tls.look", "tls.look must be longer than nothing", hint);
             }
             if tls.cert.is_some() != tls.key.is_some() {
-                faults.push(("tls", "`cert` and `key` go together: give both or neither".to_owned()));
+                let hint = "give both or neither: cert = \"client.pem\", key = \"client.key\"";
+                fault("tls", "`cert` and `key` go together", hint);
             }
             if tls.key_password.is_some() && tls.key.is_none() {
-                faults.push(("tls", "`key_password` opens `key`, which is not there".to_owned()));
+                let hint = "add cert and key, or leave `key_password` out";
+                fault("tls", "`key_password` opens `key`, which is not there", hint);
             }
         }
     }
@@ -174,7 +195,7 @@ mod tests {
             format!("{usual}{text}")
         };
         let config: Config = toml::from_str(&text).expect("a section");
-        config.faults().into_iter().map(|(_, what)| what).collect()
+        config.faults().into_iter().map(|(_, what, hint)| format!("{what}; {hint}")).collect()
     }
 
     #[test]

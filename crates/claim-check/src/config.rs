@@ -37,6 +37,9 @@ pub struct Config {
     pub(crate) secret: Option<SecretString>,
 }
 
+/// What to write as a place.
+const PLACES: &str = "write a folder's path, s3://bucket/prefix or az://container/prefix";
+
 /// What is kept out of a broker unless told otherwise (2.9).
 fn inline_max_default() -> Size {
     Size::of_bytes(1 << 20)
@@ -70,31 +73,36 @@ impl Config {
         Ok(())
     }
 
-    /// What is wrong with the values, with the key of the adapter's section that it concerns.
-    pub fn faults(&self) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values: the key of the adapter's section that it concerns, what is wrong, and what to do.
+    pub fn faults(&self) -> Vec<(&'static str, String, String)> {
         let mut faults = Vec::new();
-        let mut fault = |key, what: String| faults.push((key, what));
+        let mut fault = |key, what: String, hint: &str| faults.push((key, what, hint.to_owned()));
         let mut schemes = Vec::new();
         let places = self.read.iter().map(|text| ("claim_check.read", text));
         for (key, text) in places.chain(self.write.iter().map(|text| ("claim_check.write", text))) {
             match Place::configured(text) {
                 Ok(place) => schemes.push(place.scheme),
-                Err(what) => fault(key, format!("{key}: a place {what}")),
+                Err(what) => fault(key, format!("{key}: a place {what}"), PLACES),
             }
         }
         if self.read.is_empty() && self.write.is_none() {
             let what = "neither claim_check.read nor claim_check.write is there: nothing would be done";
-            fault("claim_check", what.to_owned());
+            fault(
+                "claim_check",
+                what.to_owned(),
+                "such as claim_check = { read = [\"/srv/claims\"] }, or leave it out",
+            );
         }
         if self.size_max.bytes() == 0 {
-            fault("claim_check.size_max", "claim_check.size_max must be 1 byte at least".to_owned());
+            let what = "claim_check.size_max must be 1 byte at least".to_owned();
+            fault("claim_check.size_max", what, "leave it out for the default of 5GB");
         }
         schemes.retain(|scheme| *scheme != Scheme::File);
         schemes.dedup();
         if schemes.windows(2).any(|pair| pair[0] != pair[1]) {
             let what = "one adapter's claim check has one kind of object store, s3 or az, since both would be given the \
-                        same options; give the other kind to another adapter";
-            fault("claim_check.read", what.to_owned());
+                        same options";
+            fault("claim_check.read", what.to_owned(), "give the other kind to another adapter");
         }
         let given = [
             ("claim_check.options", !self.options.is_empty()),
@@ -103,13 +111,18 @@ impl Config {
         ];
         match schemes.first() {
             Some(scheme) => {
-                for what in self.options.keys().filter_map(|key| options::fault(*scheme, key)) {
-                    fault("claim_check.options", what);
+                for (what, hint) in self.options.keys().filter_map(|key| options::fault(*scheme, key)) {
+                    fault("claim_check.options", what, &hint);
                 }
             }
             None => {
                 for (key, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
-                    fault(key, format!("{key} is for object stores, and only folders are named"));
+                    let what = format!("{key} is for object stores, and only folders are named");
+                    fault(
+                        key,
+                        what,
+                        "leave it out, or name a place of the form s3://bucket/prefix or az://container/prefix",
+                    );
                 }
             }
         }

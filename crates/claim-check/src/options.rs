@@ -71,24 +71,18 @@ fn known(scheme: Scheme) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// What is wrong with an option's name, if anything is.
-pub(crate) fn fault(scheme: Scheme, key: &str) -> Option<String> {
+/// What is wrong with an option's name, and what to do, if anything is.
+pub(crate) fn fault(scheme: Scheme, key: &str) -> Option<(String, String)> {
     let (options, secrets) = known(scheme);
     if options.contains(&key) {
         return None;
     }
     if secrets.contains(&key) {
-        return Some(format!(
-            "claim_check.options: {key} is a secret; write it as a line {key}=… of what claim_check.credentials names"
-        ));
+        let hint = format!("write it as a line {key}=… of what claim_check.credentials names");
+        return Some((format!("claim_check.options: {key} is a secret"), hint));
     }
-    let hint = relay_config::did_you_mean(key, options).unwrap_or_default();
-    let names = options.join(", ");
-    Some(format!("claim_check.options: there is no {key}; {hint}{gap}there are {names}", gap = gap(&hint)))
-}
-
-fn gap(hint: &str) -> &'static str {
-    if hint.is_empty() { "" } else { "; " }
+    let hint = relay_config::did_you_mean(key, options);
+    Some((format!("claim_check.options: there is no {key}"), hint))
 }
 
 /// What all stores of one claim check are opened with.
@@ -129,7 +123,8 @@ impl Settings {
     pub(crate) fn store(&self, place: &Place) -> Result<Box<dyn ObjectStore>, OpenError> {
         let (options, secrets) = known(place.scheme);
         if let Some((key, _)) = self.options.iter().find(|(key, _)| !options.contains(&key.as_str())) {
-            let what = fault(place.scheme, key).unwrap_or_default();
+            let what =
+                fault(place.scheme, key).map(|(what, hint)| format!("{what}; {hint}")).unwrap_or_default();
             return Err(OpenError::Credentials { what });
         }
         let is_known = |key: &str| options.contains(&key) || secrets.contains(&key);
@@ -226,8 +221,8 @@ mod tests {
             ("bucket", "there is no bucket"),
             ("regoin", "region"),
         ] {
-            let what = fault(Scheme::S3, key).expect("a fault");
-            assert!(what.contains(says), "{what}");
+            let (what, hint) = fault(Scheme::S3, key).expect("a fault");
+            assert!(what.contains(says) || hint.contains(says), "{what}; {hint}");
         }
         assert_eq!(fault(Scheme::S3, "endpoint"), None);
     }

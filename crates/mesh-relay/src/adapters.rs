@@ -101,6 +101,16 @@ pub struct Place<'a> {
     pub shared: bool,
 }
 
+/// What to do about a secret that cannot be had, where its error does not say.
+pub(crate) const SECRET: &str = "create what it names, and let the relay's account read it";
+/// What to do about certificates that cannot be read, where their error does not say.
+pub(crate) const AUTHORITIES: &str = "name a file of certificates (PEM) that the relay's account may read";
+/// What to do about a certificate that cannot be read, where its error does not say.
+pub(crate) const IDENTITY: &str =
+    "name a certificate and its key, or a keystore, that the relay's account may read";
+/// What to do about a claim check that cannot be opened, where its error does not say.
+const CLAIMS: &str = "let the relay's account reach each place that `read` and `write` name";
+
 /// The kinds, for messages.
 const KINDS: [&str; 4] = ["dts-folder", "amqp", "kafka", "http"];
 
@@ -114,18 +124,17 @@ impl AdapterConfig {
             "dts-folder" => {
                 let mut config: dts_folder::Config = section.read(faults)?;
                 config.root = folder.join(config.root);
-                for (key, message) in config.faults() {
-                    faults.push(section.fault(Some(key), message, None));
+                for (key, message, hint) in config.faults() {
+                    faults.push(section.fault(Some(key), message, hint));
                 }
                 Some(Self::DtsFolder(config))
             }
             other => {
-                let hint = relay_config::did_you_mean(other, &KINDS)
-                    .unwrap_or_else(|| format!("the kinds are: {}", KINDS.join(", ")));
+                let hint = relay_config::did_you_mean(other, &KINDS);
                 faults.push(section.fault(
                     Some("kind"),
                     format!("there is no adapter of kind `{other}`"),
-                    Some(hint),
+                    hint,
                 ));
                 None
             }
@@ -240,6 +249,20 @@ impl AdapterConfig {
         }
     }
 
+    /// Why messages of no other mailbox may be led to it, where that is so.
+    pub fn keeps_to_its_mailbox(&self) -> Option<&'static str> {
+        match self {
+            Self::Kafka(topics) => {
+                let transaction =
+                    topics.config.inbound.as_ref().and_then(|inbound| inbound.transaction.as_ref());
+                // Another mailbox may be in the hands of another instance, and of two with one transactional id each
+                // stops the other.
+                transaction.map(|_| "its transactions are those of its own mailbox")
+            }
+            Self::DtsFolder(_) | Self::Amqp(_) | Self::Http(_) => None,
+        }
+    }
+
     /// Makes the adapter ready to run.
     ///
     /// # Errors
@@ -276,11 +299,11 @@ fn open_claims(
     faults: &mut Faults,
 ) -> Option<ClaimCheck> {
     if let Err(error) = config.resolve(secrets) {
-        faults.push(section.fault(Some("claim_check.credentials"), error.to_string(), None));
+        faults.push(section.fault_of(Some("claim_check.credentials"), &error, SECRET));
         return None;
     }
     ClaimCheck::open(config)
-        .map_err(|error| faults.push(section.fault(Some("claim_check"), error.to_string(), None)))
+        .map_err(|error| faults.push(section.fault_of(Some("claim_check"), &error, CLAIMS)))
         .ok()
 }
 
@@ -297,16 +320,15 @@ fn watch_identity(
     match IdentityWatch::start(identity::files(identity, secrets), whose, system::now()) {
         Ok((watch, findings)) => {
             notes.extend(findings.into_iter().map(|finding| {
-                let fault = section.fault(Some(key), finding.sentence, Some(finding.advice.to_owned()));
+                let fault = section.fault(Some(key), finding.sentence, finding.advice);
                 Note { severity: finding.severity, fault }
             }));
             return Some(watch);
         }
         Err(IdentityError::Unfit(finding)) => {
-            let hint = Some(finding.advice.to_owned());
-            faults.push(section.fault(Some(key), finding.sentence, hint));
+            faults.push(section.fault(Some(key), finding.sentence, finding.advice));
         }
-        Err(IdentityError::Load(error)) => faults.push(section.fault(Some(key), error.to_string(), None)),
+        Err(IdentityError::Load(error)) => faults.push(section.fault_of(Some(key), &error, IDENTITY)),
     }
     None
 }

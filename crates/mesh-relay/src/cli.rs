@@ -141,11 +141,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
     let filter =
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(stderr_colours)
+        .with_ansi(stderr_colours())
         .with_target(false)
         .init();
     let runtime = match Runtime::new() {
@@ -165,6 +164,11 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
+/// Whether whoever reads the errors sees colours, and wants to.
+fn stderr_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 fn failed(what: &str) -> ExitCode {
     eprintln!("error: {what}");
     ExitCode::from(EXIT_FAILED)
@@ -178,7 +182,8 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
 }
 
 fn refused(faults: &Faults) -> ExitCode {
-    eprintln!("{faults}\n\n{} fault(s); nothing was started", faults.len());
+    let shown = if stderr_colours() { faults.on_terminal() } else { format!("{faults}\n") };
+    eprintln!("{shown}\n{} fault(s); nothing was started", faults.len());
     ExitCode::from(EXIT_USAGE)
 }
 

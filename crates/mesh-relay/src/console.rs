@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
+use crate::adapters::{AUTHORITIES, IDENTITY, SECRET};
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::settings::Note;
 use crate::system;
@@ -52,14 +53,15 @@ impl ConsoleSettings {
     ) -> Option<Self> {
         let before = faults.len();
         let mut tokens = Vec::with_capacity(section.callers.len());
-        for caller in &section.callers {
+        for (index, caller) in section.callers.iter().enumerate() {
             match caller.token.resolve(secrets) {
                 Ok(secret) => {
                     let (name, role) = (caller.name.clone(), role(caller.role));
                     tokens.push(StaticToken { name, role, secret });
                 }
                 Err(error) => {
-                    faults.push(section.section.fault(Some("caller"), error.to_string(), None));
+                    let key = format!("caller.{index}.token");
+                    faults.push(section.section.fault_of(Some(&key), &error, SECRET));
                 }
             }
         }
@@ -68,7 +70,8 @@ impl ConsoleSettings {
             Ok(url) => Some(url),
             Err(error) => {
                 let what = format!("`public_url` is no address: {error}");
-                faults.push(section.section.fault(Some("public_url"), what, None));
+                let hint = "such as public_url = \"https://relay.example.nhs.uk\"";
+                faults.push(section.section.fault(Some("public_url"), what, hint));
                 None
             }
         });
@@ -83,11 +86,8 @@ impl ConsoleSettings {
         let tls = match identity.as_ref().map(|watch| server_config(watch.shown())).transpose() {
             Ok(tls) => tls,
             Err(error) => {
-                faults.push(section.section.fault(
-                    Some("tls"),
-                    format!("TLS cannot be set up: {error}"),
-                    None,
-                ));
+                let what = format!("TLS cannot be set up: {error}");
+                faults.push(section.section.fault(Some("tls"), what, IDENTITY));
                 return None;
             }
         };
@@ -101,7 +101,8 @@ impl ConsoleSettings {
         };
         // Tokens that are too short, say: found here, where the place in the file is known.
         if let Err(error) = Access::new(access.clone(), Arc::new(Nowhere), Arc::new(system::SystemClock)) {
-            faults.push(section.section.fault(None, error.to_string(), None));
+            let hint = "correct who may use the console, and how";
+            faults.push(section.section.fault_of(None, &error, hint));
             return None;
         }
         Some(Self { listen: section.listen, access, tls, identity })
@@ -169,12 +170,14 @@ fn read_openid(
     secrets: &Secrets,
     faults: &mut Faults,
 ) -> Option<OpenIdConfig> {
-    let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
+    let mut fault = |key: &str, what: &dyn std::fmt::Display, otherwise: &str| {
+        faults.push(section.section.fault_of(Some(key), what, otherwise));
+    };
     let client_secret = match openid.client_secret.as_ref().map(|secret| secret.resolve(secrets)).transpose()
     {
         Ok(secret) => secret,
         Err(error) => {
-            fault("openid.client_secret", error.to_string());
+            fault("openid.client_secret", &error, SECRET);
             return None;
         }
     };
@@ -182,7 +185,7 @@ fn read_openid(
         None => None,
         Some((_, Ok(bytes))) => Some(bytes),
         Some((path, Err(error))) => {
-            fault("openid.roots", format!("{}: {error}", path.display()));
+            fault("openid.roots", &format!("{}: {error}", path.display()), AUTHORITIES);
             return None;
         }
     };
@@ -209,18 +212,16 @@ fn watch(
     match IdentityWatch::start(identity::files(identity, secrets), Whose::Console, system::now()) {
         Ok((watch, findings)) => {
             notes.extend(findings.into_iter().map(|finding| {
-                let hint = Some(finding.advice.to_owned());
-                let fault = section.section.fault(Some("tls"), finding.sentence, hint);
+                let fault = section.section.fault(Some("tls"), finding.sentence, finding.advice);
                 Note { severity: finding.severity, fault }
             }));
             return Some(watch);
         }
         Err(IdentityError::Unfit(finding)) => {
-            let hint = Some(finding.advice.to_owned());
-            faults.push(section.section.fault(Some("tls"), finding.sentence, hint));
+            faults.push(section.section.fault(Some("tls"), finding.sentence, finding.advice));
         }
         Err(IdentityError::Load(error)) => {
-            faults.push(section.section.fault(Some("tls"), error.to_string(), None));
+            faults.push(section.section.fault_of(Some("tls"), &error, IDENTITY));
         }
     }
     None

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,7 +14,7 @@ use mesh_api::{IdError, MailboxId, SharedKey};
 use mesh_client::{BreakerConfig, Client, ClientConfig, ClientConfigError, Timeouts, TlsConfig};
 use mesh_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use relay_config::{Imprint, ReloadSection};
-use relay_core::{ReceivePolicy, SendPolicy};
+use relay_core::{ReceivePolicy, Router, SendPolicy};
 use secrecy::SecretString;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
@@ -124,7 +125,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
 
 fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, DemoError> {
     let mut mailboxes = Vec::new();
-    let mut adapters = Vec::new();
+    let (mut adapters, mut receivers) = (Vec::new(), Vec::new());
     for (name, mailbox) in [("laboratory", LABORATORY), ("surgery", SURGERY)] {
         let id: MailboxId = mailbox.parse()?;
         mailboxes.push(MailboxSettings {
@@ -136,8 +137,9 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         let config = dts_folder::Config {
             grace: SignedDuration::from_millis(300),
             scan: SignedDuration::from_secs(1),
-            ..dts_folder::Config::new(id, root.join(mailbox))
+            ..dts_folder::Config::new(id.clone(), root.join(mailbox))
         };
+        receivers.push((id, name.to_owned()));
         let (name, config) = (name.to_owned(), AdapterConfig::DtsFolder(config));
         adapters.push(AdapterSettings { name, config, imprint: Imprint::default() });
     }
@@ -165,6 +167,7 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         stop_signal: None,
         send: SendPolicy { chunk_bytes: 50_000, ..SendPolicy::default() },
         adapters,
+        router: Arc::new(Router::new(Vec::new(), receivers)),
         console: Some(ConsoleSettings::on_loopback("demo", SecretString::from(token))),
         identity_look: relay_config::IDENTITY_LOOK,
         mesh_imprint: Imprint::default(),

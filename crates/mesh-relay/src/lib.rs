@@ -10,6 +10,7 @@
 //! | configuration to settings | [`settings`] |
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
 //! | the file that stops the relay | [`stop_file`] |
+//! | which adapter takes a message from MESH | [`routing`] |
 //! | the list of adapters | [`adapters`] |
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
@@ -21,6 +22,7 @@
 
 pub mod adapters;
 pub mod cli;
+mod config_tests;
 pub mod console;
 pub mod demo;
 mod disk;
@@ -33,6 +35,7 @@ pub mod mesh_port;
 pub mod records;
 pub mod relay;
 pub mod reload;
+pub mod routing;
 pub mod sandbox;
 pub mod settings;
 pub mod shadow;

@@ -19,7 +19,7 @@ use keystore::SwappableIdentity;
 use relay_config::Imprint;
 use relay_console::{Console, Mailbox, Site};
 use relay_core::{
-    Chance, Clock, JournalError, KeyReuse, MailboxId, MeshMailbox, Operator, RelayHandle, Retention,
+    Chance, Clock, JournalError, KeyReuse, MailboxId, MeshMailbox, Operator, RelayHandle, Retention, Router,
     SendPolicy, Surroundings, Terms,
 };
 use thiserror::Error;
@@ -65,6 +65,8 @@ pub struct Relay {
     handle: RelayHandle,
     mailboxes: Vec<Served>,
     adapters: Vec<Running>,
+    /// Which of them takes a message from MESH.
+    router: Arc<Router>,
     /// Takes what people send from mailboxes without an HTTP adapter, where there is a console.
     by_hand: Option<Part>,
     console: Option<Open>,
@@ -223,17 +225,19 @@ impl Relay {
         let handle = RelayHandle::new(surroundings.clone(), meshes, settings.send.clone(), base.shutdown());
         let mut mailboxes = Vec::with_capacity(ports.len());
         for (mailbox, port) in ports {
-            let takers = Takers::of(&mailbox.id, built.iter().map(|built| &built.facts));
-            let names = takers.names.clone();
+            let facts: Vec<&Facts> = built.iter().map(|built| &built.facts).collect();
+            let takers = Takers::of(&mailbox.id, &settings.router, &facts);
+            let sink = mailboxes::sink(&mailbox.id, &settings.router, &facts, &surroundings);
             let poll_every = mailbox.receive.poll_every;
-            let poller = mailboxes::poll(&port, takers, mailbox.receive, &surroundings, &leases, &failures);
+            let poller = mailboxes::poll(&port, sink, mailbox.receive, &surroundings, &leases, &failures);
             let MailboxSettings { id, imprint, .. } = mailbox;
-            mailboxes.push(Served { id, imprint, poll_every, port, takers: names, poller });
+            mailboxes.push(Served { id, imprint, poll_every, port, takers, poller });
         }
         let running = built.into_iter().map(|built| built.start(&handle, &leases, &surroundings, &failures));
         let mut relay = Self {
             adapters: running.collect(),
             mailboxes,
+            router: settings.router,
             journal,
             leases,
             failures,

@@ -13,19 +13,19 @@ use mesh_client::{
     BreakerConfig, Client, ClientConfig, Proxy, ProxyLogin, RootCertificate, Timeouts, TlsConfig,
 };
 use relay_config::{
-    AdapterSection, Fault, Faults, Identity, Imprint, InDoubt, JournalPlace, JournalSection, Loaded,
-    MailboxSection, MeshSection, ReloadSection, RouteSection, SecretRef, Secrets, SendSection,
+    AdapterSection, Fault, Faults, Identity, Imprint, JournalPlace, JournalSection, Loaded, MailboxSection,
+    MeshSection, ReloadSection, SecretRef, Secrets, SendRouteSection, SendSection,
 };
 use relay_core::lease::LEASE_TTL;
-use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
+use relay_core::{Pattern, Rate, ReceivePolicy, Router, SendPolicy, SendRoute, UnknownWorkflow};
 use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::AdapterConfig;
+use crate::adapters::{AUTHORITIES, AdapterConfig, IDENTITY, SECRET};
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
-use crate::system;
+use crate::{config_tests, routing, system};
 
 /// What a relay is started with: everything resolved, no connection and no folder opened.
 pub struct Settings {
@@ -53,6 +53,8 @@ pub struct Settings {
     pub stop_signal: Option<PathBuf>,
     /// Its adapters.
     pub adapters: Vec<AdapterSettings>,
+    /// Which of them takes a message from MESH.
+    pub router: Arc<Router>,
     /// The console, if there is to be one.
     pub console: Option<ConsoleSettings>,
     /// The pause between two looks at files of certificates.
@@ -78,11 +80,7 @@ pub struct Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.fault.message)?;
-        match &self.fault.hint {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
+        write!(f, "{}; {}", self.fault.message, self.fault.hint)
     }
 }
 
@@ -165,6 +163,9 @@ impl Settings {
         let mut files = BTreeSet::new();
         let mut adapter_imprints = Vec::with_capacity(loaded.adapters.len());
         check_adapters(&loaded, &mut faults);
+        let router = Arc::new(routing::router(&loaded, &mut faults));
+        let send = send_policy(&loaded.send, loaded.mesh.chunk_bytes);
+        config_tests::run(&loaded.tests, &router, &send, &mut faults);
         for (section, config) in &mut loaded.adapters {
             let secrets = loaded.secrets.apart();
             config.resolve(section, &secrets, &mut adapter_notes, &mut faults);
@@ -181,7 +182,7 @@ impl Settings {
                     mailboxes.push(MailboxSettings { id, password, receive, imprint });
                 }
                 Err(error) => {
-                    faults.push(mailbox.section.fault(Some("password"), error.to_string(), None));
+                    faults.push(mailbox.section.fault_of(Some("password"), &error, SECRET));
                 }
             }
             files.append(&mut secrets.files());
@@ -214,7 +215,8 @@ impl Settings {
                 mailboxes,
                 journal,
                 keep: loaded.journal.keep,
-                send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
+                send,
+                router,
                 transfer_log: loaded.log.transfers,
                 transfer_names: if loaded.log.names { Names::Told } else { Names::Left },
                 stop_signal: loaded.stop.signal,
@@ -282,27 +284,16 @@ fn check_adapters(loaded: &Loaded<(AdapterSection, AdapterConfig)>, faults: &mut
         let mailbox = config.mailbox();
         if !loaded.mailboxes.iter().any(|known| known.id == *mailbox) {
             let hint = format!("add a [[mailbox]] section with id = \"{mailbox}\"");
-            faults.push(section.fault(
-                Some("mailbox"),
-                format!("mailbox {mailbox} is not configured"),
-                Some(hint),
-            ));
+            faults.push(section.fault(Some("mailbox"), format!("mailbox {mailbox} is not configured"), hint));
         }
         for (other, before) in &loaded.adapters[..index] {
-            if before.mailbox() == mailbox && before.receives() && config.receives() {
-                faults.push(section.fault(
-                    Some("mailbox"),
-                    format!("adapter {} takes the messages of mailbox {mailbox} already", other.name),
-                    Some("give the messages of each mailbox to one adapter".to_owned()),
-                ));
-            }
             let taken = before.territories();
             for (key, ours) in config.territories() {
                 if taken.iter().any(|(_, theirs)| *theirs == ours) {
                     faults.push(section.fault(
                         Some(key),
                         format!("adapter {} works on {ours} already", other.name),
-                        Some("give each adapter its own".to_owned()),
+                        "give each adapter its own",
                     ));
                 }
             }
@@ -320,11 +311,14 @@ pub(crate) fn journal(
         JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
         JournalPlace::Postgres { url, instance, roots, lease } => (url, instance, roots, *lease),
     };
-    let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
-    let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string())).ok()?;
+    let mut fault = |key: &str, what: String, otherwise: &str| {
+        faults.push(section.section.fault_of(Some(key), &what, otherwise));
+    };
+    let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string(), SECRET)).ok()?;
     let roots = match roots {
         Some(path) => {
-            let store = database_roots(path, secrets).map_err(|what| fault("roots", what)).ok()?;
+            let store =
+                database_roots(path, secrets).map_err(|what| fault("roots", what, AUTHORITIES)).ok()?;
             Some(Arc::new(store))
         }
         None => None,
@@ -359,17 +353,17 @@ fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<Root
     };
     // One that cannot be had is told where the identity is read.
     let password = password.and_then(|password| password.resolve(secrets).ok());
-    let mut fault = |what: &dyn fmt::Display, hint: Option<&str>| {
+    let mut fault = |what: &dyn fmt::Display, hint: &str| {
         let message = format!("{}: {what}", path.display());
-        faults.push(mesh.section.fault(Some("roots"), message, hint.map(str::to_owned)));
+        faults.push(mesh.section.fault(Some("roots"), message, hint));
         Vec::new()
     };
     match secrets.read(path) {
         Ok(bytes) => match read_authorities(&bytes, password.as_ref()) {
             Ok(roots) => roots,
-            Err(error) => fault(&error, Some("name a PEM file, or the keystore of the identity")),
+            Err(error) => fault(&error, "name a PEM file, or the keystore of the identity"),
         },
-        Err(error) => fault(&error, Some("name a file that the relay's account may read")),
+        Err(error) => fault(&error, "name a file that the relay's account may read"),
     }
 }
 
@@ -382,10 +376,8 @@ fn watch(
     faults: &mut Faults,
 ) -> Option<IdentityWatch> {
     let files = identity::files(mesh.identity.as_ref()?, secrets);
-    let fault = |finding: &Finding| {
-        let hint = Some(finding.advice.to_owned());
-        mesh.section.fault(Some("identity"), finding.sentence.clone(), hint)
-    };
+    let fault =
+        |finding: &Finding| mesh.section.fault(Some("identity"), finding.sentence.clone(), finding.advice);
     match IdentityWatch::start(files, Whose::Mesh(roots.to_vec()), system::now()) {
         Ok((watch, findings)) => {
             let note = |finding: &Finding| Note { severity: finding.severity, fault: fault(finding) };
@@ -397,7 +389,7 @@ fn watch(
             None
         }
         Err(IdentityError::Load(error)) => {
-            faults.push(mesh.section.fault(Some("identity"), error.to_string(), None));
+            faults.push(mesh.section.fault_of(Some("identity"), &error, IDENTITY));
             None
         }
     }
@@ -425,7 +417,7 @@ fn secret(
     match secret.resolve(secrets) {
         Ok(secret) => Some(secret),
         Err(error) => {
-            faults.push(mesh.section.fault(Some(key), error.to_string(), None));
+            faults.push(mesh.section.fault_of(Some(key), &error, SECRET));
             None
         }
     }
@@ -468,7 +460,8 @@ pub(crate) fn reach(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) 
     match Client::new(config) {
         Ok(client) => Some(Reach { client, watch, notes }),
         Err(error) => {
-            faults.push(mesh.section.fault(None, error.to_string(), None));
+            let hint = "correct environment, roots, identity or proxy";
+            faults.push(mesh.section.fault_of(None, &error, hint));
             None
         }
     }
@@ -485,7 +478,7 @@ fn send_policy(section: &SendSection, chunk_bytes: u64) -> SendPolicy {
         doubt_wait: section.doubt_wait.unwrap_or(usual.doubt_wait),
         rate: section.rate.map(rate),
         recipient_rate: section.recipient_rate.map(rate),
-        in_doubt: doubt_strategy(section.in_doubt),
+        in_doubt: config_tests::strategy(section.in_doubt),
         routes: section.routes.iter().map(send_route).collect(),
         ..usual
     }
@@ -508,22 +501,13 @@ fn receive_policy(section: &MailboxSection) -> ReceivePolicy {
     }
 }
 
-fn doubt_strategy(configured: InDoubt) -> DoubtStrategy {
-    match configured {
-        InDoubt::Probe => DoubtStrategy::Probe,
-        InDoubt::TwoStep => DoubtStrategy::TwoStep,
-        InDoubt::Resend => DoubtStrategy::Resend,
-        InDoubt::Park => DoubtStrategy::Park,
-    }
-}
-
-fn send_route(configured: &RouteSection) -> SendRoute {
+fn send_route(configured: &SendRouteSection) -> SendRoute {
     let pattern = |text: &Option<String>| text.as_ref().map(Pattern::new);
     SendRoute {
         from: pattern(&configured.from),
         to: pattern(&configured.to),
         workflow: pattern(&configured.workflow),
-        in_doubt: doubt_strategy(configured.in_doubt),
+        in_doubt: config_tests::strategy(configured.in_doubt),
     }
 }
 

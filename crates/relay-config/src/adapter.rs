@@ -1,5 +1,6 @@
 //! `[[adapter]]`: one of the organisation's own systems, as far as it is the same for all kinds.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -43,7 +44,7 @@ impl AdapterSection {
         if let Some(name) = &name {
             let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             if name.is_empty() || !name.chars().all(allowed) {
-                let hint = Some("use letters, digits, `-` and `_`".to_owned());
+                let hint = "use letters, digits, `-` and `_`";
                 faults.push(section.fault(
                     Some("name"),
                     "the name of an adapter is not of the allowed form",
@@ -51,7 +52,7 @@ impl AdapterSection {
                 ));
             }
             if taken.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-                let hint = Some("case does not count; give each adapter a name of its own".to_owned());
+                let hint = "case does not count; give each adapter a name of its own";
                 faults.push(section.fault(
                     Some("name"),
                     format!("the adapter {name} stands here twice"),
@@ -96,7 +97,13 @@ impl AdapterSection {
 
     /// A fault at a key of this section, or at its header without one. A dotted key leads into tables, as in
     /// `outbound.queue`.
-    pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: Option<String>) -> Fault {
+    pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: impl Into<String>) -> Fault {
         self.section.fault(key, message, hint)
+    }
+
+    /// An error as a fault at a key, as [`Self::fault`]. What to do is what the error says behind its last `; `, or
+    /// `otherwise`.
+    pub fn fault_of(&self, key: Option<&str>, error: &dyn fmt::Display, otherwise: &str) -> Fault {
+        self.section.fault_of(key, error, otherwise)
     }
 }

@@ -123,16 +123,14 @@ impl ConsoleSection {
         // What was left out because it was not sound has its fault already, and the rest may look bare without it.
         if sound {
             let nobody = callers.is_empty() && !has_openid;
-            let hint = |hint: &str| Some(hint.to_owned());
             if listens_beyond && !has_tls {
-                let hint = hint(
-                    "write tls = { cert = \"console.pem\", key = \"console.key\" }, or listen on 127.0.0.1",
-                );
+                let hint =
+                    "write tls = { cert = \"console.pem\", key = \"console.key\" }, or listen on 127.0.0.1";
                 faults.push(section.fault(Some("listen"), "beyond loopback the console needs `tls`", hint));
             }
             if beyond && nobody {
                 let place = if listens_beyond { "listen" } else { "public_url" };
-                let hint = hint("add a [[console.caller]] with a token, or [console.openid]");
+                let hint = "add a [[console.caller]] with a token, or [console.openid]";
                 faults.push(section.fault(
                     Some(place),
                     "beyond loopback somebody must be able to sign in",
@@ -142,12 +140,12 @@ impl ConsoleSection {
             let key = Some("read_without_sign_in");
             match entries.read_without_sign_in {
                 Some(true) if beyond => {
-                    let hint = hint("leave it out; people sign in with a token or by [console.openid]");
+                    let hint = "leave it out; people sign in with a token or by [console.openid]";
                     let message = "`read_without_sign_in` is for loopback alone";
                     faults.push(section.fault(key, message, hint));
                 }
                 Some(false) if nobody && !beyond => {
-                    let hint = hint("add a [[console.caller]] with a token, or [console.openid]");
+                    let hint = "add a [[console.caller]] with a token, or [console.openid]";
                     faults.push(section.fault(key, "nobody could sign in", hint));
                 }
                 _ => {}
@@ -160,9 +158,9 @@ impl ConsoleSection {
 
 fn callers(section: &Section, entries: Vec<CallerEntries>, faults: &mut Faults) -> Vec<ConsoleCaller> {
     let mut callers: Vec<ConsoleCaller> = Vec::new();
-    for CallerEntries { name, role, token } in entries {
-        let mut fault = |message: String, hint: &str| {
-            faults.push(section.fault(Some("caller"), message, Some(hint.to_owned())));
+    for (index, CallerEntries { name, role, token }) in entries.into_iter().enumerate() {
+        let mut fault = |key: &str, message: String, hint: &str| {
+            faults.push(section.fault(Some(&format!("caller.{index}.{key}")), message, hint));
         };
         let sound = !name.trim().is_empty()
             && name.chars().count() <= NAME_CHARS_MAX
@@ -170,16 +168,21 @@ fn callers(section: &Section, entries: Vec<CallerEntries>, faults: &mut Faults) 
             && !name.contains(char::is_control);
         if !sound {
             let message = "the name of a caller is empty, too long, or begins with a bracket".to_owned();
-            fault(message, "name whoever holds the token, in at most 100 characters");
+            fault("name", message, "name whoever holds the token, in at most 100 characters");
         }
         if callers.iter().any(|other| other.name == name) {
             fault(
+                "name",
                 format!("the caller {name} stands here twice"),
                 "give each holder of a token their own name",
             );
         }
         if callers.iter().any(|other| other.token == token) {
-            fault(format!("the token of {name} is another's, too"), "give each holder a token of their own");
+            fault(
+                "token",
+                format!("the token of {name} is another's, too"),
+                "give each holder a token of their own",
+            );
         }
         callers.push(ConsoleCaller { name, role, token });
     }
@@ -232,7 +235,7 @@ impl serde::de::Visitor<'_> for RoleName {
             "operator" => Ok(ConsoleRole::Operator),
             "sender" => Ok(ConsoleRole::Sender),
             other => {
-                let hint = did_you_mean(other, &["viewer", "operator", "sender"]).unwrap_or_default();
+                let hint = did_you_mean(other, &["viewer", "operator", "sender"]);
                 Err(E::custom(format!("there is no role {other:?}\n{hint}")))
             }
         }

@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for NameOrUrl {
                 Err(E::custom("an address stands in a table of its own\nwrite { url = \"https://host\" }"))
             }
             other => {
-                let guess = did_you_mean(other, &NAMES).filter(|hint| hint.starts_with("did"));
+                let guess = Some(did_you_mean(other, &NAMES)).filter(|hint| hint.starts_with("did"));
                 let hint = guess.unwrap_or_else(|| FORMS.to_owned());
                 Err(E::custom(format!("there is no environment {other:?}\n{hint}")))
             }

@@ -18,7 +18,7 @@ pub struct Fault {
     /// What is wrong, in one line.
     pub message: String,
     /// What to do about it, in one line.
-    pub hint: Option<String>,
+    pub hint: String,
     /// The line itself, when there is one to show.
     pub(crate) excerpt: Option<Excerpt>,
 }
@@ -41,9 +41,10 @@ impl Fault {
         file: impl Into<PathBuf>,
         (line, column): (usize, usize),
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<String>,
     ) -> Self {
-        Self { file: file.into(), line, column, message: message.into(), hint, excerpt: None }
+        let (message, hint) = (message.into(), hint.into());
+        Self { file: file.into(), line, column, message, hint, excerpt: None }
     }
 }
 
@@ -61,14 +62,20 @@ impl fmt::Display for Fault {
             write!(f, "\n{gutter} |\n{number} | {}\n{gutter} | ", excerpt.text)?;
             write!(f, "{}{}", " ".repeat(excerpt.skip), "^".repeat(excerpt.width))?;
         }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n{gutter} = hint: {hint}")?;
-        }
-        Ok(())
+        write!(f, "\n{gutter} = hint: {}", self.hint)
     }
 }
 
 impl std::error::Error for Fault {}
+
+/// An error's text as what is wrong and what to do. Errors of this house end in that, behind their last `; `; for one that
+/// does not, `otherwise` is what to do.
+pub fn advice(text: &str, otherwise: &str) -> (String, String) {
+    match text.rsplit_once("; ") {
+        Some((message, hint)) if !hint.is_empty() => (message.to_owned(), hint.to_owned()),
+        _ => (text.to_owned(), otherwise.to_owned()),
+    }
+}
 
 /// Every fault that was found, in the order of the file once [`load`](crate::load) has returned them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

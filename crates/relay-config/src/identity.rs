@@ -54,7 +54,7 @@ pub struct IdentityEntries {
 impl IdentityEntries {
     pub(crate) fn read(self, section: &Section, faults: &mut Faults) -> Option<Identity> {
         let mut fault = |key: &str, message: &str, hint: &str| {
-            faults.push(section.fault(Some(key), message, Some(hint.to_owned())));
+            faults.push(section.fault(Some(key), message, hint));
         };
         let Some(keystore) = self.keystore else {
             for (key, given) in

@@ -65,14 +65,13 @@ impl JournalSection {
         let entries: Entries = section.read(&[], faults).0?;
         let keep = entries.keep.map_or(KEEP, Interval::get);
         if keep < KEEP_MIN {
-            let hint =
-                Some("doubts and late reports are resolved by it: write at least keep = \"31d\"".to_owned());
+            let hint = "doubts and late reports are resolved by it: write at least keep = \"31d\"";
             faults.push(section.fault(Some("keep"), "`keep` is too short", hint));
         }
         let hint = "such as path = \"/var/lib/mesh-relay/journal.db\"";
         let place = match (entries.path, entries.url) {
             (Some(_), Some(_)) => {
-                let hint = Some("a file serves one instance, a PostgreSQL any number".to_owned());
+                let hint = "a file serves one instance, a PostgreSQL any number";
                 faults.push(section.fault(
                     Some("url"),
                     "`path` and `url` both say where the journal is",
@@ -88,12 +87,12 @@ impl JournalSection {
                 ] {
                     if there {
                         let message = format!("`{key}` belongs to a journal on PostgreSQL");
-                        faults.push(section.fault(Some(key), message, Some("it needs a `url`".to_owned())));
+                        faults.push(section.fault(Some(key), message, "write `url` in place of `path` for a journal that instances share, or leave it out"));
                     }
                 }
                 let path = section.require("path", path, hint, faults)?;
                 if path.as_os_str().is_empty() {
-                    faults.push(section.fault(Some("path"), "`path` is empty", Some(hint.to_owned())));
+                    faults.push(section.fault(Some("path"), "`path` is empty", hint));
                     return None;
                 }
                 JournalPlace::File(section.file(path))
@@ -104,7 +103,7 @@ impl JournalSection {
                 let instance = section.require("instance", entries.instance, hint, faults)?;
                 let lease = entries.lease.map(Interval::get);
                 if lease.is_some_and(|lease| lease < LEASE_MIN) {
-                    let hint = Some("leave it out for the default of 30 s".to_owned());
+                    let hint = "leave it out for the default of 30 s";
                     faults.push(section.fault(Some("lease"), "`lease` is shorter than 3 s", hint));
                 }
                 let roots = entries.roots.map(|roots| section.file(roots));

@@ -29,19 +29,22 @@ mod proxy;
 mod quantity;
 mod read;
 mod reload;
+mod report;
+mod route;
 mod secret;
 mod section;
 mod send;
 mod source;
 mod stop;
 mod suggest;
+mod test_section;
 
 pub use adapter::AdapterSection;
 pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };
 pub use environment::{Environment, UrlError};
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, advice};
 pub use identity::{Identity, IdentityEntries};
 pub use imprint::Imprint;
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
@@ -52,11 +55,13 @@ pub use mesh::{IDENTITY_LOOK, MeshSection};
 pub use proxy::{Proxy, ProxyLogin};
 pub use quantity::{Interval, QuantityError, Rate, Size};
 pub use reload::{RELOAD_LOOK, ReloadSection};
+pub use route::RouteSection;
 pub use secret::{SecretError, SecretRef, Secrets};
 pub use section::Section;
-pub use send::{InDoubt, RouteSection, SendSection};
+pub use send::{InDoubt, SendRouteSection, SendSection};
 pub use stop::StopSection;
 pub use suggest::did_you_mean;
+pub use test_section::{TestCase, TestSection};
 
 #[cfg(test)]
 mod tests;

@@ -17,17 +17,19 @@ use crate::log::LogSection;
 use crate::mailbox::MailboxSection;
 use crate::mesh::MeshSection;
 use crate::reload::ReloadSection;
+use crate::route::RouteSection;
 use crate::secret::Secrets;
 use crate::section::{Section, folder};
 use crate::send::SendSection;
 use crate::source::Source;
 use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
+use crate::test_section::TestSection;
 
 /// Sections that stand once.
 const ONCE: [&str; 7] = ["mesh", "journal", "send", "console", "log", "stop", "reload"];
 /// Sections that may stand several times.
-const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
+const SEVERAL: [&str; 4] = ["mailbox", "adapter", "route", "test"];
 
 /// A configuration without a fault. `A` is what the binary makes of an `[[adapter]]`.
 #[derive(Debug, Clone)]
@@ -52,6 +54,10 @@ pub struct Loaded<A = AdapterSection> {
     pub mailboxes: Vec<MailboxSection>,
     /// Each `[[adapter]]` in the order of the file. May be empty.
     pub adapters: Vec<A>,
+    /// Each `[[route]]` in the order of the file. May be empty.
+    pub routes: Vec<RouteSection>,
+    /// Each `[[test]]` in the order of the file. May be empty.
+    pub tests: Vec<TestSection>,
     /// Where its secrets are, for [`SecretRef::resolve`]. Knows the folder of the file, from which relative paths
     /// count.
     ///
@@ -140,12 +146,34 @@ fn load_source<A>(
             adapters.extend(read(&section, &mut faults));
         }
     }
+    let routes: Vec<_> = several(&source, "route", &mut faults)
+        .into_iter()
+        .filter_map(|section| RouteSection::read(section, &mut faults))
+        .collect();
+    let tests: Vec<_> = several(&source, "test", &mut faults)
+        .into_iter()
+        .filter_map(|section| TestSection::read(section, &mut faults))
+        .collect();
     faults.sort();
     match (mesh, journal, send, log, stop, reload) {
         (Some(mesh), Some(journal), Some(send), Some(log), Some(stop), Some(reload)) if faults.is_empty() => {
             let console = console.flatten();
             let once = imprints(&source);
-            Ok(Loaded { mesh, journal, send, console, log, stop, reload, once, mailboxes, adapters, secrets })
+            Ok(Loaded {
+                mesh,
+                journal,
+                send,
+                console,
+                log,
+                stop,
+                reload,
+                once,
+                mailboxes,
+                adapters,
+                routes,
+                tests,
+                secrets,
+            })
         }
         _ => Err(faults),
     }
@@ -186,7 +214,7 @@ fn require(source: &Source, name: &str, title: &str, faults: &mut Faults) {
         Some(_) => false,
     };
     if missing {
-        let hint = Some(format!("add {title}"));
+        let hint = format!("add {title}");
         faults.push(source.fault_of_file(format!("missing section {title}"), hint));
     }
 }
@@ -198,7 +226,7 @@ fn once(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Option
     if value.get_ref().is_table() {
         return Some(Section::new(source, name, None, value.span()));
     }
-    let hint = Some(format!("write [{name}], once"));
+    let hint = format!("write [{name}], once");
     let message = format!("`{name}` is not one section");
     faults.push(source.fault(key.span(), Some(value.span()), message, hint));
     None
@@ -218,7 +246,7 @@ fn several(source: &Arc<Source>, name: &'static str, faults: &mut Faults) -> Vec
             .collect(),
         other => {
             let hide = (!other.is_table()).then(|| value.span());
-            let hint = Some(format!("write [[{name}]], in double brackets, for each"));
+            let hint = format!("write [[{name}]], in double brackets, for each");
             faults.push(source.fault(key.span(), hide, format!("`{name}` is not a list of sections"), hint));
             Vec::new()
         }

@@ -29,7 +29,7 @@ impl LogSection {
         let entries: Entries = section.read(&[], faults).0?;
         let transfers = entries.transfers;
         if transfers.as_ref().is_some_and(|path| path.file_name().is_none()) {
-            let hint = Some("such as transfers = \"log/mesh.log\"".to_owned());
+            let hint = "such as transfers = \"log/mesh.log\"";
             faults.push(section.fault(Some("transfers"), "`transfers` names no file", hint));
         }
         Some(Self { transfers: transfers.map(|path| section.file(path)), names: entries.names })

@@ -68,7 +68,7 @@ impl MailboxSection {
         let password = section.require("password", entries.password, hint, faults);
         if let Some(id) = &id {
             if taken.contains(id) {
-                let hint = Some("case does not count; give each mailbox one section".to_owned());
+                let hint = "case does not count; give each mailbox one section";
                 faults.push(section.fault(Some("id"), format!("the mailbox {id} stands here twice"), hint));
             }
             taken.push(id.clone());
@@ -80,7 +80,7 @@ impl MailboxSection {
         let workflows = filters(&section, entries.workflows.unwrap_or_default(), faults);
         let unknown_workflow = entries.unknown_workflow.unwrap_or_default();
         if unknown_workflow == UnknownWorkflow::Leave && workflows.is_empty() {
-            let hint = Some("name the expected ones, such as workflows = [\"PATH_*\"]".to_owned());
+            let hint = "name the expected ones, such as workflows = [\"PATH_*\"]";
             let message = "without `workflows` no workflow is unknown";
             faults.push(section.fault(Some("unknown_workflow"), message, hint));
         }
@@ -97,7 +97,7 @@ fn filters(section: &Section, texts: Vec<String>, faults: &mut Faults) -> Vec<Wo
             Err(error) => {
                 let hint = "write a workflow id, perhaps with `*` behind it or on both sides, and `!` before it for all \
                             others";
-                faults.push(section.fault(Some("workflows"), error.to_string(), Some(hint.to_owned())));
+                faults.push(section.fault(Some("workflows"), error.to_string(), hint));
             }
         }
     }
@@ -106,11 +106,10 @@ fn filters(section: &Section, texts: Vec<String>, faults: &mut Faults) -> Vec<Wo
 
 fn check_poll(section: &Section, poll: Duration, environment: Option<&Environment>, faults: &mut Faults) {
     if environment.is_some_and(Environment::is_nhs) && poll < NHS_POLL_MIN {
-        let hint =
-            Some("MESH allows at most one poll in 5 minutes: write poll = \"5m\" or leave it out".to_owned());
+        let hint = "MESH allows at most one poll in 5 minutes: write poll = \"5m\" or leave it out";
         faults.push(section.fault(Some("poll"), "`poll` is too short for this environment", hint));
     } else if poll.is_zero() {
-        let hint = Some("leave it out for the default".to_owned());
+        let hint = "leave it out for the default";
         faults.push(section.fault(Some("poll"), "`poll` must be longer than nothing", hint));
     }
 }

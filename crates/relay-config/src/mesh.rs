@@ -74,12 +74,12 @@ impl MeshSection {
         let chunk_bytes = entries.chunk_size.map_or(CHUNK_BYTES_DEFAULT, Size::bytes);
         if chunk_bytes == 0 || chunk_bytes > REQUEST_BYTES_MAX {
             let message = "`chunk_size` must be more than nothing and at most 100MB";
-            let hint = Some("leave it out for the default of 20MB".to_owned());
+            let hint = "leave it out for the default of 20MB";
             faults.push(section.fault(Some("chunk_size"), message, hint));
         }
         let identity_look = entries.identity_look.map_or(IDENTITY_LOOK, Interval::get);
         if identity_look.is_zero() {
-            let hint = Some("leave it out for the default".to_owned());
+            let hint = "leave it out for the default";
             let message = "`identity_look` must be longer than nothing";
             faults.push(section.fault(Some("identity_look"), message, hint));
         }

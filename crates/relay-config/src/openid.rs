@@ -80,7 +80,7 @@ impl OpenIdEntries {
             faults,
         );
         let mut fault = |key: &str, message: &str, hint: &str| {
-            faults.push(section.fault(Some(key), message, Some(hint.to_owned())));
+            faults.push(section.fault(Some(key), message, hint));
         };
         if issuer.as_deref().is_some_and(|issuer| !is_issuer(issuer)) {
             fault("openid.issuer", "`issuer` is not an https address (http on loopback alone)", hint);

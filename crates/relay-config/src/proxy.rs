@@ -60,7 +60,7 @@ impl ProxyEntries {
     pub(crate) fn read(self, section: &Section, faults: &mut Faults) -> Option<Proxy> {
         let url = section.require("proxy.url", self.url, URL, faults);
         if self.user.as_deref().is_some_and(|user| user.is_empty() || user.contains(':')) {
-            let hint = Some("leave user and password out for a proxy that asks for none".to_owned());
+            let hint = "leave user and password out for a proxy that asks for none";
             faults.push(section.fault(Some("proxy.user"), "`user` is empty or holds a colon", hint));
         }
         let login = match (self.user, self.password) {

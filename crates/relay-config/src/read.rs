@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::fault::Faults;
+use crate::fault::{Faults, advice};
 use crate::fields::{Step, known_fields, steps};
 use crate::mask::looks_secret;
 use crate::source::Source;
@@ -129,44 +129,107 @@ fn missing_key(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// Serde's words in ours, without the value. A second line of the message, if there is one, is the hint.
-fn explain(
-    text: &str,
-    path: &[String],
-    title: &str,
-    value: Option<&DeValue<'_>>,
-) -> (String, Option<String>) {
+/// Serde's words in ours, without the value, and what to do. A second line of the message, if there is one, is that.
+fn explain(text: &str, path: &[String], title: &str, value: Option<&DeValue<'_>>) -> (String, String) {
     let place = if path.is_empty() { title.to_owned() } else { format!("`{}`", path.join(".")) };
-    let (text, hint) = match text.split_once('\n') {
+    let (text, own) = match text.split_once('\n') {
         Some((text, hint)) => (text, Some(hint.to_owned())),
         None => (text, None),
     };
+    let name = path.last().map_or("", String::as_str);
+    let told = |message: String, hint: String| (message, own.clone().unwrap_or(hint));
     if let Some(key) = missing_key(text) {
-        return (format!("missing key `{key}` in {place}"), hint);
+        return told(format!("missing key `{key}` in {place}"), format!("such as {}", example(key)));
     }
     if let Some((_, expected)) =
         text.strip_prefix("invalid type: ").and_then(|t| t.rsplit_once(", expected "))
     {
         let found = value.map_or_else(String::new, |value| format!(", found {}", with_article(value)));
-        return (format!("wrong type for {place}: expected {}{found}", plain(expected)), hint);
+        let message = format!("wrong type for {place}: expected {}{found}", plain(expected));
+        return told(message, as_written(name, expected));
     }
     if let Some((_, expected)) =
         text.strip_prefix("invalid value: ").and_then(|t| t.rsplit_once(", expected "))
     {
-        return (format!("{place} does not fit: expected {}", plain(expected)), hint);
+        let message = format!("{place} does not fit: expected {}", plain(expected));
+        return told(message, as_written(name, expected));
     }
     let secret = path.iter().any(|key| looks_secret(key));
     let echoed = value.and_then(DeValue::as_str).is_some_and(|value| text.contains(value));
     if secret && echoed {
-        return (format!("the value of {place} does not fit"), hint);
+        return told(format!("the value of {place} does not fit"), format!("such as {}", example(name)));
     }
     if let Some((word, known)) =
         text.strip_prefix("unknown variant `").and_then(|t| t.split_once("`, expected "))
     {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        return (format!("{place} has no form `{word}`"), hint.or(did_you_mean(word, &known)));
+        return told(format!("{place} has no form `{word}`"), did_you_mean(word, &known));
     }
-    (format!("{place}: {text}"), hint)
+    let (message, hint) = advice(text, "");
+    let hint = if hint.is_empty() { format!("such as {}", example(name)) } else { hint };
+    told(format!("{place}: {message}"), hint)
+}
+
+/// How a value of the type that serde expects is written.
+fn as_written(key: &str, expected: &str) -> String {
+    let key = if key.is_empty() { "key" } else { key };
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => {
+            format!("write a whole number without quotes, such as {key} = 16")
+        }
+        "f32" | "f64" => format!("write a number without quotes, such as {key} = 1.5"),
+        "a boolean" => format!("write {key} = true or {key} = false, without quotes"),
+        "a string" | "path string" => format!("put it in quotes, such as {}", example(key)),
+        "a sequence" => format!("write a list, such as {key} = [\"one\", \"two\"]"),
+        "a map" => format!("write a table, such as {key} = {{ name = \"value\" }}"),
+        other if other.starts_with("struct ") => format!("write a table, such as {}", example(key)),
+        other => format!("write {other}"),
+    }
+}
+
+/// Keys that must stand somewhere, or are often wrong, as one writes them.
+const EXAMPLES: [(&str, &str); 32] = [
+    ("brokers", "brokers = \"kafka-1.example:9092,kafka-2.example:9092\""),
+    ("cert", "cert = \"client.pem\""),
+    ("claim_check", "claim_check = { read = [\"/srv/claims\"] }"),
+    ("environment", "environment = \"integration\""),
+    ("exchange", "exchange = \"mesh.inbound\""),
+    ("from", "from = \"X26ABC1\""),
+    ("grace", "grace = \"2s\""),
+    ("id", "id = \"X26HC005\""),
+    ("identity", "identity = { cert = \"client.pem\", key = \"client.key\" }"),
+    ("in_doubt", "in_doubt = \"two-step\""),
+    ("inbound", "inbound = { … }, with what the adapter's kind needs"),
+    ("key", "key = \"client.key\""),
+    (
+        "login",
+        "login = { mechanism = \"SCRAM-SHA-512\", user = \"relay\", password = { file = \"kafka.pass\" } }",
+    ),
+    ("mailbox", "mailbox = \"X26HC005\""),
+    ("match", "match = { workflow = \"PATH_*\" }"),
+    ("mechanism", "mechanism = \"SCRAM-SHA-512\""),
+    ("message", "message = { mailbox = \"X26HC005\", workflow = \"PATH_MEDRPT_V3\" }"),
+    ("messages", "messages = 60"),
+    ("outbound", "outbound = { … }, with what the adapter's kind needs"),
+    ("path", "path = \"journal.db\""),
+    ("per", "per = \"1m\""),
+    ("queue", "queue = \"mesh.outbound\""),
+    ("read", "read = [\"/srv/claims/to-mesh\"]"),
+    ("role", "role = \"operator\""),
+    ("root", "root = \"/var/mesh/X26HC005\""),
+    ("secret", "secret = { file = \"webhook.secret\" }"),
+    ("to", "to = \"X26ABC1\""),
+    ("token", "token = { file = \"caller.token\" }"),
+    ("topic", "topic = \"mesh.outbound\""),
+    ("url", "url = { env = \"NAME\" } or { file = \"path\" }"),
+    ("user", "user = \"relay\""),
+    ("workflow", "workflow = \"PATH_MEDRPT_V3\""),
+];
+
+/// A key as one writes it.
+fn example(key: &str) -> String {
+    let known = EXAMPLES.iter().find(|(name, _)| *name == key);
+    known.map_or_else(|| format!("{key} = \"…\""), |(_, example)| (*example).to_owned())
 }
 
 /// What serde calls a type by its Rust name, in plain words.

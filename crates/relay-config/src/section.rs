@@ -1,5 +1,6 @@
 //! One section of the file, and faults about it.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, advice};
 use crate::imprint::Imprint;
 use crate::read;
 use crate::secret::Secrets;
@@ -98,14 +99,14 @@ impl Section {
             let inside =
                 key.rsplit_once('.').map_or_else(|| self.title(), |(parent, _)| format!("`{parent}`"));
             let at = key.rsplit_once('.').map(|(parent, _)| parent);
-            faults.push(self.fault(at, format!("missing key `{name}` in {inside}"), Some(hint.to_owned())));
+            faults.push(self.fault(at, format!("missing key `{name}` in {inside}"), hint));
         }
         value
     }
 
     /// A fault at a key of this section, or at its header without one. A dotted key leads into tables, as in
-    /// `identity.cert`. Where the key is not in the file the nearest table that is, or the header, is shown.
-    pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: Option<String>) -> Fault {
+    /// `identity.cert`, and a number in it to an element of a list, as in `caller.0.name`. Where the key is not in the file the nearest table that is, or the header, is shown.
+    pub fn fault(&self, key: Option<&str>, message: impl Into<String>, hint: impl Into<String>) -> Fault {
         let entries = self.entries();
         let mut key = key;
         while let Some(path) = key {
@@ -122,6 +123,13 @@ impl Section {
         Imprint::of(&self.entries(), Some(secrets.reads()))
     }
 
+    /// An error as a fault at a key, as [`Self::fault`]. What to do is what the error says behind its last `; `, or
+    /// `otherwise`.
+    pub fn fault_of(&self, key: Option<&str>, error: &dyn fmt::Display, otherwise: &str) -> Fault {
+        let (message, hint) = advice(&error.to_string(), otherwise);
+        self.fault(key, message, hint)
+    }
+
     /// A path of the file as seen from the folder of the file.
     pub(crate) fn file(&self, path: PathBuf) -> PathBuf {
         folder(&self.source).join(path)
@@ -136,15 +144,27 @@ pub(crate) fn folder(source: &Source) -> PathBuf {
     }
 }
 
-/// Where the key at the end of a dotted path stands.
+/// Where the key at the end of a dotted path stands. A number in it leads to that element of a list, from 0.
 fn place(entries: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     let (first, deeper) = match path.split_once('.') {
         Some((first, deeper)) => (first, Some(deeper)),
         None => (path, None),
     };
     let (key, value) = entries.get_key_value(first)?;
-    match deeper {
-        Some(deeper) => place(value.get_ref().as_table()?, deeper),
-        None => Some(key.span()),
+    match (deeper, value.get_ref()) {
+        (None, _) => Some(key.span()),
+        (Some(deeper), DeValue::Table(inner)) => place(inner, deeper),
+        (Some(deeper), DeValue::Array(items)) => {
+            let (index, deeper) = match deeper.split_once('.') {
+                Some((index, deeper)) => (index, Some(deeper)),
+                None => (deeper, None),
+            };
+            let item = items.get(index.parse::<usize>().ok()?)?;
+            match deeper {
+                Some(deeper) => place(item.get_ref().as_table()?, deeper),
+                None => Some(item.span()),
+            }
+        }
+        (Some(_), _) => None,
     }
 }

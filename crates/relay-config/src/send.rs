@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::fault::Faults;
 use crate::quantity::{Interval, Rate};
+use crate::route::check_pattern;
 use crate::section::Section;
 
 /// The section `[send]`, which may be left out. A value that is not configured is `None`; the relay's own
@@ -29,7 +30,7 @@ pub struct SendSection {
     /// `in_doubt`: what is done about a message of which nobody knows whether MESH has it. Default `probe`.
     pub in_doubt: InDoubt,
     /// `[[send.route]]`: other ways for some messages; the first whose `match` fits holds.
-    pub routes: Vec<RouteSection>,
+    pub routes: Vec<SendRouteSection>,
 }
 
 /// What is done about a message of which nobody knows whether MESH has it (`queue-bridging.md` 4.3 and 4.4).
@@ -53,7 +54,7 @@ pub enum InDoubt {
 /// One `[[send.route]]`. A pattern is the whole value or its beginning with `*` behind it; one that is left out stands
 /// for any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteSection {
+pub struct SendRouteSection {
     /// `match.from`: the sending mailbox.
     pub from: Option<String>,
     /// `match.to`: the receiving mailbox.
@@ -90,22 +91,11 @@ struct Match {
     workflow: Option<String>,
 }
 
-impl RouteEntries {
-    /// Whether each pattern says what it seems to say.
-    fn is_sound(&self) -> bool {
-        let Match { from, to, workflow } = &self.r#match;
-        let sound = |pattern: &String| {
-            !pattern.is_empty() && pattern.find('*').is_none_or(|at| at + 1 == pattern.len())
-        };
-        [from, to, workflow].into_iter().flatten().all(sound)
-    }
-}
-
 impl SendSection {
     pub(crate) fn read(section: &Section, faults: &mut Faults) -> Option<Self> {
         let entries: Entries = section.read(&[], faults).0?;
         if entries.in_flight == Some(0) {
-            let hint = Some("leave it out for the default of 16".to_owned());
+            let hint = "leave it out for the default of 16";
             faults.push(section.fault(Some("in_flight"), "`in_flight` must be at least 1", hint));
         }
         let waits = [
@@ -116,32 +106,32 @@ impl SendSection {
         ];
         for (key, wait) in waits {
             if wait.is_some_and(|wait| wait.get().is_zero()) {
-                let hint = Some("leave it out for the default".to_owned());
+                let hint = "leave it out for the default";
                 faults.push(section.fault(Some(key), format!("`{key}` must be longer than nothing"), hint));
             }
         }
         if let (Some(first), Some(max)) = (entries.retry_first, entries.retry_max)
             && first > max
         {
-            let hint = Some("the wait grows from `retry_first` to `retry_max`".to_owned());
+            let hint = "the wait grows from `retry_first` to `retry_max`";
             faults.push(section.fault(Some("retry_max"), "`retry_max` is shorter than `retry_first`", hint));
         }
         for (key, rate) in [("rate", entries.rate), ("recipient_rate", entries.recipient_rate)] {
             if rate.is_some_and(|rate| rate.messages == 0 || rate.per().is_zero()) {
-                let hint = Some("such as { messages = 60, per = \"1m\" }".to_owned());
+                let hint = "such as { messages = 60, per = \"1m\" }";
                 faults.push(section.fault(Some(key), format!("`{key}` lets no message go"), hint));
             }
         }
         let routes = entries.route.unwrap_or_default();
-        if !routes.iter().all(RouteEntries::is_sound) {
-            let hint =
-                "write the whole value, or its beginning with `*` behind it, such as \"PATH_*\"".to_owned();
-            let message = "a pattern of a `[[send.route]]` is empty or has a `*` before its end";
-            faults.push(section.fault(Some("route"), message, Some(hint)));
+        for (index, route) in routes.iter().enumerate() {
+            let Match { from, to, workflow } = &route.r#match;
+            for (key, text) in [("from", from), ("to", to), ("workflow", workflow)] {
+                check_pattern(section, &format!("route.{index}.match.{key}"), text.as_deref(), faults);
+            }
         }
         let routes = routes.into_iter().map(|route| {
             let Match { from, to, workflow } = route.r#match;
-            RouteSection { from, to, workflow, in_doubt: route.in_doubt }
+            SendRouteSection { from, to, workflow, in_doubt: route.in_doubt }
         });
         Some(Self {
             in_flight: entries.in_flight,

@@ -32,7 +32,7 @@ impl Source {
             line: 0,
             column: 0,
             message: format!("cannot read the configuration: {error}"),
-            hint: Some("check the path, and that this user may read the file".to_owned()),
+            hint: "check the path, and that this user may read the file".to_owned(),
             excerpt: None,
         })?;
         Self::of(path, String::from_utf8(bytes).map_err(|error| not_text(path, &error))?)
@@ -71,15 +71,15 @@ impl Source {
         span: Range<usize>,
         hide: Option<Range<usize>>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<String>,
     ) -> Fault {
         let masks: Vec<_> = self.masks.iter().cloned().chain(hide).collect();
-        self.at(span, &masks, message.into(), hint)
+        self.at(span, &masks, message.into(), hint.into())
     }
 
     /// A fault about the file as a whole, such as a section that is not there.
-    pub(crate) fn fault_of_file(&self, message: impl Into<String>, hint: Option<String>) -> Fault {
-        let (file, message) = (self.path.clone(), message.into());
+    pub(crate) fn fault_of_file(&self, message: impl Into<String>, hint: impl Into<String>) -> Fault {
+        let (file, message, hint) = (self.path.clone(), message.into(), hint.into());
         Fault { file, line: 1, column: 1, message, hint, excerpt: None }
     }
 
@@ -96,10 +96,10 @@ impl Source {
                 (other, "text stands in quotes: key = \"value\"; a section begins with [name] or [[name]]")
             }
         };
-        self.at(span, &masks, message.to_owned(), Some(hint.to_owned()))
+        self.at(span, &masks, message.to_owned(), hint.to_owned())
     }
 
-    fn at(&self, span: Range<usize>, masks: &[Range<usize>], message: String, hint: Option<String>) -> Fault {
+    fn at(&self, span: Range<usize>, masks: &[Range<usize>], message: String, hint: String) -> Fault {
         let (start, line) = self.line_at(span.start);
         let at = span.start.clamp(start, start + line.len());
         let before = self.text.get(..at).unwrap_or_default();
@@ -160,7 +160,7 @@ fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> Fault {
         line: before.matches('\n').count() + 1,
         column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
         message: "the file is not UTF-8 text".to_owned(),
-        hint: Some("save it as UTF-8; an editor may call the present form ANSI or Latin-1".to_owned()),
+        hint: "save it as UTF-8; an editor may call the present form ANSI or Latin-1".to_owned(),
         excerpt: None,
     }
 }

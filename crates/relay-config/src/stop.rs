@@ -25,7 +25,7 @@ impl StopSection {
         let entries: Entries = section.read(&[], faults).0?;
         let signal = entries.signal;
         if signal.as_ref().is_some_and(|path| path.file_name().is_none()) {
-            let hint = Some("such as signal = \"sig/mexclient.sig\"".to_owned());
+            let hint = "such as signal = \"sig/mexclient.sig\"";
             faults.push(section.fault(Some("signal"), "`signal` names no file", hint));
         }
         Some(Self { signal: signal.map(|path| section.file(path)) })

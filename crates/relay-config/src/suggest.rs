@@ -1,10 +1,10 @@
 //! What someone probably meant.
 
 /// A hint that names the nearest of `known`, such as ``did you mean `password`?``; if none is near, a list of
-/// them all. `None` when nothing is known.
-pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
+/// them all.
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
     if known.is_empty() {
-        return None;
+        return "leave it out; nothing is known here".to_owned();
     }
     let word = word.to_lowercase();
     let nearest = known
@@ -14,8 +14,8 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
     match nearest {
         // One slip in three letters, and two in a short word: beyond that the guess is more often wrong.
         Some((distance, name)) if distance <= (name.chars().count() / 3).max(1) => {
-            Some(format!("did you mean `{name}`?"))
+            format!("did you mean `{name}`?")
         }
-        _ => Some(format!("known here: {}", known.join(", "))),
+        _ => format!("known here: {}", known.join(", ")),
     }
 }

@@ -15,6 +15,7 @@ use crate::mesh::MeshMailbox;
 use crate::outbound::Surroundings;
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
+use crate::source::SourceKey;
 use crate::state::{OutboundState, Rejection};
 
 /// Pause between two looks at what is due. The looks themselves are hours apart.
@@ -143,7 +144,8 @@ impl FollowUp {
                 Applied::Quietly => {}
             }
             let note = format!("a report on message {relay_id}");
-            return Ok(Reported::Joined { note, recipient: record.recipient });
+            let OutboundRecord { recipient, source: SourceKey { adapter, .. }, .. } = record;
+            return Ok(Reported::Joined { note, recipient, adapter });
         }
     }
 
@@ -189,6 +191,8 @@ pub(crate) enum Reported {
         note: String,
         /// Who the message was for, if that was read.
         recipient: Option<String>,
+        /// The adapter that took the message.
+        adapter: String,
     },
     /// The journal knows no such message.
     Unknown(String),

@@ -188,12 +188,13 @@ impl Receiver<'_> {
         };
         let Incoming { download, body, progress } = incoming;
         let mut seen = Seen { details: Some(details(&download)), note: None };
-        let mut reported_recipient = None;
+        let (mut reported_recipient, mut reported_adapter) = (None, None);
         if download.kind == MessageKind::Report {
             match self.follow_up.report(&download).await? {
-                Reported::Joined { note, recipient } => {
+                Reported::Joined { note, recipient, adapter } => {
                     seen.note = Some(note);
                     reported_recipient = recipient;
+                    reported_adapter = Some(adapter);
                 }
                 Reported::Unknown(note) => seen.note = Some(note),
                 Reported::UnderWay => return Err(ReceiveError::UnderWay),
@@ -209,6 +210,7 @@ impl Receiver<'_> {
             mailbox,
             download: &download,
             reported_recipient,
+            reported_adapter,
             body,
             held,
             progress,

@@ -41,6 +41,8 @@ pub mod policy;
 pub mod poller;
 pub mod proven;
 pub mod retention;
+pub mod route;
+pub mod routed_sink;
 pub mod search;
 pub mod shutdown;
 pub mod sink;
@@ -76,6 +78,8 @@ pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, U
 pub use poller::Poller;
 pub use proven::ProvenTime;
 pub use retention::Retention;
+pub use route::{Arrival, Choice, Route, Router};
+pub use routed_sink::{RoutedSink, Taker};
 pub use search::{
     Change, ChangeCursor, Collected, Cursor, Direction, HistoryEntry, MessageQuery, MessageSummary, Oldest,
     Partner, StateCount, Traffic,

@@ -1,5 +1,6 @@
 //! How often, how many, how long: every bound of the engine, by name.
 
+use std::fmt;
 use std::time::Duration;
 
 use mesh_api::Envelope;
@@ -44,6 +45,22 @@ impl Pattern {
             None => self.0 == text,
         }
     }
+
+    /// Whether it stands for everything that `other` stands for.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self.0.strip_suffix('*'), other.0.strip_suffix('*')) {
+            (Some(beginning), other_beginning) => other_beginning.unwrap_or(&other.0).starts_with(beginning),
+            (None, None) => self.0 == other.0,
+            (None, Some(_)) => false,
+        }
+    }
+}
+
+/// The pattern as it is configured.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// How some messages are sent. A pattern that is absent stands for any value.
@@ -60,11 +77,18 @@ pub struct SendRoute {
 }
 
 impl SendRoute {
-    fn takes(&self, envelope: &Envelope) -> bool {
+    /// What of a message does not fit, if anything: `from`, `to` or `workflow`.
+    pub fn misfit(&self, envelope: &Envelope) -> Option<&'static str> {
         let fits = |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_none_or(|p| p.matches(text));
-        fits(&self.from, envelope.from.as_str())
-            && fits(&self.to, &envelope.to.to_string())
-            && fits(&self.workflow, &envelope.workflow.to_string())
+        if !fits(&self.from, envelope.from.as_str()) {
+            Some("from")
+        } else if !fits(&self.to, &envelope.to.to_string()) {
+            Some("to")
+        } else if !fits(&self.workflow, &envelope.workflow.to_string()) {
+            Some("workflow")
+        } else {
+            None
+        }
     }
 }
 
@@ -125,7 +149,12 @@ impl Default for SendPolicy {
 impl SendPolicy {
     /// What is done in doubt about such a message.
     pub fn in_doubt(&self, envelope: &Envelope) -> DoubtStrategy {
-        self.routes.iter().find(|route| route.takes(envelope)).map_or(self.in_doubt, |route| route.in_doubt)
+        self.route(envelope).map_or(self.in_doubt, |index| self.routes[index].in_doubt)
+    }
+
+    /// Which route holds for such a message, from 0, if one does.
+    pub fn route(&self, envelope: &Envelope) -> Option<usize> {
+        self.routes.iter().position(|route| route.misfit(envelope).is_none())
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Inbound<'a> {
     /// On a report: who the message was for that it is about, where the journal knows that. In a form that identifies no
     /// patient.
     pub reported_recipient: Option<String>,
+    /// On a report: the adapter that took the message that it is about, where the journal knows that.
+    pub reported_adapter: Option<String>,
     /// Its bytes, chunks joined and transport compression undone, behind those that the sink held. Empty on a report.
     pub body: PayloadStream,
     /// Where the body begins: what [`Sink::held`] said, or nothing when that could not be had.
@@ -35,6 +37,12 @@ pub trait Sink: Send + Sync {
     /// such a beginning.
     async fn held(&self, _message_id: &MessageId) -> Held {
         Held::default()
+    }
+
+    /// Whether an earlier attempt left something of a message here, so that it must not be delivered anywhere else. Where
+    /// several places take a mailbox's messages, and which one takes this was changed since, it goes on here.
+    async fn has_begun(&self, message_id: &MessageId) -> bool {
+        self.held(message_id).await.chunks > 0
     }
 
     /// Hands the message over. Returns only when the far side has made it durable. A message that comes again
@@ -66,6 +74,25 @@ pub enum Polled<'a> {
 /// What a sink says of a durable delivery. Holds nothing private: it is shown to operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt(pub String);
+
+/// What stands before the adapter's name in the receipt of a mailbox whose messages go to several.
+const BY_ADAPTER: &str = "adapter ";
+
+impl Receipt {
+    /// The same, and which adapter gave it. Names of adapters are letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn of_adapter(self, name: &str) -> Self {
+        Self(format!("{BY_ADAPTER}{name}: {}", self.0))
+    }
+
+    /// Which adapter gave it, where it says so, and what that adapter's sink said.
+    pub fn split(&self) -> (Option<&str>, &str) {
+        match self.0.strip_prefix(BY_ADAPTER).and_then(|rest| rest.split_once(": ")) {
+            Some((name, said)) => (Some(name), said),
+            None => (None, &self.0),
+        }
+    }
+}
 
 /// Whether a sink can take messages.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -88,6 +88,7 @@ async fn deliver(
         mailbox: &mailbox,
         download,
         reported_recipient: None,
+        reported_adapter: None,
         body,
         held: Held::default(),
         progress: Box::new(Held::default),

@@ -8,7 +8,7 @@ use keystore::read_authorities;
 use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
-use super::{Adapter, AdapterError, Place, Sharing};
+use super::{AUTHORITIES, Adapter, AdapterError, Place, SECRET, Sharing};
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 use crate::system;
@@ -28,8 +28,8 @@ impl Queues {
         if let Some(claims) = &mut config.claim_check {
             claims.start_at(folder);
         }
-        for (key, message) in config.faults() {
-            faults.push(section.fault(Some(key), message, None));
+        for (key, message, hint) in config.faults() {
+            faults.push(section.fault(Some(key), message, hint));
         }
         Some(Self { config, secrets: amqp::Secrets::default(), identity: None })
     }
@@ -44,12 +44,13 @@ impl Queues {
     ) {
         match self.config.url.resolve(secrets) {
             Ok(urls) => self.secrets.urls = urls,
-            Err(error) => faults.push(section.fault(Some("url"), error.to_string(), None)),
+            Err(error) => faults.push(section.fault_of(Some("url"), &error, SECRET)),
         }
         if let Some(path) = &self.config.roots {
             let path = section.file(path);
             let mut fault = |what: &dyn std::fmt::Display| {
-                faults.push(section.fault(Some("roots"), format!("{}: {what}", path.display()), None));
+                let what = format!("{}: {what}", path.display());
+                faults.push(section.fault_of(Some("roots"), &what, AUTHORITIES));
             };
             match secrets.read(&path) {
                 Ok(bytes) => match read_authorities(&bytes, None) {
@@ -71,7 +72,9 @@ impl Queues {
         if faults.is_empty()
             && let Err(error) = self.shared(&section.name, Arc::new(system::SystemChance))
         {
-            faults.push(section.fault(Some("url"), error.to_string(), None));
+            let hint =
+                "such as amqps://user:password@host:5671/vhost, in the file or the variable that `url` names";
+            faults.push(section.fault_of(Some("url"), &error, hint));
         }
     }
 

@@ -8,7 +8,7 @@ use kafka::{Config, Shared, StatusTopic, TopicSink, TopicSource};
 use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
-use super::{Adapter, AdapterError, Place, Sharing};
+use super::{Adapter, AdapterError, Place, SECRET, Sharing};
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 
@@ -25,8 +25,8 @@ impl Topics {
     pub(super) fn read(section: &AdapterSection, folder: &Path, faults: &mut Faults) -> Option<Self> {
         let mut config: Config = section.read(faults)?;
         config.found_from(folder);
-        for (key, message) in config.faults() {
-            faults.push(section.fault(Some(key), message, None));
+        for (key, message, hint) in config.faults() {
+            faults.push(section.fault(Some(key), message, hint));
         }
         Some(Self { config, secrets: kafka::Secrets::default(), identity: None })
     }
@@ -43,10 +43,7 @@ impl Topics {
         let key_password = self.config.tls.as_ref().and_then(|tls| tls.key_password.as_ref());
         let mut read = |key, reference: Option<&SecretRef>| {
             let secret = reference.map(|reference| reference.resolve(secrets)).transpose();
-            secret
-                .map_err(|error| faults.push(section.fault(Some(key), error.to_string(), None)))
-                .ok()
-                .flatten()
+            secret.map_err(|error| faults.push(section.fault_of(Some(key), &error, SECRET))).ok().flatten()
         };
         self.secrets.password = read("login.password", password);
         let opens = read("tls.key_password", key_password);
@@ -65,7 +62,9 @@ impl Topics {
         if faults.is_empty()
             && let Err(error) = kafka::check(&section.name, &self.config, &self.secrets)
         {
-            faults.push(section.fault(Some("client"), error.to_string(), None));
+            let hint =
+                "correct brokers, tls, login or client; the library says which setting it does not take";
+            faults.push(section.fault_of(Some("client"), &error, hint));
         }
     }
 

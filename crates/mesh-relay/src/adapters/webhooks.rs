@@ -10,7 +10,7 @@ use relay_config::{AdapterSection, Faults, SecretRef, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 use secrecy::SecretString;
 
-use super::{Adapter, AdapterError, Place, Sharing};
+use super::{AUTHORITIES, Adapter, AdapterError, Place, SECRET, Sharing};
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 use crate::system::SystemClock;
@@ -27,8 +27,8 @@ impl Webhooks {
     /// Reads the section. `None` when it has faults, which were added.
     pub(super) fn read(section: &AdapterSection, faults: &mut Faults) -> Option<Self> {
         let config: Config = section.read(faults)?;
-        for (key, message) in config.faults() {
-            faults.push(section.fault(Some(key), message, None));
+        for (key, message, hint) in config.faults() {
+            faults.push(section.fault(Some(key), message, hint));
         }
         Some(Self { config, secrets: HookSecrets::default(), identity: None })
     }
@@ -45,7 +45,8 @@ impl Webhooks {
         if let Some(path) = &self.config.roots {
             let path = section.file(path);
             let mut fault = |what: &dyn std::fmt::Display| {
-                faults.push(section.fault(Some("roots"), format!("{}: {what}", path.display()), None));
+                let what = format!("{}: {what}", path.display());
+                faults.push(section.fault_of(Some("roots"), &what, AUTHORITIES));
             };
             match secrets.read(&path) {
                 Ok(bytes) => match read_authorities(&bytes, None) {
@@ -56,7 +57,7 @@ impl Webhooks {
             }
         }
         let mut read = |key: &'static str, secret: &SecretRef| -> Option<SecretString> {
-            let fault = |error: &dyn std::fmt::Display| section.fault(Some(key), error.to_string(), None);
+            let fault = |error: &dyn std::fmt::Display| section.fault_of(Some(key), error, SECRET);
             secret.resolve(secrets).map_err(|error| faults.push(fault(&error))).ok()
         };
         if let Some(inbound) = &self.config.inbound {
@@ -79,10 +80,18 @@ impl Webhooks {
             return;
         }
         if let Err(error) = self.sink(&section.name) {
-            faults.push(section.fault(Some("inbound"), error.to_string(), None));
+            faults.push(section.fault_of(
+                Some("inbound"),
+                &error,
+                "correct what `inbound` says, or what it refers to",
+            ));
         }
         if let Err(error) = self.events(&section.name) {
-            faults.push(section.fault(Some("events"), error.to_string(), None));
+            faults.push(section.fault_of(
+                Some("events"),
+                &error,
+                "correct what `events` says, or what it refers to",
+            ));
         }
     }
 

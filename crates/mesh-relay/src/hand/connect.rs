@@ -14,6 +14,7 @@ use relay_config::{Faults, SecretError, SecretRef, Secrets};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::Failure;
+use crate::adapters::SECRET;
 use crate::identity::{IdentityError, IdentityWatch, Whose};
 use crate::settings::{application, reach};
 use crate::system;
@@ -112,7 +113,7 @@ impl ConnectArgs {
         let password = match chosen.password.resolve(&loaded.secrets) {
             Ok(password) => Some(password),
             Err(error) => {
-                faults.push(chosen.section.fault(Some("password"), error.to_string(), None));
+                faults.push(chosen.section.fault_of(Some("password"), &error, SECRET));
                 None
             }
         };

@@ -94,7 +94,7 @@ impl StandIn {
         if let (Some(Err(error @ UrlError::Credentials)), Some(at)) = (url, cfg.place(key::PRIMARY_URL)) {
             // Refused here: the text that is printed would show them.
             let message = format!("{}: {error}", key::PRIMARY_URL);
-            let hint = Some("write https://host".to_owned());
+            let hint = "write https://host";
             return Err(Fault::elsewhere(path, (at.line, at.column), message, hint).into());
         }
         let absolute = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
@@ -129,9 +129,7 @@ impl StandIn {
     /// Whether the text says all that it must.
     fn check_whole(&self) -> Result<(), Faults> {
         match &self.translation.lacking {
-            Some((origin, message, hint)) => {
-                Err(self.fault(*origin, message, Some((*hint).to_owned())).into())
-            }
+            Some((origin, message, hint)) => Err(self.fault(*origin, message, hint).into()),
             None => Ok(()),
         }
     }
@@ -147,12 +145,12 @@ impl StandIn {
         let mut mapped = Faults::new();
         for fault in faults {
             let origin = fault.line.checked_sub(1).and_then(|line| self.translation.origins.get(line));
-            mapped.push(self.fault(origin.copied().flatten(), &fault.message, fault.hint.clone()));
+            mapped.push(self.fault(origin.copied().flatten(), &fault.message, &fault.hint));
         }
         mapped
     }
 
-    fn fault(&self, origin: Option<Origin>, message: &str, hint: Option<String>) -> Fault {
+    fn fault(&self, origin: Option<Origin>, message: &str, hint: &str) -> Fault {
         match origin {
             Some(Origin { key, at }) => {
                 Fault::elsewhere(&self.path, (at.line, at.column), format!("{key}: {message}"), hint)
@@ -163,7 +161,7 @@ impl StandIn {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Faults {
-    let hint = Some("check the path, and that this user may read the file".to_owned());
+    let hint = "check the path, and that this user may read the file";
     Fault::elsewhere(path, (0, 0), format!("cannot read the configuration: {error}"), hint).into()
 }
 
@@ -179,7 +177,9 @@ fn read_cfg(path: &Path, kind: Kind) -> Result<MeshClientCfg, Faults> {
     };
     cfg.map_err(|error| {
         let place = error.position().map_or((0, 0), |at: Position| (at.line, at.column));
-        Fault::elsewhere(path, place, error.to_string(), None).into()
+        let (message, hint) =
+            relay_config::advice(&error.to_string(), "save it as the client itself could read it");
+        Fault::elsewhere(path, place, message, hint).into()
     })
 }
 

@@ -13,6 +13,8 @@ pub struct Changes {
     pub mesh: bool,
     /// Bounds of sending.
     pub send: bool,
+    /// Which adapter takes which messages from MESH.
+    pub routes: bool,
     /// The mailboxes.
     pub mailboxes: Differences<MailboxId>,
     /// The adapters, by name.
@@ -86,6 +88,9 @@ impl fmt::Display for Changes {
         }
         if self.send {
             said.push("bounds of sending changed".to_owned());
+        }
+        if self.routes {
+            said.push("routes changed".to_owned());
         }
         tell(&mut said, "mailbox", &self.mailboxes);
         tell(&mut said, "adapter", &self.adapters);

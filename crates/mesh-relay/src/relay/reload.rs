@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
-use relay_core::{MailboxId, MeshMailbox, RelayHandle, Shutdown};
+use relay_core::{MailboxId, MeshMailbox, RelayHandle, Router, Shutdown};
 use thiserror::Error;
 
 use super::adapters::{Built, Facts, Running};
-use super::mailboxes::{Served, Takers, poll};
+use super::mailboxes::{Served, Takers, poll, sink};
 use super::part::Part;
 use super::{Changes, Differences, Mesh, MeshPort, Relay, STOP_MAX, StartError, part};
 use crate::settings::{AdapterSettings, MailboxSettings, Settings};
@@ -49,7 +49,8 @@ impl Relay {
         if changes.is_empty() {
             return Ok(changes);
         }
-        let Settings { client, identity, mailboxes, send, adapters, mesh_url, mesh_imprint, .. } = settings;
+        let Settings { client, identity, mailboxes, send, adapters, mesh_url, mesh_imprint, router, .. } =
+            settings;
         let order: Vec<String> = adapters.iter().map(|adapter| adapter.name.clone()).collect();
         let begins = |adapter: &AdapterSettings| changes.send || changes.adapters.begins(&adapter.name);
         let built = adapters.into_iter().filter(begins).map(|adapter| self.making.build(adapter));
@@ -70,11 +71,11 @@ impl Relay {
             .mailboxes
             .iter()
             .filter(|served| {
-                let takers = Takers::of(&served.id, to_be.iter().copied());
+                let takers = Takers::of(&served.id, &router, &to_be);
                 changes.mesh
                     || changes.mailboxes.ends(&served.id)
-                    || takers.names != served.takers
-                    || takers.names.iter().any(|name| ending.contains(name))
+                    || takers != served.takers
+                    || takers.are_among(&ending)
             })
             .map(|served| served.id.clone())
             .collect();
@@ -99,6 +100,7 @@ impl Relay {
             self.adapters.push(running);
         }
         self.adapters.sort_by_key(|running| order.iter().position(|name| *name == running.facts.name));
+        self.router = router;
         self.poll_again(mailboxes, &resting);
         self.show().await;
         Ok(changes)
@@ -116,6 +118,7 @@ impl Relay {
         Changes {
             mesh: self.mesh.imprint != settings.mesh_imprint,
             send: self.send != settings.send,
+            routes: self.router.routes() != settings.router.routes(),
             mailboxes: Differences::between(&mailboxes, &new_mailboxes),
             adapters: Differences::between(&adapters, &new_adapters),
         }
@@ -180,7 +183,8 @@ impl Relay {
                     let port = Arc::new(MeshPort::new(own()));
                     self.handle.serve(Arc::clone(&port) as Arc<dyn MeshMailbox>);
                     let (id, poller) = (mailbox.id.clone(), Part::new("", &self.failures));
-                    self.mailboxes.push(Served { id, imprint, poll_every, port, takers: Vec::new(), poller });
+                    let takers = Takers::of(&id, &Router::default(), &[]);
+                    self.mailboxes.push(Served { id, imprint, poll_every, port, takers, poller });
                 }
             }
         }
@@ -197,10 +201,11 @@ impl Relay {
             if !stopped.contains(&mailbox.id) && !served.poller.is_idle() {
                 continue;
             }
-            let takers = Takers::of(&mailbox.id, self.adapters.iter().map(|running| &running.facts));
-            served.takers.clone_from(&takers.names);
             let (surroundings, leases, failures) = (&self.surroundings, &self.leases, &self.failures);
-            served.poller = poll(&served.port, takers, mailbox.receive, surroundings, leases, failures);
+            let facts: Vec<&Facts> = self.adapters.iter().map(|running| &running.facts).collect();
+            served.takers = Takers::of(&mailbox.id, &self.router, &facts);
+            let sink = sink(&mailbox.id, &self.router, &facts, surroundings);
+            served.poller = poll(&served.port, sink, mailbox.receive, surroundings, leases, failures);
         }
     }
 

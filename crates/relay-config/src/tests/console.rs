@@ -69,7 +69,7 @@ fn told(text: &str, message: &str, line: usize, column: usize, hint: &str) {
     let found: Vec<_> =
         faults.iter().map(|fault| (fault.message.as_str(), fault.line, fault.column)).collect();
     assert_eq!(found, [(message, line, column)], "{text}\n{faults}");
-    let given = faults.iter().next().and_then(|fault| fault.hint.clone()).unwrap_or_default();
+    let given = faults.iter().next().map(|fault| fault.hint.clone()).unwrap_or_default();
     assert!(given.starts_with(hint), "{faults}");
 }
 
@@ -146,22 +146,22 @@ fn misspelt_and_missing_things_have_their_places_and_hints() {
     told(
         &format!("[console]\n{CALLER}{}", CALLER.replace("\"A\"", "\"B\"")),
         "the caller a stands here twice",
-        21,
-        11,
+        26,
+        1,
         "give each holder",
     );
     told(
         &format!("[console]\n{CALLER}{}", CALLER.replace("\"a\"", "\"b\"")),
         "the token of b is another's, too",
-        21,
-        11,
+        28,
+        1,
         "give each holder a token",
     );
     told(
         &format!("[console]\n{}", CALLER.replace("\"a\"", "\" \"")),
         "the name of a caller is empty, too long, or begins with a bracket",
-        21,
-        11,
+        22,
+        1,
         "name whoever",
     );
     told(

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Environment, IDENTITY_LOOK, Identity, InDoubt, JournalPlace, Proxy, ProxyLogin, RouteSection, Size,
+    Environment, IDENTITY_LOOK, Identity, InDoubt, JournalPlace, Proxy, ProxyLogin, SendRouteSection, Size,
     UrlError,
 };
 
@@ -92,7 +92,10 @@ fn a_route_says_what_is_done_in_doubt() {
     let loaded = routes(text).expect("no faults");
     assert_eq!(loaded.send.in_doubt, InDoubt::Park);
     let (from, workflow) = (Some("X26HC005".to_owned()), Some("PATH_*".to_owned()));
-    assert_eq!(loaded.send.routes, [RouteSection { from, to: None, workflow, in_doubt: InDoubt::TwoStep }]);
+    assert_eq!(
+        loaded.send.routes,
+        [SendRouteSection { from, to: None, workflow, in_doubt: InDoubt::TwoStep }]
+    );
     for (bad, said) in [
         ("route = [{ match = { workflow = \"P*H\" }, in_doubt = \"park\" }]", "before its end"),
         ("route = [{ match = {}, in_doubt = \"prak\" }]", "prak"),

@@ -14,6 +14,19 @@ fn a_fault_is_shown_with_its_line() {
 }
 
 #[test]
+fn a_terminal_is_shown_the_same_line_with_the_same_secrets_left_out() {
+    let text = with("password = { file = \"x26hc005.pass\" }", "pasword = \"hunter2\"");
+    let faults = Config::new(text).faults();
+    let shown = faults.on_terminal();
+    for said in ["unknown key `pasword`", "relay.toml:12:1", "pasword = …", "did you mean `password`?"] {
+        assert!(shown.contains(said), "{said} in {shown}");
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let missing = crate::load(std::path::Path::new("nowhere/relay.toml")).expect_err("faults").on_terminal();
+    assert!(missing.contains("nowhere/relay.toml") && missing.contains("check the path"), "{missing}");
+}
+
+#[test]
 fn files_that_cannot_be_read_say_so() {
     let config = Config::new(GOOD);
     let faults = crate::load(&config.folder.path().join("other.toml")).expect_err("faults");

@@ -27,6 +27,10 @@ impl Sink for FailingSink {
         self.inner.held(message_id).await
     }
 
+    async fn has_begun(&self, message_id: &MessageId) -> bool {
+        self.inner.has_begun(message_id).await
+    }
+
     async fn deliver(&self, message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
         self.fate.reach("before delivery").await;
         let delivered = self.inner.deliver(message).await;
