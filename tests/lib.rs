@@ -5,6 +5,7 @@
 //! | `surface` | who may depend on whom, the command line's words |
 //! | `engine` | the engine on a real journal, with a MESH that fails on purpose |
 //! | `crash_table` | a relay of real parts, killed at every point of the crash table |
+//! | `reload` | other configurations for a running relay, and two hundred of them under load |
 //! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |

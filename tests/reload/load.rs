@@ -14,6 +14,8 @@ use crate::told::{NOT_TAKEN, TAKEN, reload};
 
 /// The mailbox of the queue.
 const CAROL: &str = "X26ABC3";
+/// The workflow of some messages for Bob, which a route leads elsewhere at times.
+const ASIDE: &str = "ASIDE_WORKFLOW";
 /// Changes of the configuration.
 const RELOADS: usize = 200;
 /// Messages of one way that have not arrived, at most: more would be a heap, and not traffic.
@@ -31,6 +33,8 @@ struct Wording {
     prefetch: u32,
     carol: bool,
     broken: bool,
+    /// Whether there is a route for messages of the workflow [`ASIDE`].
+    aside: bool,
 }
 
 impl Wording {
@@ -45,6 +49,7 @@ impl Wording {
             prefetch: 10,
             carol: true,
             broken: false,
+            aside: false,
         }
     }
 
@@ -61,7 +66,8 @@ impl Wording {
             6 => Self { password: "wrong.pass", ..good },
             7 => Self { prefetch: 30 - self.prefetch, ..good },
             8 => Self { carol: false, ..good },
-            _ => good,
+            // Carol is back, by the way.
+            _ => Self { aside: !self.aside, ..good },
         }
     }
 
@@ -91,6 +97,14 @@ impl Wording {
                  unrouted = \"{name}.unrouted\"\nparked = \"{name}.parked\"\ndeclare = true\n"
             );
         }
+        text +=
+            "[[adapter]]\nname = \"vault\"\nkind = \"dts-folder\"\nmailbox = \"X26ABC2\"\nroot = \"vault\"\n";
+        if self.aside {
+            text += &format!(
+                "[[route]]\nmatch = {{ mailbox = \"{BOB}\", workflow = \"{ASIDE}\" }}\nto = \"vault\"\n"
+            );
+        }
+        text += &format!("[[route]]\nmatch = {{ mailbox = \"{BOB}\" }}\nto = \"bob\"\n");
         if self.broken {
             text += "[[adapter]]\nname = \"broken\"\nkind = \"dts-folder\"\n";
         }
@@ -132,6 +146,10 @@ impl Scene {
         names.iter().filter(|name| name.ends_with(".dat")).count()
     }
 
+    fn arrived_at_bob(&self) -> usize {
+        self.arrived(BOB) + self.arrived("vault")
+    }
+
     /// Offers messages every way until there were changes enough. Returns how many of each way.
     async fn offer(&self, enough: &AtomicBool) -> usize {
         let (alice, bob) = (&self.site.alice, &self.site.bob);
@@ -140,11 +158,14 @@ impl Scene {
             let ways = [(alice, ALICE, BOB), (bob, BOB, ALICE), (alice, ALICE, CAROL), (bob, BOB, CAROL)];
             for (from, sender, recipient) in ways {
                 let name = format!("{recipient}-{number}");
-                from.drop_pair(
-                    &name,
-                    &Control::new(sender, recipient).local_id(&name),
-                    &body(sender, recipient, number),
-                );
+                let mut control = Control::new(sender, recipient).local_id(&name);
+                if number % 4 == 0 {
+                    control = control.compressed_in_chunks();
+                }
+                if goes_aside(sender, recipient, number) {
+                    ASIDE.clone_into(&mut control.workflow);
+                }
+                from.drop_pair(&name, &control, &body(sender, recipient, number));
             }
             for recipient in [ALICE, BOB] {
                 let headers = [("mesh_to", recipient), ("mesh_workflow_id", "TEST_WORKFLOW")];
@@ -155,7 +176,7 @@ impl Scene {
             }
             number += 1;
             // As fast as they go, and no faster.
-            while 2 * number > self.arrived(BOB).min(self.arrived(ALICE)) + UNDER_WAY_MAX
+            while 2 * number > self.arrived_at_bob().min(self.arrived(ALICE)) + UNDER_WAY_MAX
                 && !enough.load(Ordering::Acquire)
             {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -163,6 +184,11 @@ impl Scene {
         }
         number
     }
+}
+
+/// Whether a message is of the workflow that a route leads elsewhere at times.
+fn goes_aside(sender: &str, recipient: &str, number: usize) -> bool {
+    (sender, recipient) == (ALICE, BOB) && number % 2 == 1
 }
 
 /// Larger than a chunk now and then.
@@ -218,10 +244,12 @@ async fn two_hundred_reloads_under_load_drop_and_misroute_nothing() {
     };
     let (sent, (taken, refused)) = tokio::join!(scene.offer(&enough), change);
     let queue = format!("{}.in", scene.name);
-    eventually("all pairs arrive", || (scene.arrived(ALICE), scene.arrived(BOB)) == (2 * sent, 2 * sent))
-        .await;
+    let arrived = || (scene.arrived(ALICE), scene.arrived_at_bob());
+    eventually("all pairs arrive", || arrived() == (2 * sent, 2 * sent)).await;
     let queued = scene.broker.take_all(&queue, 2 * sent).await;
-    let (alice, bob) = (count(scene.site.alice.received()), count(scene.site.bob.received()));
+    let aside = Root(scene.site.path("vault")).received();
+    let both = || scene.site.bob.received().into_iter().chain(aside.iter().cloned());
+    let (alice, bob) = (count(scene.site.alice.received()), count(both()));
     assert_eq!(alice, expected(ALICE, &[(BOB, sent), (CAROL, sent)]));
     assert_eq!(bob, expected(BOB, &[(ALICE, sent), (CAROL, sent)]));
     assert_eq!(
@@ -234,6 +262,11 @@ async fn two_hundred_reloads_under_load_drop_and_misroute_nothing() {
     })
     .await;
     assert_eq!(scene.broker.ready(&queue).await, 0, "nothing came twice");
+    let led = count(aside.iter().cloned());
+    assert!(
+        !led.is_empty() && led.keys().all(|(sender, to, number)| goes_aside(sender, to, *number)),
+        "{led:?}"
+    );
     let log = relay.stop().await.1;
     assert_eq!(scene.site.outbound("accepted") + scene.site.outbound("acknowledged"), 6 * sent as i64);
     eprintln!("{RELOADS} reloads, {taken} taken, {refused} refused, {} messages, each there once", 6 * sent);
