@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::adapters::AdapterConfig;
+use crate::alerts::AlertSettings;
 use crate::console::ConsoleSettings;
 use crate::journal::JournalSettings;
 use crate::relay::{Relay, RelayError, StartError};
@@ -163,6 +164,8 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         adapters,
         console: Some(ConsoleSettings::on_loopback("demo", SecretString::from(token))),
         identity_look: relay_config::IDENTITY_LOOK,
+        drain: relay_config::DRAIN,
+        alerts: AlertSettings::default(),
     })
 }
 

@@ -15,14 +15,19 @@
 //! | the client certificate and its reload | [`identity`] |
 //! | which journal | [`journal`] |
 //! | settings to a running relay | [`relay`] |
+//! | the order in which it stops | [`drain`] |
+//! | what the service manager is told | [`service`] |
+//! | incidents, and the disks to watch | [`alerts`], [`volumes`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
 
 pub mod adapters;
+pub mod alerts;
 pub mod cli;
 pub mod console;
 pub mod demo;
 mod disk;
+pub mod drain;
 pub mod hand;
 pub mod identity;
 pub mod java_client;
@@ -32,8 +37,10 @@ pub mod mesh_port;
 pub mod records;
 pub mod relay;
 pub mod sandbox;
+pub mod service;
 pub mod settings;
 pub mod shadow;
 pub mod stop;
 pub mod stop_file;
 pub mod system;
+pub mod volumes;

@@ -7,25 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dts_folder::{Names, TransferLog};
+use futures_util::FutureExt;
 use http_adapter::{HttpSource, Limits, Submit};
 use relay_console::{self as console, Console, Mailbox, Site};
+use relay_core::incident_watch::LOOK_EVERY;
+use relay_core::vitals::feel_pulse;
 use relay_core::{
-    Chance, Clock, JournalError, KeyReuse, Lease, MeshMailbox, Operator, PartLeases, Poller, RelayHandle,
-    Retention, Shutdown, ShutdownTrigger, SourceError, Surroundings, Teller, Tenure, Terms,
+    Chance, Clock, IncidentWatch, JournalError, KeyReuse, Lease, MeshMailbox, Operator, PartLeases, Phase,
+    Poller, Progress, RelayHandle, Retention, Scope, SourceError, Surroundings, Teller, Tenure, Terms,
 };
 use thiserror::Error;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 
 use crate::adapters::{Adapter, AdapterError, Place, Sharing};
 use crate::console::{ConsoleError, OpenConsole};
-use crate::journal::{JournalOpenError, OpenJournal};
+use crate::drain::{Stages, Stopped};
+use crate::journal::{JournalOpenError, JournalSettings, OpenJournal};
 use crate::mesh_port::MeshPort;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::system::{self, SystemChance, SystemClock};
-
-/// Longest wait for messages under way when the relay stops: longer than the client waits for an answer, so that a
-/// stop does not make doubts. What is not finished by then is taken up by the next start.
-const STOP_MAX: Duration = Duration::from_secs(75);
+use crate::volumes::Volumes;
 
 /// The name under which messages are recorded that are handed in for a mailbox without an HTTP adapter. No adapter can have
 /// it: names are letters, digits, `-` and `_`, and this begins with a bracket.
@@ -33,8 +35,10 @@ const BY_HAND: &str = "(by hand)";
 
 /// A relay at work.
 pub struct Relay {
-    trigger: ShutdownTrigger,
-    tasks: JoinSet<Result<(), SourceError>>,
+    stages: Stages,
+    drain: Duration,
+    surroundings: Surroundings,
+    service: Service,
     journal: OpenJournal,
     console: Option<SocketAddr>,
 }
@@ -99,6 +103,11 @@ impl Relay {
         let mut adapters = Vec::new();
         let submit = Submit::default();
         let mut shown = Vec::new();
+        let mut places = Vec::new();
+        if let JournalSettings::File(path) = &settings.journal {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            places.push(("the journal".to_owned(), folder.unwrap_or(Path::new(".")).to_owned()));
+        }
         if let Some((watch, _)) = &settings.identity {
             shown.push(("MESH".to_owned(), watch.shown()));
         }
@@ -108,6 +117,7 @@ impl Relay {
         };
         for (name, config) in settings.adapters {
             let (mailbox, kind) = (config.mailbox().clone(), config.kind());
+            places.extend(config.dts_folder().map(|folder| (format!("adapter {name}"), folder.root.clone())));
             let place = Place {
                 clock: &clock,
                 chance: &chance,
@@ -123,7 +133,12 @@ impl Relay {
             adapters.push((mailbox, name, kind, adapter));
         }
         let journal = OpenJournal::open(&settings.journal).await?;
-        let surroundings = Surroundings::new(journal.shared(), clock, chance);
+        let mut surroundings = Surroundings::new(journal.shared(), clock, chance);
+        let (alerts, service) = (settings.alerts, Service::default());
+        if let Some(stall) = alerts.stall {
+            surroundings.progress = Progress::with_floor(stall);
+        }
+        let surroundings = surroundings;
         // Before anything is sent or received: a pause lasts over every start.
         surroundings.pauses.read(&*surroundings.journal).await.map_err(StartError::Pauses)?;
         let mut console_watch = None;
@@ -139,8 +154,8 @@ impl Relay {
         let owner = surroundings.chance.relay_id(surroundings.clock.now()).to_string();
         let ttl = settings.journal.lease();
         let lease_of = |name: String| Lease::new(journal.shared(), name, &owner).lasting(ttl);
-        let (trigger, shutdown) = Shutdown::channel();
-        let mut tasks: JoinSet<Result<(), SourceError>> = JoinSet::new();
+        let Stages { intake: mut tasks, mut telling, mut last, mut told } = Stages::default();
+        let shutdown = tasks.shutdown();
         let (pauses, watched, stop) =
             (surroundings.pauses.clone(), Arc::clone(&surroundings.journal), shutdown.clone());
         tasks.spawn(async move {
@@ -150,6 +165,7 @@ impl Relay {
         let mut mailboxes = Vec::new();
         let mut by_hand = None;
         let mut ports: Vec<Arc<dyn MeshMailbox>> = Vec::new();
+        let pulse = settings.mailboxes.first().map(|mailbox| mailbox.id.clone());
         for mailbox in settings.mailboxes {
             let port: Arc<dyn MeshMailbox> =
                 Arc::new(MeshPort::new(settings.client.mailbox(mailbox.id.clone(), mailbox.password)));
@@ -215,7 +231,7 @@ impl Relay {
             };
             by_hand = Some(adapter);
         }
-        if let Some(console) = console {
+        {
             let keepers = adapters.iter().filter_map(|(_, name, _, adapter)| {
                 adapter.keeps.as_ref().map(|keeps| (name.clone(), Arc::clone(keeps)))
             });
@@ -235,14 +251,46 @@ impl Relay {
                     })
                     .collect(),
                 certificates: crate::console::certificates(shown),
+                volumes: {
+                    let volumes = Volumes::new(places);
+                    last.spawn(volumes.clone().watch(last.shutdown()).map(Ok));
+                    Arc::new(move || volumes.seen())
+                },
+                clock_skew: {
+                    let client = settings.client.clone();
+                    Arc::new(move || client.clock_skew())
+                },
+                limits: alerts.limits.clone(),
             };
-            let submissions = submit.router();
-            let (pages, stop) = (Console::new(site, surroundings.clone(), operator), shutdown.clone());
-            tracing::info!(address = %console.address(), "the console is open");
-            tasks.spawn(async move {
-                console.run(pages, submissions, stop).await;
+            let pages = Console::new(site, surroundings.clone(), operator);
+            let watch = |scope| {
+                let (conditions, every) = (Arc::new(pages.clone()), alerts.look.unwrap_or(LOOK_EVERY));
+                let (sink, limits) = (alerts.sink.clone(), alerts.limits.clone());
+                IncidentWatch::new(surroundings.clone(), conditions, sink, limits, every, scope)
+            };
+            let (own, stop) = (watch(Scope::Own(settings.journal.instance())), last.shutdown());
+            last.spawn(async move {
+                own.run(stop).await;
                 Ok(())
             });
+            let (shared, lease, stop) =
+                (watch(Scope::Shared), lease_of(IncidentWatch::LEASE.to_owned()), last.shutdown());
+            last.spawn(async move {
+                let shared = &shared;
+                let look = |_, stop| async move {
+                    shared.run(stop).await;
+                    Ok(())
+                };
+                lease.while_held(stop, look).await
+            });
+            if let Some(console) = console {
+                let (submissions, stop) = (submit.router(), last.shutdown());
+                tracing::info!(address = %console.address(), "the console is open");
+                last.spawn(async move {
+                    console.run(pages, submissions, stop).await;
+                    Ok(())
+                });
+            }
         }
         if let Some(watch) = console_watch {
             let (every, stop) = (settings.identity_look, shutdown.clone());
@@ -257,8 +305,9 @@ impl Relay {
         for (name, adapter) in adapters {
             if let Some(events) = adapter.events {
                 let teller = Teller::new(&surroundings, &name, events);
-                let (lease, stop) = (lease_of(format!("events:{name}")), shutdown.clone());
-                tasks.spawn(async move {
+                let (lease, stop) = (lease_of(format!("events:{name}")), telling.shutdown());
+                told.push(name.clone());
+                telling.spawn(async move {
                     let teller = &teller;
                     let tell = |tenure, stop| async move {
                         teller.run(tenure, stop).await;
@@ -290,7 +339,17 @@ impl Relay {
                 lease.while_held(stop, carry).await
             });
         }
-        Ok(Self { trigger, tasks, journal, console: address })
+        if let Some(mailbox) = pulse {
+            let (surroundings, stop) = (surroundings.clone(), last.shutdown());
+            last.spawn(async move { Ok(feel_pulse(&surroundings, &mailbox, stop).await) });
+        }
+        let (keeper, stop) = (service.clone(), last.shutdown());
+        let Surroundings { vitals, progress, .. } = surroundings.clone();
+        last.spawn(async move { Ok(keeper.keep(&vitals, &progress, stop).await) });
+        surroundings.vitals.set_phase(Phase::Running);
+        service.ready();
+        let stages = Stages { intake: tasks, telling, last, told };
+        Ok(Self { stages, drain: settings.drain, surroundings, service, journal, console: address })
     }
 
     /// Where the console answers, if there is one.
@@ -300,39 +359,20 @@ impl Relay {
 
     /// Returns when a part of the relay ends although nobody asked, which it never should.
     pub async fn failed(&mut self) -> RelayError {
-        loop {
-            match self.tasks.join_next().await {
-                Some(Ok(Ok(()))) => {}
-                Some(Ok(Err(error))) => return error.into(),
-                Some(Err(error)) => return error.into(),
-                // Nothing was configured to run, so nothing can fail.
-                None => std::future::pending().await,
-            }
-        }
+        self.stages.failed().await
     }
 
-    /// Takes up nothing new, finishes what is under way within a bound, and closes the journal.
+    /// Takes up nothing new, finishes what is under way within the configured bound, and closes the journal. May be dropped,
+    /// which breaks everything off; the next start takes up what is left.
     ///
     /// # Errors
     /// What broke on the way; the journal is closed all the same.
-    pub async fn stop(mut self) -> Result<(), RelayError> {
-        self.trigger.request();
-        let mut result = Ok(());
-        let finished = tokio::time::timeout(STOP_MAX, async {
-            while let Some(ended) = self.tasks.join_next().await {
-                match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => result = Err(error.into()),
-                    Err(error) => result = Err(error.into()),
-                }
-            }
-        });
-        if finished.await.is_err() {
-            let left = self.tasks.len();
-            tracing::warn!(left, "not everything ended in time; the next start takes up what is left");
-            self.tasks.shutdown().await;
-        }
+    pub async fn stop(mut self) -> Result<Stopped, RelayError> {
+        self.surroundings.vitals.set_phase(Phase::Stopping);
+        self.service.stopping();
+        let Surroundings { journal, board, .. } = &self.surroundings;
+        let stopped = self.stages.stop(self.drain, journal, board).await;
         self.journal.close().await;
-        result
+        stopped
     }
 }

@@ -21,6 +21,7 @@ use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::AdapterConfig;
+use crate::alerts::AlertSettings;
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
@@ -56,6 +57,10 @@ pub struct Settings {
     pub console: Option<ConsoleSettings>,
     /// The pause between two looks at files of certificates.
     pub identity_look: Duration,
+    /// How long messages under way may take to end when the relay stops.
+    pub drain: Duration,
+    /// Incidents, and who is told.
+    pub alerts: AlertSettings,
 }
 
 /// Something to know about a configuration without a fault.
@@ -135,6 +140,7 @@ impl Settings {
             .console
             .as_ref()
             .and_then(|section| ConsoleSettings::read(section, secrets, &mut adapter_notes, &mut faults));
+        let alerts = AlertSettings::read(&loaded.alerts, secrets, &mut faults);
         match (reach(&loaded.mesh, secrets, &mut faults), journal) {
             (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
@@ -153,6 +159,8 @@ impl Settings {
                 stop_signal: loaded.stop.signal,
                 console,
                 identity_look: loaded.mesh.identity_look,
+                drain: loaded.stop.drain,
+                alerts,
                 adapters: loaded
                     .adapters
                     .into_iter()

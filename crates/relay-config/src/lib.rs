@@ -12,6 +12,7 @@
 //! secrets held beside it ([`Secrets::held`]).
 
 mod adapter;
+mod alerts;
 mod console;
 mod environment;
 mod fault;
@@ -35,6 +36,7 @@ mod stop;
 mod suggest;
 
 pub use adapter::AdapterSection;
+pub use alerts::AlertsSection;
 pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };
@@ -51,7 +53,7 @@ pub use quantity::{Interval, QuantityError, Rate, Size};
 pub use secret::{SecretError, SecretRef, Secrets};
 pub use section::Section;
 pub use send::{InDoubt, RouteSection, SendSection};
-pub use stop::StopSection;
+pub use stop::{DRAIN, DRAIN_MAX, DRAIN_MIN, StopSection};
 pub use suggest::did_you_mean;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use crate::adapter::AdapterSection;
+use crate::alerts::AlertsSection;
 use crate::console::ConsoleSection;
 use crate::fault::Faults;
 use crate::journal::JournalSection;
@@ -20,7 +21,7 @@ use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
 
 /// Sections that stand once.
-const ONCE: [&str; 6] = ["mesh", "journal", "send", "console", "log", "stop"];
+const ONCE: [&str; 7] = ["mesh", "journal", "send", "console", "log", "stop", "alerts"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
 
@@ -39,6 +40,8 @@ pub struct Loaded<A = AdapterSection> {
     pub log: LogSection,
     /// `[stop]`, empty if it is not there.
     pub stop: StopSection,
+    /// `[alerts]`, empty if it is not there.
+    pub alerts: AlertsSection,
     /// Each `[[mailbox]]` in the order of the file, at least one.
     pub mailboxes: Vec<MailboxSection>,
     /// Each `[[adapter]]` in the order of the file. May be empty.
@@ -114,6 +117,10 @@ fn load_source<A>(
         Some(section) => StopSection::read(&section, &mut faults),
         None => Some(StopSection::default()),
     };
+    let alerts = match once(&source, "alerts", &mut faults) {
+        Some(section) => AlertsSection::read(section, &mut faults),
+        None => Some(AlertsSection::default()),
+    };
     require(&source, "mailbox", "[[mailbox]]", &mut faults);
     let mut taken = Vec::new();
     let mailboxes: Vec<_> = several(&source, "mailbox", &mut faults)
@@ -128,10 +135,10 @@ fn load_source<A>(
         }
     }
     faults.sort();
-    match (mesh, journal, send, log, stop) {
-        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop)) if faults.is_empty() => {
+    match (mesh, journal, send, log, stop, alerts) {
+        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop), Some(alerts)) if faults.is_empty() => {
             let console = console.flatten();
-            Ok(Loaded { mesh, journal, send, console, log, stop, mailboxes, adapters, secrets })
+            Ok(Loaded { mesh, journal, send, console, log, stop, alerts, mailboxes, adapters, secrets })
         }
         _ => Err(faults),
     }
