@@ -12,7 +12,8 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use relay_carrier::Turns;
 use relay_core::policy::backoff;
-use relay_core::{Clock, Deferral, RelayHandle, Shutdown, Source, SourceError};
+use relay_core::progress::MESH_WITHIN;
+use relay_core::{Clock, Deferral, RelayHandle, Shutdown, Source, SourceError, Step};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -64,12 +65,18 @@ impl QueueSource {
         let mut failures: u32 = 0;
         let mut told = String::new();
         let mut wake = relay.wake();
+        let pump = relay.pump(LINE_LOOK);
+        let step = pump.step("about to connect");
         while !shutdown.is_requested() {
             let mut well = false;
+            step.turn_within("asking whether MESH takes messages", MESH_WITHIN);
             // Nothing is taken that MESH would not take: each return counts where the queue has a delivery limit.
             let reachable = if queue.is_some() { relay.reachable(mailbox).await } else { Ok(()) };
             let ended = match reachable {
-                Ok(()) => self.consume(queue, relay, shutdown, &mut well).await,
+                Ok(()) => {
+                    step.turn("connecting to the broker");
+                    self.consume(queue, relay, shutdown, &step, &mut well).await
+                }
                 Err(deferral) => Ok(Ended::Outage(deferral)),
             };
             if well {
@@ -96,6 +103,7 @@ impl QueueSource {
                 tracing::error!(%adapter, queue, "{what}; messages stay {stay}");
                 told = what;
             }
+            step.waits("waiting to connect to the broker again", wait);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.requested() => {}
@@ -110,6 +118,7 @@ impl QueueSource {
         queue: Option<&str>,
         relay: &RelayHandle,
         shutdown: &Shutdown,
+        step: &Step,
         well: &mut bool,
     ) -> Result<Ended, BrokerError> {
         let (adapter, config) = (&self.shared.name, &self.shared.config);
@@ -118,7 +127,7 @@ impl QueueSource {
         let (Some(queue), Some(outbound)) = (queue, &config.outbound) else {
             tracing::info!(%adapter, "the broker has what the adapter publishes to");
             *well = true;
-            return Ok(self.watch(&publishing, shutdown).await);
+            return Ok(self.watch(&publishing, shutdown, step).await);
         };
         drop(publishing);
         let line = self.shared.broker.connect("consuming").await?;
@@ -139,11 +148,13 @@ impl QueueSource {
         tracing::info!(%adapter, queue, "consuming");
         let begun = Instant::now();
         let mut work = Work { desk, tasks: JoinSet::new(), turns: Turns::default(), settled: false };
-        let ended = work.run(consumer, &line, shutdown).await;
+        let ended = work.run(consumer, &line, shutdown, step).await;
         // Not by having begun alone: what breaks each time at once is not well.
         *well = work.settled || begun.elapsed() > RETRY_MAX;
         trigger.request();
+        step.turn_within("letting messages in work end", FINISH_WITHIN);
         work.finish().await;
+        step.turn("closing the connection to the broker");
         // What was not acknowledged goes back to the queue, in its old place.
         let _ = timeout(ANSWER_WITHIN, channel.close(200, "stopping".into())).await;
         line.close().await;
@@ -154,12 +165,12 @@ impl QueueSource {
 impl QueueSource {
     /// Stays until the connection is gone, or shows another certificate than it should. What was there may be gone when the
     /// broker is back, and is made or named again.
-    async fn watch(&self, line: &Line, shutdown: &Shutdown) -> Ended {
+    async fn watch(&self, line: &Line, shutdown: &Shutdown, step: &Step) -> Ended {
         let mut shutdown = shutdown.clone();
         let mut look = tokio::time::interval(LINE_LOOK);
         loop {
             tokio::select! {
-                _ = look.tick() => {}
+                _ = look.tick() => step.turn("looking after the connection to the broker"),
                 () = shutdown.requested() => return Ended::Stopped,
             }
             if !line.connection.status().connected() {
@@ -183,7 +194,7 @@ struct Work {
 
 impl Work {
     /// Works on what comes until something ends it.
-    async fn run(&mut self, mut consumer: Consumer, line: &Line, shutdown: &Shutdown) -> Ended {
+    async fn run(&mut self, mut consumer: Consumer, line: &Line, shutdown: &Shutdown, step: &Step) -> Ended {
         let mut shutdown = shutdown.clone();
         let mut renewal = tokio::time::interval(LINE_LOOK);
         loop {
@@ -207,8 +218,11 @@ impl Work {
                     }
                     Err(_) => return Ended::Broken("work on a message broke off; it goes back to the queue".to_owned()),
                 },
-                _ = renewal.tick() => if !self.desk.shared.broker.is_current(line) {
-                    return Ended::Renewed;
+                _ = renewal.tick() => {
+                    step.turn("consuming");
+                    if !self.desk.shared.broker.is_current(line) {
+                        return Ended::Renewed;
+                    }
                 },
                 () = shutdown.requested() => return Ended::Stopped,
             }

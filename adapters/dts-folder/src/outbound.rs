@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
-use relay_core::{Clock, RelayHandle, Shutdown, Source, SourceError, SourceKey, Woken};
+use relay_core::{Clock, RelayHandle, Shutdown, Source, SourceError, SourceKey, Step, Woken};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -127,8 +127,10 @@ impl FolderSource {
             }
         };
         let mut woken = work.relay.wake();
+        let step = work.pump.step("about to look into OUT");
         while !shutdown.is_requested() {
-            let wake = out.offer(&work, &mut tasks).await;
+            let wake = out.offer(&work, &mut tasks, &step).await;
+            step.waits("waiting for its next look into OUT", wake.saturating_duration_since(Instant::now()));
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
                 changed = woken.woken() => out.rest_no_more(&changed),
@@ -141,6 +143,8 @@ impl FolderSource {
                 out.done(&work, done);
             }
         }
+        // What is in work are steps of its own.
+        drop(step);
         while let Some(done) = tasks.next().await {
             out.done(&work, done);
         }
@@ -156,6 +160,7 @@ impl Source for FolderSource {
             folders: Arc::clone(&self.folders),
             clock: Arc::clone(&self.clock),
             log: self.log.clone(),
+            pump: relay.pump(self.config.scan()),
             relay: relay.clone(),
             shutdown: shutdown.clone(),
             told: Arc::default(),
@@ -264,7 +269,7 @@ impl OutFolder {
     }
 
     /// Starts work on every pair that may go now, and says when to look again.
-    async fn offer(&mut self, work: &Worker, tasks: &mut Tasks) -> Instant {
+    async fn offer(&mut self, work: &Worker, tasks: &mut Tasks, step: &Step) -> Instant {
         let now = Instant::now();
         self.take_up(work, tasks);
         if let Some(until) = self.paused_until {
@@ -281,6 +286,7 @@ impl OutFolder {
         // takes longer than sending some.
         let is_called_for = self.is_idle(tasks) && self.is_changed;
         if now >= self.look_at || is_called_for && now >= self.looked_at + EVENT_PAUSE {
+            step.turn("looking into OUT");
             self.look(work, tasks, now).await;
         }
         self.start_ready(work, tasks);

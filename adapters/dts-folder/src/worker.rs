@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use dts_control::{ControlFile, Event};
 use relay_core::{
-    Clock, Deferral, DeferralCause, Ended, Outcome, RelayHandle, RelayId, Shutdown, SourceKey, Unsettled,
+    Clock, Deferral, DeferralCause, Ended, Outcome, Pump, RelayHandle, RelayId, Shutdown, SourceKey,
+    Unsettled,
 };
 use thiserror::Error;
 use tokio::task::{self, JoinError};
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     pub(crate) folders: Arc<Folders>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Option<Arc<TransferLog>>,
+    /// Where it is said what is done with files: a share may let nothing come back.
+    pub(crate) pump: Pump,
     pub(crate) relay: RelayHandle,
     pub(crate) shutdown: Shutdown,
     pub(crate) told: Arc<Mutex<Told>>,
@@ -290,6 +293,7 @@ impl Worker {
         let (adapter, config, folders) =
             (Arc::clone(&self.adapter), Arc::clone(&self.config), Arc::clone(&self.folders));
         let ready = ready.clone();
+        let _step = self.pump.step("reading a pair");
         let read =
             task::spawn_blocking(move || pair::read(&adapter, &config.mailbox, &folders.out, &ready)).await;
         match read.map_err(broke_off).flatten() {
@@ -330,6 +334,7 @@ impl Worker {
         }
         let (folders, config, now) = (Arc::clone(&self.folders), Arc::clone(&self.config), self.clock.now());
         let (work, log) = (Arc::clone(settled), self.log.clone());
+        let step = self.pump.step("moving a pair to SENT or FAILED");
         let moved = task::spawn_blocking(move || {
             let (picked, ended) = &*work;
             let settling = Settling {
@@ -351,6 +356,7 @@ impl Worker {
                  writable"
             )
         })?;
+        step.turn("recording that a pair is moved");
         let recorded = self.relay.settled(&settled.1).await;
         recorded.map_err(|error| format!("a pair is moved, but that cannot be recorded: {error}"))
     }

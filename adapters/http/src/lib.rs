@@ -15,8 +15,10 @@
 //! | the work on it, and letting go | [`source`], and between the two `desk` |
 //! | MESH to a webhook, with what a receiver must know | [`sink`] |
 //! | events | [`events`] |
+//! | incidents, to people's alerting | [`alert`] |
 //! | one webhook: its requests, signatures, bodies, TLS | `webhook`, `signature`, `outgoing`, `tls` |
 
+pub mod alert;
 mod answer;
 pub mod config;
 mod desk;
@@ -34,6 +36,7 @@ mod upload;
 mod url;
 mod webhook;
 
+pub use alert::AlertWebhook;
 pub use answer::Submitted;
 pub use config::Config;
 pub use desk::Limits;

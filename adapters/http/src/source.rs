@@ -97,7 +97,10 @@ impl HttpSource {
     /// Lets go of what has ended and ends what nobody comes back for, again and again until shutdown.
     async fn tidy(&self, relay: &RelayHandle, shutdown: &Shutdown) {
         let mut stop = shutdown.clone();
+        let pump = relay.pump(SWEEP_EVERY);
+        let step = pump.step("letting go of what has ended");
         while !shutdown.is_requested() {
+            step.turn("letting go of what has ended");
             match relay.unsettled(&self.desk.name).await {
                 Ok(unsettled) => {
                     for message in unsettled {
@@ -109,6 +112,7 @@ impl HttpSource {
                     tracing::warn!(%adapter, %error, "what was handed in and has not ended cannot be read");
                 }
             }
+            step.waits("waiting for what is handed in", SWEEP_EVERY);
             tokio::select! {
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
                 () = stop.requested() => {}

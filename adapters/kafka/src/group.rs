@@ -13,6 +13,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use relay_core::Pump;
 use relay_core::metric::KAFKA_RECORDS;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -66,6 +67,7 @@ pub(crate) fn join(
     outbound: Arc<Outbound>,
     commands: (Sender<Command>, Receiver<Command>),
     told: UnboundedSender<Told>,
+    pump: Pump,
 ) -> std::io::Result<()> {
     let name = format!("kafka {}", shared.name);
     let member = move || {
@@ -82,7 +84,7 @@ pub(crate) fn join(
         match shared.settings.of(&Purpose::Consume(&outbound)).create_with_context(context) {
             Ok(consumer) => {
                 let consumer: BaseConsumer<Member> = consumer;
-                let why = run(&consumer);
+                let why = run(&consumer, &pump);
                 let _ = told.send(Told::Closing(why));
                 // Leaves the group. May take long; whoever waits has a bound for that.
                 drop(consumer);
@@ -108,14 +110,17 @@ struct Member {
     hold: Mutex<Hold>,
 }
 
-fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
+fn run(consumer: &BaseConsumer<Member>, pump: &Pump) -> Option<String> {
     let member = consumer.context();
+    // Should the thread break off, its step goes with it, and whoever hears of it begins anew.
+    let step = pump.step("joining the group");
     if let Err(error) = consumer.subscribe(&[&member.topic]) {
         return Some(advice(&error));
     }
     let mut committed_at = Instant::now();
     let mut why = None;
     loop {
+        step.turn("polling");
         while let Ok(command) = member.heard().try_recv() {
             member.hold().apply(command);
         }
@@ -151,6 +156,7 @@ fn run(consumer: &BaseConsumer<Member>) -> Option<String> {
             }
         }
     }
+    step.turn("giving partitions back");
     let parts: Vec<i32> = member.hold().parts.keys().copied().collect();
     member.give_back(consumer, &parts, FINISH_WITHIN);
     why

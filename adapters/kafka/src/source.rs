@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use relay_core::progress::{MESH_WITHIN, UNBOUNDED};
 use relay_core::{Clock, RelayHandle, Shutdown, ShutdownTrigger, Source, SourceError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -76,7 +77,8 @@ impl TopicSource {
         };
         let (commands, heard) = channel();
         let (tell, mut told) = unbounded_channel();
-        group::join(self.shared.clone(), Arc::clone(outbound), (commands.clone(), heard), tell)
+        let pump = relay.pump(Duration::ZERO);
+        group::join(self.shared.clone(), Arc::clone(outbound), (commands.clone(), heard), tell, pump)
             .map_err(|error| BrokerError::Client(error.to_string()))?;
         tracing::info!(adapter = %self.shared.name, topic = %outbound.topic, "consuming");
         let (trigger, stop) = Shutdown::channel();
@@ -258,17 +260,22 @@ impl Source for TopicSource {
         let mut failures: u32 = 0;
         let mut told = String::new();
         let mut wake = relay.wake();
+        let pump = relay.pump(Duration::ZERO);
+        let step = pump.step("about to look at the topics");
         while !shutdown.is_requested() {
+            step.turn_within("looking at the topics, and whether MESH takes messages", MESH_WITHIN);
             let began = Instant::now();
             let replaced = self.shared.settings.replaced();
             let done = match topics::prepare(&self.shared).await {
                 Ok(()) => match relay.reachable(mailbox).await {
                     // Joining a group to take nothing would keep its partitions from members that could.
                     Err(deferral) => Err((deferral.to_string(), Some(deferral.after))),
-                    Ok(()) => self
-                        .consume(&relay, &shutdown, replaced)
-                        .await
-                        .map_err(|error| (error.to_string(), None)),
+                    Ok(()) => {
+                        // The consumer's thread says where it is, and what it took are steps of their own.
+                        step.turn_within("consuming", UNBOUNDED);
+                        let consumed = self.consume(&relay, &shutdown, replaced).await;
+                        consumed.map_err(|error| (error.to_string(), None))
+                    }
                 },
                 Err(error) => Err((error.to_string(), None)),
             };
@@ -286,6 +293,7 @@ impl Source for TopicSource {
                 tracing::error!(%adapter, "{what}; records stay in the topic");
                 told = what;
             }
+            step.waits("waiting to consume again", wait);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shared.settings.replaced_since(replaced) => {}
@@ -293,6 +301,7 @@ impl Source for TopicSource {
                 () = wake.woken_for_all() => {}
             }
         }
+        step.turn("handing over what is left to be published");
         self.shared.publisher.flush().await;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use keystore::Severity;
@@ -13,12 +14,13 @@ use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::java_client;
-use crate::relay::Relay;
+use crate::relay::{Relay, Stopped};
 use crate::reload::{Cause, Configuration, Follow};
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
+use crate::stop::Signals;
 use crate::stop_file::StopFile;
-use crate::{demo, hand, identity, lint, records, sandbox, shadow, stop};
+use crate::{demo, hand, identity, lint, records, sandbox, shadow};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -34,6 +36,13 @@ pub const EXIT_REFUSED: u8 = 4;
 pub const EXIT_CREDENTIALS: u8 = 5;
 /// By hand: there is no such message, or it can no longer be had.
 pub const EXIT_GONE: u8 = 6;
+/// Of `run`: stopped, but not everything ended in time; the next start takes up what is left.
+pub const EXIT_BROKEN_OFF: u8 = 7;
+/// Of `run`: a second signal ended the stop at once; the next start takes up what is left.
+pub const EXIT_AT_ONCE: u8 = 8;
+
+/// How long threads may take that wait for what does not answer, a share or a broker, once all else has ended.
+const THREADS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Names the variable that sets how much is logged, in the usual filter syntax.
 const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
@@ -44,7 +53,10 @@ With --meshclient-cfg the relay stands in for the Java MESH client: same mailbox
 mexclient.sig in SignalPath stops it once it holds 1; one from before the start is removed. The journal is \
 mesh-relay/journal.db in WorkPath. Keys that are not used are named once at the start; `mesh-relay import` shows what each \
 key became.\n\n\
-It ends with 0 after a stop signal, 1 when it broke, and 2 when command line or configuration are wrong. It never asks to be \
+A signal to stop (SIGTERM, SIGINT) lets messages under way end, for as long as `drain` in [stop] says; a second one ends it at \
+once. A hang-up signal (SIGHUP) has it read its configuration again.\n\n\
+It ends with 0 after a stop, 7 when not everything ended in time, 8 after a second signal, 1 when it broke, and 2 when command \
+line or configuration are wrong. It never asks to be \
 upgraded: to the old client's start script 2 meant that, so take the part that replaces meshClient.jar and starts again out \
 of a script that is kept.";
 
@@ -58,6 +70,7 @@ of a script that is kept.";
                   Of shadow: 0 no difference in values, 1 differences, 2 nothing could be compared.\n\
                   Of send, inbox, get, ack, track and lookup also: 3 unknown whether it took effect, 4 refused for \
                   good, 5 credentials or certificate, 6 no such message or no longer available.\n\
+                  Of run also: 7 stopped, but not everything ended in time, 8 ended at once by a second signal.\n\
                   MESH_RELAY_LOG sets how much is logged, for instance MESH_RELAY_LOG=debug."
 )]
 pub struct Cli {
@@ -151,7 +164,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot start: {error}")),
     };
-    match cli.command {
+    let code = match cli.command {
         Command::Demo(args) => done(runtime.block_on(demo::run(args))),
         Command::Run(args) => runtime.block_on(relay(&args)),
         Command::Import(args) => java_client::import(&args),
@@ -161,7 +174,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
         Command::Records(command) => runtime.block_on(records::run(*command)),
         Command::Hand(command) => runtime.block_on(hand::run(*command)),
-    }
+    };
+    // What hangs in the system would keep the process for ever otherwise.
+    runtime.shutdown_timeout(THREADS_WITHIN);
+    code
 }
 
 /// Whether whoever reads the errors sees colours, and wants to.
@@ -251,6 +267,10 @@ async fn relay(args: &RunArgs) -> ExitCode {
     if let Some(file) = &mut stop_file {
         file.begin();
     }
+    let mut signals = match Signals::hear() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
     let (trigger, mut stop) = Shutdown::channel();
     let hearing = async {
         let signalled = async {
@@ -260,7 +280,7 @@ async fn relay(args: &RunArgs) -> ExitCode {
             }
         };
         let heard = tokio::select! {
-            heard = stop::asked() => heard,
+            heard = signals.asked() => heard,
             () = signalled => Ok(()),
         };
         trigger.request();
@@ -272,7 +292,11 @@ async fn relay(args: &RunArgs) -> ExitCode {
             tokio::select! {
                 () = stop.requested() => return None,
                 error = relay.failed() => return Some(error.to_string()),
-                cause = follow.asked() => reload(&mut relay, &mut follow, cause, &stop).await,
+                cause = follow.asked() => {
+                    relay.service().reloading();
+                    reload(&mut relay, &mut follow, cause, &stop).await;
+                    relay.service().ready();
+                }
             }
         }
     };
@@ -290,13 +314,23 @@ async fn relay(args: &RunArgs) -> ExitCode {
         }
     };
     tracing::info!("the relay is stopping");
-    let stopped = relay.stop().await;
+    let stopped = tokio::select! {
+        stopped = relay.stop() => stopped,
+        Ok(()) = signals.asked() => {
+            tracing::warn!("a second signal: the relay ends at once; the next start takes up what is left");
+            return ExitCode::from(EXIT_AT_ONCE);
+        }
+    };
     match (broken, stopped) {
         (Some(what), _) => failed(&what),
         (None, Err(error)) => failed(&error.to_string()),
-        (None, Ok(())) => {
+        (None, Ok(Stopped::Whole)) => {
             tracing::info!("the relay has stopped");
             ExitCode::from(EXIT_OK)
+        }
+        (None, Ok(Stopped::BrokenOff)) => {
+            tracing::warn!("the relay has stopped, and some of it was broken off");
+            ExitCode::from(EXIT_BROKEN_OFF)
         }
     }
 }

@@ -20,6 +20,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::adapters::AdapterConfig;
+use crate::alerts::AlertSettings;
 use crate::console::ConsoleSettings;
 use crate::journal::JournalSettings;
 use crate::relay::{Relay, RelayError, StartError};
@@ -174,6 +175,8 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         fixed: Fixed::default(),
         reload: ReloadSection::default(),
         files: BTreeSet::new(),
+        drain: relay_config::DRAIN,
+        alerts: AlertSettings::default(),
     })
 }
 

@@ -35,6 +35,14 @@ impl JournalSettings {
         matches!(self, Self::Postgres { .. })
     }
 
+    /// The name under which this instance writes what is its own.
+    pub fn instance(&self) -> String {
+        match self {
+            Self::File(_) => "local".to_owned(),
+            Self::Postgres { instance, .. } => instance.clone(),
+        }
+    }
+
     /// How long a lease lasts without being renewed.
     pub fn lease(&self) -> Duration {
         match self {

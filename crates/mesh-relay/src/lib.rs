@@ -17,10 +17,13 @@
 //! | which journal | [`journal`] |
 //! | settings to a running relay, and what other settings change of it | [`relay`] |
 //! | when a running relay reads its configuration again | [`reload`] |
+//! | what the service manager is told | [`service`] |
+//! | incidents, and the disks to watch | [`alerts`], [`volumes`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
 
 pub mod adapters;
+pub mod alerts;
 pub mod cli;
 mod config_tests;
 pub mod console;
@@ -37,8 +40,10 @@ pub mod relay;
 pub mod reload;
 pub mod routing;
 pub mod sandbox;
+pub mod service;
 pub mod settings;
 pub mod shadow;
 pub mod stop;
 pub mod stop_file;
 pub mod system;
+pub mod volumes;

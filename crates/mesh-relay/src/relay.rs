@@ -2,6 +2,7 @@
 
 mod adapters;
 mod changes;
+mod drain;
 mod ground;
 mod mailboxes;
 mod part;
@@ -14,37 +15,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dts_folder::{Names, TransferLog};
-use http_adapter::{HttpSource, Limits, Submit};
+use http_adapter::{HttpSource, Limits as HandInLimits, Submit};
 use keystore::SwappableIdentity;
+use mesh_client::Client;
 use relay_config::Imprint;
 use relay_console::{Console, Mailbox, Site};
+use relay_core::incident_watch::LOOK_EVERY;
+use relay_core::vitals::feel_pulse;
 use relay_core::{
-    Chance, Clock, JournalError, KeyReuse, MailboxId, MeshMailbox, Operator, RelayHandle, Retention, Router,
-    SendPolicy, Surroundings, Terms,
+    Chance, Clock, IncidentWatch, JournalError, KeyReuse, Limits, MailboxId, MeshMailbox, Operator, Phase,
+    Progress, RelayHandle, Retention, Router, Scope, SendPolicy, Surroundings, Terms,
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use self::adapters::{Built, Facts, Running};
+use self::drain::Stages;
 use self::ground::Leases;
 use self::mailboxes::{Served, Takers};
 use self::part::{Failure, Failures, Part};
 use crate::adapters::{Adapter, AdapterError, Place, Sharing};
+use crate::alerts::AlertSettings;
 use crate::console::{ConsoleError, OpenConsole};
 use crate::identity::IdentityWatch;
-use crate::journal::{JournalOpenError, OpenJournal};
+use crate::journal::{self, JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
+use crate::service::Service;
 use crate::settings::{AdapterSettings, Fixed, MailboxSettings, Settings};
 use crate::system::{self, SystemChance, SystemClock};
+use crate::volumes::Volumes;
 
 pub use changes::{Changes, Differences};
+pub use drain::Stopped;
 pub use ground::OpenFolders;
 pub use part::RelayError;
 pub use reload::ReloadError;
-
-/// Longest wait for messages under way when the relay, or a part of it, stops: longer than the client waits for an answer,
-/// so that a stop does not make doubts. What is not finished by then is taken up by the next start.
-const STOP_MAX: Duration = Duration::from_secs(75);
 
 /// The name under which messages are recorded that are handed in for a mailbox without an HTTP adapter. No adapter can have
 /// it: names are letters, digits, `-` and `_`, and this begins with a bracket.
@@ -69,9 +74,21 @@ pub struct Relay {
     router: Arc<Router>,
     /// Takes what people send from mailboxes without an HTTP adapter, where there is a console.
     by_hand: Option<Part>,
+    /// How long messages under way may take to end when the relay, or a part of it, stops.
+    drain: Duration,
+    /// From when on what is wrong is an incident.
+    limits: Limits,
+    /// The disks that it writes to, and what looks at them.
+    volumes: (Volumes, Part),
+    /// What people see, also where nobody can look.
+    pages: Console,
+    operator: Operator,
     console: Option<Open>,
-    /// What lasts as long as the relay.
+    /// What lasts as long as the relay, and takes nothing up.
     base: Part,
+    /// What people look at, and what watches over the rest.
+    last: Part,
+    service: Service,
 }
 
 /// What adapters are made with.
@@ -82,6 +99,8 @@ struct Making {
     submit: Submit,
     folders: OpenFolders,
     shared: bool,
+    /// Where the journal's file is, if it is one.
+    journal_folder: Option<PathBuf>,
 }
 
 impl Making {
@@ -103,6 +122,7 @@ impl Making {
 struct Mesh {
     url: String,
     imprint: Imprint,
+    client: Client,
     /// The certificate that it is shown, and what keeps that as its files are.
     identity: Option<(Arc<SwappableIdentity>, Part)>,
 }
@@ -111,6 +131,7 @@ impl Mesh {
     fn new(
         url: String,
         imprint: Imprint,
+        client: Client,
         identity: Option<(IdentityWatch, Duration)>,
         failures: &Failures,
     ) -> Self {
@@ -120,15 +141,13 @@ impl Mesh {
             part.run(watch.run(every, stop));
             (shown, part)
         });
-        Self { url, imprint, identity }
+        Self { url, imprint, client, identity }
     }
 }
 
 /// A console that answers.
 struct Open {
     address: SocketAddr,
-    pages: Console,
-    operator: Operator,
     shown: Option<Arc<SwappableIdentity>>,
 }
 
@@ -186,13 +205,17 @@ impl Relay {
             submit: Submit::default(),
             folders: OpenFolders::default(),
             shared: settings.journal.is_shared(),
+            journal_folder: journal::file(&settings.journal).map(folder_of),
         };
         // The folders first: they are locked for this process, so that a second relay ends here.
         let built = settings.adapters.into_iter().map(|adapter| making.build(adapter));
         let built = built.collect::<Result<Vec<Built>, _>>()?;
         let journal = OpenJournal::open(&settings.journal).await?;
-        let surroundings =
+        let mut surroundings =
             Surroundings::new(journal.shared(), Arc::clone(&making.clock), Arc::clone(&making.chance));
+        if let Some(stall) = settings.alerts.stall {
+            surroundings.progress = Progress::with_floor(stall);
+        }
         // Before anything is sent or received: a pause lasts over every start.
         surroundings.pauses.read(&*surroundings.journal).await.map_err(StartError::Pauses)?;
         let mut console_watch = None;
@@ -212,17 +235,19 @@ impl Relay {
         let mut base = Part::new("the relay", &failures);
         follow_pauses(&mut base, &surroundings);
         prune(&mut base, &surroundings, settings.keep, &leases);
-        let mesh = Mesh::new(settings.mesh_url, settings.mesh_imprint, settings.identity, &failures);
+        let Settings { mesh_url, mesh_imprint, client, identity, .. } = settings;
+        let mesh = Mesh::new(mesh_url, mesh_imprint, client, identity, &failures);
         let ports: Vec<(MailboxSettings, Arc<MeshPort>)> = settings
             .mailboxes
             .into_iter()
             .map(|mailbox| {
-                let own = settings.client.mailbox(mailbox.id.clone(), mailbox.password.clone());
+                let own = mesh.client.mailbox(mailbox.id.clone(), mailbox.password.clone());
                 (mailbox, Arc::new(MeshPort::new(own)))
             })
             .collect();
         let meshes = ports.iter().map(|(_, port)| Arc::clone(port) as Arc<dyn MeshMailbox>);
         let handle = RelayHandle::new(surroundings.clone(), meshes, settings.send.clone(), base.shutdown());
+        let pulse = ports.first().map(|(mailbox, _)| mailbox.id.clone());
         let mut mailboxes = Vec::with_capacity(ports.len());
         for (mailbox, port) in ports {
             let facts: Vec<&Facts> = built.iter().map(|built| &built.facts).collect();
@@ -234,8 +259,13 @@ impl Relay {
             mailboxes.push(Served { id, imprint, poll_every, port, takers, poller });
         }
         let running = built.into_iter().map(|built| built.start(&handle, &leases, &surroundings, &failures));
+        let adapters: Vec<Running> = running.collect();
+        let operator = Operator::new(surroundings.clone(), [], []);
+        let pages = Console::new(nowhere(), surroundings.clone(), operator.clone());
         let mut relay = Self {
-            adapters: running.collect(),
+            volumes: (Volumes::new(Vec::new()), Part::new("the disks", &failures)),
+            last: Part::new("what watches over the relay", &failures),
+            adapters,
             mailboxes,
             router: settings.router,
             journal,
@@ -248,14 +278,21 @@ impl Relay {
             send: settings.send,
             handle,
             by_hand: None,
+            drain: settings.drain,
+            limits: settings.alerts.limits.clone(),
+            pages,
+            operator,
             console: None,
             base,
+            service: Service::default(),
             surroundings,
         };
         if let Some(console) = console {
-            relay.take_by_hand();
             relay.open(console, console_watch, settings.identity_look);
         }
+        relay.show().await;
+        relay.watch_incidents(&settings.alerts, settings.journal.instance());
+        relay.live(pulse);
         Ok(relay)
     }
 
@@ -263,21 +300,68 @@ impl Relay {
     fn open(&mut self, console: OpenConsole, watch: Option<IdentityWatch>, look: Duration) {
         let address = console.address();
         let shown = watch.as_ref().map(IdentityWatch::shown);
-        let operator = Operator::new(self.surroundings.clone(), self.meshes(), self.keepers());
-        let pages = Console::new(self.site(shown.as_ref()), self.surroundings.clone(), operator.clone());
-        let (submissions, stop) = (self.making.submit.router(), self.base.shutdown());
+        let submissions = self.making.submit.router();
         tracing::info!(%address, "the console is open");
-        self.base.run(console.run(pages.clone(), submissions, stop.clone()));
+        self.last.run(console.run(self.pages.clone(), submissions, self.last.shutdown()));
         if let Some(watch) = watch {
-            self.base.run(watch.run(look, stop));
+            self.base.run(watch.run(look, self.base.shutdown()));
         }
-        self.console = Some(Open { address, pages, operator, shown });
+        self.console = Some(Open { address, shown });
+    }
+
+    /// Tells people of what goes wrong, once when it begins and once when it is over.
+    fn watch_incidents(&mut self, alerts: &AlertSettings, instance: String) {
+        let watch = |scope| {
+            let (conditions, every) = (Arc::new(self.pages.clone()), alerts.look.unwrap_or(LOOK_EVERY));
+            let (sink, limits) = (alerts.sink.clone(), alerts.limits.clone());
+            IncidentWatch::new(self.surroundings.clone(), conditions, sink, limits, every, scope)
+        };
+        let (own, shared) = (watch(Scope::Own(instance)), watch(Scope::Shared));
+        let stop = self.last.shutdown();
+        self.last.run(async move { own.run(stop).await });
+        let (lease, stop) = (self.leases.of(IncidentWatch::LEASE), self.last.shutdown());
+        self.last.spawn(async move {
+            let shared = &shared;
+            let look = |_, stop| async move {
+                shared.run(stop).await;
+                Ok(())
+            };
+            lease.while_held(stop, look).await
+        });
+    }
+
+    /// From now on it runs, and says so to the service manager for as long as it moves.
+    fn live(&mut self, pulse: Option<MailboxId>) {
+        if let Some(mailbox) = pulse {
+            let (surroundings, stop) = (self.surroundings.clone(), self.last.shutdown());
+            self.last.run(async move { feel_pulse(&surroundings, &mailbox, stop).await });
+        }
+        let (service, stop) = (self.service.clone(), self.last.shutdown());
+        let Surroundings { vitals, progress, .. } = self.surroundings.clone();
+        self.last.run(async move { service.keep(&vitals, &progress, stop).await });
+        self.surroundings.vitals.set_phase(Phase::Running);
+        self.service.ready();
+    }
+
+    /// Looks at the disks that are written to now.
+    fn watch_volumes(&mut self) {
+        let mut places = Vec::new();
+        places.extend(self.making.journal_folder.clone().map(|folder| ("the journal".to_owned(), folder)));
+        for facts in self.adapters.iter().map(|adapter| &adapter.facts) {
+            places.extend(facts.root.clone().map(|root| (format!("adapter {}", facts.name), root)));
+        }
+        let volumes = Volumes::new(places);
+        let mut part = Part::new("the disks", &self.failures);
+        let stop = part.shutdown();
+        part.run(volumes.clone().watch(stop));
+        // A look of the one before may hang; it is let go.
+        self.volumes = (volumes, part);
     }
 
     /// People send from any mailbox, also from one without an adapter that takes what programs hand in.
     fn take_by_hand(&mut self) {
         let mailboxes = self.left_to_people();
-        let source = HttpSource::new(BY_HAND, mailboxes, Limits::default(), &self.making.submit);
+        let source = HttpSource::new(BY_HAND, mailboxes, HandInLimits::default(), &self.making.submit);
         let adapter = Adapter {
             source: Box::new(source),
             sink: None,
@@ -288,7 +372,7 @@ impl Relay {
             identity: None,
             takes_in: None,
         };
-        let part =
+        let (part, _) =
             adapters::start(BY_HAND, adapter, &self.handle, &self.leases, &self.surroundings, &self.failures);
         self.by_hand = Some(part);
     }
@@ -309,8 +393,8 @@ impl Relay {
         self.adapters.iter().filter_map(|adapter| keeper(&adapter.facts)).collect()
     }
 
-    /// What people see. `console` is the certificate that the console shows.
-    fn site(&self, console: Option<&Arc<SwappableIdentity>>) -> Site {
+    /// What people see.
+    fn site(&self) -> Site {
         let mut shown = Vec::new();
         if let Some((identity, _)) = &self.mesh.identity {
             shown.push(("MESH".to_owned(), Arc::clone(identity)));
@@ -319,15 +403,19 @@ impl Relay {
             let identity = facts.shown.as_ref().map(Arc::clone);
             shown.extend(identity.map(|identity| (format!("adapter {}", facts.name), identity)));
         }
-        shown.extend(console.map(|identity| ("the console".to_owned(), Arc::clone(identity))));
+        let console = self.console.as_ref().and_then(|console| console.shown.clone());
+        shown.extend(console.map(|identity| ("the console".to_owned(), identity)));
         let mailbox = |mailbox: &Served| Mailbox { id: mailbox.id.clone(), poll_every: mailbox.poll_every };
+        let (volumes, client) = (self.volumes.0.clone(), self.mesh.client.clone());
         Site {
-            name: system::host_name(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
             mesh: self.mesh.url.clone(),
             mailboxes: self.mailboxes.iter().map(mailbox).collect(),
             adapters: self.adapters.iter().map(|adapter| adapter.facts.view()).collect(),
             certificates: crate::console::certificates(shown),
+            volumes: Arc::new(move || volumes.seen()),
+            clock_skew: Arc::new(move || client.clock_skew()),
+            limits: self.limits.clone(),
+            ..nowhere()
         }
     }
 
@@ -350,35 +438,65 @@ impl Relay {
         }
     }
 
-    /// Everything that runs.
-    fn parts(&self) -> impl Iterator<Item = &Part> {
+    /// Everything that takes messages up.
+    fn intake(&self) -> impl Iterator<Item = &Part> {
         let mailboxes = self.mailboxes.iter().map(|mailbox| &mailbox.poller);
         let adapters = self.adapters.iter().map(|adapter| &adapter.part);
-        let by_hand = self.by_hand.iter();
-        let identity = self.mesh.identity.iter().map(|(_, part)| part);
-        std::iter::once(&self.base).chain(mailboxes).chain(adapters).chain(by_hand).chain(identity)
+        mailboxes.chain(adapters).chain(&self.by_hand)
     }
 
-    /// Takes up nothing new, finishes what is under way within a bound, and closes the journal.
+    /// The service manager's ear.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Takes up nothing new, finishes what is under way within the configured bound, and closes the journal. May be dropped,
+    /// which breaks everything off; the next start takes up what is left.
     ///
     /// # Errors
     /// What broke on the way; the journal is closed all the same.
-    pub async fn stop(mut self) -> Result<(), RelayError> {
-        let mut parts = vec![self.base];
-        parts.extend(self.mailboxes.into_iter().map(|mailbox| mailbox.poller));
-        parts.extend(self.adapters.into_iter().map(|adapter| adapter.part));
-        parts.extend(self.by_hand);
-        parts.extend(self.mesh.identity.map(|(_, part)| part));
-        let left = part::stop(parts, STOP_MAX).await;
-        if left > 0 {
-            tracing::warn!(left, "not everything ended in time; the next start takes up what is left");
+    pub async fn stop(mut self) -> Result<Stopped, RelayError> {
+        self.surroundings.vitals.set_phase(Phase::Stopping);
+        self.service.stopping();
+        let mut intake: Vec<Part> = self.mailboxes.into_iter().map(|mailbox| mailbox.poller).collect();
+        let mut telling = Vec::new();
+        for Running { facts, part, telling: tells } in self.adapters {
+            intake.push(part);
+            telling.extend(tells.map(|tells| (facts.name, tells)));
         }
+        intake.extend(self.by_hand);
+        intake.push(self.base);
+        intake.extend(self.mesh.identity.map(|(_, part)| part));
+        let stages = Stages { intake, telling, last: vec![self.last, self.volumes.1] };
+        let Surroundings { journal, board, .. } = &self.surroundings;
+        let stopped = stages.stop(self.drain, &**journal, board).await;
         self.journal.close().await;
         match self.failed.try_recv() {
             Ok(Failure { error, .. }) => Err(error),
-            Err(_) => Ok(()),
+            Err(_) => Ok(stopped),
         }
     }
+}
+
+/// What people see of a relay for which nothing is configured yet.
+fn nowhere() -> Site {
+    Site {
+        name: system::host_name(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mesh: String::new(),
+        mailboxes: Vec::new(),
+        adapters: Vec::new(),
+        certificates: Arc::new(Vec::new),
+        volumes: Arc::new(Vec::new),
+        clock_skew: Arc::new(|| None),
+        limits: Limits::default(),
+    }
+}
+
+/// The folder of a file; `.` for a name without one.
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Follows what is paused.

@@ -22,6 +22,7 @@ use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::{AUTHORITIES, AdapterConfig, IDENTITY, SECRET};
+use crate::alerts::AlertSettings;
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
@@ -68,6 +69,10 @@ pub struct Settings {
     /// The files beside the configuration file that were read for all of this, save those of certificates that are
     /// followed by themselves.
     pub files: BTreeSet<PathBuf>,
+    /// How long messages under way may take to end when the relay stops.
+    pub drain: Duration,
+    /// Incidents, and who is told.
+    pub alerts: AlertSettings,
 }
 
 /// Something to know about a configuration without a fault.
@@ -114,13 +119,16 @@ pub struct Fixed(BTreeMap<String, Vec<Imprint>>);
 const FOLLOWED: [&str; 3] = ["mesh", "send", "reload"];
 
 impl Fixed {
-    fn new<A>(loaded: &Loaded<A>, journal: &Secrets, console: &Secrets) -> Self {
+    fn new<A>(loaded: &Loaded<A>, journal: &Secrets, console: &Secrets, alerts: &Secrets) -> Self {
         let sections = loaded.once.iter().filter(|(name, _)| !FOLLOWED.contains(&name.as_str()));
         let mut fixed: BTreeMap<String, Vec<Imprint>> =
             sections.map(|(name, imprint)| (name.clone(), vec![imprint.clone()])).collect();
         fixed.entry("journal".to_owned()).or_default().push(loaded.journal.section.imprint(journal));
         if let Some(section) = &loaded.console {
             fixed.entry("console".to_owned()).or_default().push(section.section.imprint(console));
+        }
+        if let Some(section) = &loaded.alerts.section {
+            fixed.entry("alerts".to_owned()).or_default().push(section.imprint(alerts));
         }
         Self(fixed)
     }
@@ -198,7 +206,10 @@ impl Settings {
         let mesh_secrets = loaded.secrets.apart();
         let reached = reach(&loaded.mesh, &mesh_secrets, &mut faults);
         files.append(&mut mesh_secrets.files());
-        let fixed = Fixed::new(&loaded, &journal_secrets, &console_secrets);
+        let alerts_secrets = loaded.secrets.apart();
+        let alerts = AlertSettings::read(&loaded.alerts, &alerts_secrets, &mut faults);
+        files.append(&mut alerts_secrets.files());
+        let fixed = Fixed::new(&loaded, &journal_secrets, &console_secrets, &alerts_secrets);
         match (reached, journal) {
             (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_imprint: loaded.mesh.section.imprint(&mesh_secrets),
@@ -222,6 +233,8 @@ impl Settings {
                 stop_signal: loaded.stop.signal,
                 console,
                 identity_look: loaded.mesh.identity_look,
+                drain: loaded.stop.drain,
+                alerts,
                 adapters: loaded
                     .adapters
                     .into_iter()

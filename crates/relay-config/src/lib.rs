@@ -12,6 +12,7 @@
 //! secrets held beside it ([`Secrets::held`]).
 
 mod adapter;
+mod alerts;
 mod console;
 mod environment;
 mod fault;
@@ -40,6 +41,7 @@ mod suggest;
 mod test_section;
 
 pub use adapter::AdapterSection;
+pub use alerts::AlertsSection;
 pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };
@@ -59,7 +61,7 @@ pub use route::RouteSection;
 pub use secret::{SecretError, SecretRef, Secrets};
 pub use section::Section;
 pub use send::{InDoubt, SendRouteSection, SendSection};
-pub use stop::StopSection;
+pub use stop::{DRAIN, DRAIN_MAX, DRAIN_MIN, StopSection};
 pub use suggest::did_you_mean;
 pub use test_section::{TestCase, TestSection};
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::adapter::AdapterSection;
+use crate::alerts::AlertsSection;
 use crate::console::ConsoleSection;
 use crate::fault::Faults;
 use crate::imprint::Imprint;
@@ -27,7 +28,7 @@ use crate::suggest::did_you_mean;
 use crate::test_section::TestSection;
 
 /// Sections that stand once.
-const ONCE: [&str; 7] = ["mesh", "journal", "send", "console", "log", "stop", "reload"];
+const ONCE: [&str; 8] = ["mesh", "journal", "send", "console", "log", "stop", "reload", "alerts"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 4] = ["mailbox", "adapter", "route", "test"];
 
@@ -50,6 +51,8 @@ pub struct Loaded<A = AdapterSection> {
     pub reload: ReloadSection,
     /// Each section that stands once, by its name, as it is written: what it refers to is not in there.
     pub once: BTreeMap<String, Imprint>,
+    /// `[alerts]`, empty if it is not there.
+    pub alerts: AlertsSection,
     /// Each `[[mailbox]]` in the order of the file, at least one.
     pub mailboxes: Vec<MailboxSection>,
     /// Each `[[adapter]]` in the order of the file. May be empty.
@@ -133,6 +136,10 @@ fn load_source<A>(
         Some(section) => ReloadSection::read(&section, &mut faults),
         None => Some(ReloadSection::default()),
     };
+    let alerts = match once(&source, "alerts", &mut faults) {
+        Some(section) => AlertsSection::read(section, &mut faults),
+        None => Some(AlertsSection::default()),
+    };
     require(&source, "mailbox", "[[mailbox]]", &mut faults);
     let mut taken = Vec::new();
     let mailboxes: Vec<_> = several(&source, "mailbox", &mut faults)
@@ -155,8 +162,10 @@ fn load_source<A>(
         .filter_map(|section| TestSection::read(section, &mut faults))
         .collect();
     faults.sort();
-    match (mesh, journal, send, log, stop, reload) {
-        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop), Some(reload)) if faults.is_empty() => {
+    match (mesh, journal, send, log, stop, reload, alerts) {
+        (Some(mesh), Some(journal), Some(send), Some(log), Some(stop), Some(reload), Some(alerts))
+            if faults.is_empty() =>
+        {
             let console = console.flatten();
             let once = imprints(&source);
             Ok(Loaded {
@@ -167,6 +176,7 @@ fn load_source<A>(
                 log,
                 stop,
                 reload,
+                alerts,
                 once,
                 mailboxes,
                 adapters,

@@ -3,14 +3,18 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use relay_core::operator::About;
-use relay_core::{Clock, DeedKind, Journal, MailboxId, Operator, Role, Shutdown, Sink, Surroundings};
+use relay_core::{
+    Clock, Condition, Conditions, DeedKind, Journal, JournalError, Limits, MailboxId, Operator, Role,
+    Shutdown, Sink, Surroundings,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::Visitor;
@@ -18,7 +22,7 @@ use crate::live::Live;
 use crate::overview::Overviews;
 use crate::page::Once;
 use crate::problem::Problem;
-use crate::{api, page};
+use crate::{api, health, page};
 
 /// The header that names the sending mailbox of what is handed in.
 const FROM: HeaderName = HeaderName::from_static("mex-from");
@@ -37,6 +41,23 @@ pub struct Site {
     pub adapters: Vec<Adapter>,
     /// The certificates that it shows, as they are now.
     pub certificates: Arc<dyn Fn() -> Vec<Certificate> + Send + Sync>,
+    /// The disks that it writes to, as they were seen last.
+    pub volumes: Arc<dyn Fn() -> Vec<Volume> + Send + Sync>,
+    /// How far this machine's clock is from MESH's, as far as MESH said so.
+    pub clock_skew: Arc<dyn Fn() -> Option<SignedDuration> + Send + Sync>,
+    /// From when on what is wrong is an incident.
+    pub limits: Limits,
+}
+
+/// A disk that the relay writes to.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// What is on it, for people: the journal, or an adapter's folders.
+    pub name: String,
+    /// How many bytes of it are left to the relay's account.
+    pub free: u64,
+    /// How many it has.
+    pub total: u64,
 }
 
 /// A mailbox as it is configured.
@@ -104,7 +125,8 @@ impl Console {
         // Whoever calls is known to other rooms by name and role alone.
         let more = more.layer(from_fn_with_state(self.clone(), name_caller));
         let (api, document) = api::routes(self.clone(), more);
-        Router::new().merge(api).merge(api::document(document)).merge(page::routes(self))
+        let health = health::routes(self.clone());
+        Router::new().merge(api).merge(api::document(document)).merge(page::routes(self)).merge(health)
     }
 
     /// Passes changes on to those who watch, until shutdown.
@@ -122,6 +144,13 @@ impl Console {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock().now()
+    }
+}
+
+#[async_trait]
+impl Conditions for Console {
+    async fn conditions(&self) -> Result<Vec<Condition>, JournalError> {
+        Ok(self.overview().await?.conditions.clone())
     }
 }
 

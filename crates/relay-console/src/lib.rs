@@ -6,6 +6,7 @@
 //! | the port and its connections | `serve` |
 //! | the API, and its OpenAPI document | `api`, with what is asked in `ask` and answered in [`view`] |
 //! | the pages | `page`, with states and evidence in words in `words` |
+//! | is it alive, is it ready? | `health` |
 //! | is it moving? | `overview`, and what wants attention in `trouble` |
 //! | changes as they happen | `live` |
 
@@ -14,6 +15,7 @@ mod api;
 mod ask;
 mod console;
 mod csv;
+mod health;
 mod live;
 mod overview;
 mod page;
@@ -29,7 +31,7 @@ pub use access::{
     SESSION_IDLE_MAX, SESSIONS_MAX, SESSIONS_PER_NAME_MAX, SendingCaller, SignedForm, StaticToken,
     TOKEN_CHARS_MIN, Visitor,
 };
-pub use console::{Adapter, Certificate, Console, Mailbox, Site};
+pub use console::{Adapter, Certificate, Console, Mailbox, Site, Volume};
 pub use live::WATCHERS_MAX;
 pub use problem::Problem;
 pub use serve::{

@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use relay_core::incident_watch::own_conditions;
 use relay_core::{
-    Direction, JournalError, MailboxStatus, MailboxTimes, MessageQuery, Oldest, Partner, Pause, Sink,
-    SinkHealth, StateCount,
+    Condition, Direction, IncidentKind, JournalError, MailboxStatus, MailboxTimes, MessageQuery, Oldest,
+    Partner, Pause, Sink, SinkHealth, StateCount,
 };
 use serde::Serialize;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use crate::console::{Console, Site};
+use crate::console::{Console, Site, Volume};
 use crate::problem::Problem;
 use crate::trouble::{self, TroubleLine};
 use crate::words::capital;
@@ -53,6 +54,9 @@ pub(crate) struct Overview {
     pub(crate) mesh: String,
     /// What wants attention, gravest first, in words.
     pub(crate) troubles: Vec<TroubleLine>,
+    /// The same, as far as they are or become incidents. Not part of what is shown.
+    #[serde(skip)]
+    pub(crate) conditions: Vec<Condition>,
     /// Messages that have not ended, both ways.
     pub(crate) in_flight: u64,
     /// Messages that MESH may have and nobody knows.
@@ -193,6 +197,12 @@ pub(crate) struct Facts<'a> {
     pub(crate) parked_inbound: u64,
     /// How many messages failed in the last day, by state; no more than [`FAILED_MOST`] of each are counted.
     pub(crate) failed_lately: &'a [(&'static str, u64)],
+    pub(crate) volumes: &'a [Volume],
+    pub(crate) clock_skew: Option<SignedDuration>,
+    /// What this instance sees by itself.
+    pub(crate) own: &'a [Condition],
+    /// From when on a message that waits is worth a line.
+    pub(crate) waits_long: Duration,
 }
 
 impl Overviews {
@@ -278,8 +288,12 @@ impl Console {
             parked_outbound: in_state(Direction::Outbound, "parked"),
             parked_inbound: in_state(Direction::Inbound, "parked"),
             failed_lately: &failed_lately,
+            volumes: &(site.volumes)(),
+            clock_skew: (site.clock_skew)(),
+            own: &own_conditions(&self.surroundings),
+            waits_long: site.limits.after(IncidentKind::MessageWaits),
         };
-        let troubles = trouble::find(&facts);
+        let (troubles, conditions) = trouble::find(&facts);
         let (in_doubt, parked) = (facts.in_doubt, facts.parked_outbound + facts.parked_inbound);
         Ok(Overview {
             at: now,
@@ -287,6 +301,7 @@ impl Console {
             version: site.version.clone(),
             mesh: site.mesh.clone(),
             troubles,
+            conditions,
             in_flight: oldest.iter().map(|open| open.messages).sum(),
             in_doubt,
             parked,

@@ -1,21 +1,29 @@
-//! What wants attention, in words: one line for each thing, gravest first, with where to look.
+//! What wants attention, in words: one line for each thing, gravest first, with where to look. The same lines are the
+//! conditions of incidents, so that people are alerted to what they then see.
 
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use relay_core::{Direction, Part, Pausable, Trouble};
+use relay_core::incident::{CERTIFICATE_DAYS, UNCOLLECTED_HOURS};
+use relay_core::{Condition, Direction, IncidentKind, Part, Pausable, Trouble};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::overview::{FAILED_MOST, Facts};
-use crate::words::{capital, count, roughly, time};
+use crate::words::{capital, count, roughly, size, time};
 
 /// States of a message to MESH that failed.
 pub(crate) const FAILED: &[&str] = &["undelivered", "rejected", "expired", "unknown_outcome"];
 
 /// MESH wants a handshake each 24 hours; an hour later none is late.
 const HANDSHAKE_LATE: SignedDuration = SignedDuration::from_hours(25);
-/// From how long on a message that waits is worth a line.
-const WAITS_LONG: SignedDuration = SignedDuration::from_hours(1);
+/// How far the machine's clock may be from MESH's before that is worth a line; MESH takes two hours.
+const CLOCK_WRONG: SignedDuration = SignedDuration::from_mins(5);
+/// And from which on it is grave.
+const CLOCK_GRAVE: SignedDuration = SignedDuration::from_mins(60);
+/// How much of a disk must be free, in percent ...
+const FREE_PERCENT_MIN: u64 = 5;
+/// ... unless this many bytes are.
+const FREE_BYTES_MIN: u64 = 2_000_000_000;
 /// How long a message may stay uncollected: then its first warning is due.
 const UNCOLLECTED: SignedDuration = SignedDuration::from_hours(24);
 /// Days before a certificate's end from which on it is worth a line.
@@ -44,9 +52,35 @@ fn line(grave: bool, text: String, link: impl Into<Option<String>>) -> TroubleLi
     TroubleLine { grave, text, link: link.into() }
 }
 
-/// Finds what wants attention.
-pub(crate) fn find(facts: &Facts<'_>) -> Vec<TroubleLine> {
-    let mut lines = Vec::new();
+/// Lines, and the conditions that some of them are.
+#[derive(Default)]
+struct Findings {
+    lines: Vec<TroubleLine>,
+    conditions: Vec<Condition>,
+}
+
+impl Findings {
+    fn push(&mut self, line: TroubleLine) {
+        self.lines.push(line);
+    }
+
+    /// A line that is a condition as well.
+    fn of(&mut self, kind: IncidentKind, about: impl Into<String>, line: TroubleLine) {
+        self.at_level(kind, about, 0, &line);
+        self.lines.push(line);
+    }
+
+    /// A condition at one of its levels.
+    fn at_level(&mut self, kind: IncidentKind, about: impl Into<String>, level: u32, line: &TroubleLine) {
+        let (grave, text) = (line.grave, line.text.clone());
+        self.conditions.push(Condition { kind, about: about.into(), level, grave, text });
+    }
+}
+
+/// Finds what wants attention, and what of it may be an incident.
+pub(crate) fn find(facts: &Facts<'_>) -> (Vec<TroubleLine>, Vec<Condition>) {
+    let mut lines = Findings::default();
+    of_this_instance(facts, &mut lines);
     of_mailboxes(facts, &mut lines);
     of_adapters(facts, &mut lines);
     of_certificates(facts, &mut lines);
@@ -65,21 +99,55 @@ pub(crate) fn find(facts: &Facts<'_>) -> Vec<TroubleLine> {
     }
     of_messages(facts, &mut lines);
     of_partners(facts, &mut lines);
+    let Findings { mut lines, conditions } = lines;
     lines.sort_by_key(|line| !line.grave);
-    lines
+    (lines, conditions)
 }
 
-fn of_mailboxes(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+/// What needs no journal to be seen, and the machine beneath.
+fn of_this_instance(facts: &Facts<'_>, lines: &mut Findings) {
+    for condition in facts.own {
+        let text = format!("{}.", capital(condition.text.trim_end_matches('.')));
+        lines.push(line(condition.grave, text, None));
+    }
+    for volume in facts.volumes {
+        let percent = volume.free.saturating_mul(100) / volume.total.max(1);
+        if percent < FREE_PERCENT_MIN && volume.free < FREE_BYTES_MIN {
+            let text = format!(
+                "The disk of {} is nearly full: {} of {} are free. Make room; without any, nothing is carried.",
+                volume.name,
+                size(volume.free),
+                size(volume.total)
+            );
+            lines.of(IncidentKind::DiskNearlyFull, volume.name.clone(), line(true, text, None));
+        }
+    }
+    if let Some(skew) = facts.clock_skew.filter(|skew| skew.abs() >= CLOCK_WRONG) {
+        let (far, way) =
+            (roughly(skew.abs().as_secs()), if skew.is_positive() { "behind" } else { "ahead of" });
+        let text = format!(
+            "This machine's clock is {far} {way} MESH's. MESH refuses all calls when it is two hours; set the clock."
+        );
+        let is_grave = skew.abs() >= CLOCK_GRAVE;
+        lines.of(IncidentKind::ClockWrong, "clock", line(is_grave, text, None));
+    }
+}
+
+fn of_mailboxes(facts: &Facts<'_>, lines: &mut Findings) {
+    let waits_long = SignedDuration::try_from(facts.waits_long).unwrap_or(SignedDuration::MAX);
     for (view, times, status) in facts.mailboxes {
         let link = || format!("/mailboxes/{}", view.id);
         for (part, trouble) in [(Part::Receiving, &status.receiving), (Part::Sending, &status.sending)] {
-            let Some(Trouble { since, what }) = trouble else { continue };
+            let Some(Trouble { since, is_refusal, what }) = trouble else { continue };
             let does = match part {
                 Part::Receiving => "cannot be read; messages stay at MESH",
                 Part::Sending => "cannot be sent from; messages stay where they are",
             };
             let lasts = roughly(seconds(*since, facts.now));
-            lines.push(line(true, format!("Mailbox {} {does}, for {lasts}: {what}.", view.id), link()));
+            let kind =
+                if *is_refusal { IncidentKind::CredentialsRefused } else { IncidentKind::MeshUnreachable };
+            let text = format!("Mailbox {} {does}, for {lasts}: {what}.", view.id);
+            lines.of(kind, view.id.clone(), line(true, text, link()));
         }
         match times.handshake_at {
             Some(at) if facts.now.duration_since(at) > HANDSHAKE_LATE => {
@@ -119,45 +187,52 @@ fn of_mailboxes(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
         }
         for (way, open) in [("to", &view.outbound), ("from", &view.inbound)] {
             if let (Some(since), Some(oldest)) = (open.since, &open.oldest)
-                && facts.now.duration_since(since) > WAITS_LONG
+                && facts.now.duration_since(since) > waits_long
             {
                 let text = format!(
                     "Mailbox {}: the oldest message on its way {way} MESH has been there for {}.",
                     view.id,
                     roughly(seconds(since, facts.now))
                 );
-                lines.push(line(false, text, format!("/messages/{oldest}")));
+                let about = format!("{} {way} MESH", view.id);
+                lines.of(IncidentKind::MessageWaits, about, line(false, text, format!("/messages/{oldest}")));
             }
         }
     }
 }
 
-fn of_adapters(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+fn of_adapters(facts: &Facts<'_>, lines: &mut Findings) {
     for adapter in facts.adapters {
         if let Some(trouble) = &adapter.trouble {
             let text = format!("Adapter {} cannot take messages from MESH: {trouble}.", adapter.name);
-            lines.push(line(true, text, None));
+            lines.of(IncidentKind::AdapterNotReady, adapter.name.clone(), line(true, text, None));
         }
     }
 }
 
-fn of_certificates(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+fn of_certificates(facts: &Facts<'_>, lines: &mut Findings) {
     for certificate in facts.certificates {
         let days = certificate.days_left;
         let text = if days < 0 {
             format!("The certificate for {} has ended on {}.", certificate.name, time(certificate.ends))
-        } else if days < CERTIFICATE_SOON_DAYS {
+        } else if CERTIFICATE_DAYS.iter().any(|told| days < i64::from(*told)) {
             let left = count(days.unsigned_abs(), "day", "days");
             format!("The certificate for {} ends in {left}, on {}.", certificate.name, time(certificate.ends))
         } else {
             continue;
         };
         let advice = "Put a new one in its place; the relay takes it without a restart.";
-        lines.push(line(days < CERTIFICATE_NOW_DAYS, format!("{text} {advice}"), None));
+        let line = line(days < CERTIFICATE_NOW_DAYS, format!("{text} {advice}"), None);
+        // Each of the days at which it is told is a level.
+        let level = CERTIFICATE_DAYS.iter().filter(|told| days < i64::from(**told)).count();
+        lines.at_level(IncidentKind::CertificateEnds, certificate.name.clone(), level as u32, &line);
+        if days < CERTIFICATE_SOON_DAYS {
+            lines.push(line);
+        }
     }
 }
 
-fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+fn of_messages(facts: &Facts<'_>, lines: &mut Findings) {
     let listed = |direction: Direction, state: &str| {
         format!("/messages?direction={}&state={state}", direction.as_str())
     };
@@ -169,7 +244,11 @@ fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
             messages(facts.in_doubt),
             be(facts.in_doubt)
         );
-        lines.push(line(false, text, listed(Direction::Outbound, "in_doubt")));
+        lines.of(
+            IncidentKind::InDoubt,
+            "to MESH",
+            line(false, text, listed(Direction::Outbound, "in_doubt")),
+        );
     }
     for (direction, parked) in
         [(Direction::Outbound, facts.parked_outbound), (Direction::Inbound, facts.parked_inbound)]
@@ -179,18 +258,22 @@ fn of_messages(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
             let waits = if parked == 1 { "waits" } else { "wait" };
             let text =
                 format!("{} {way} MESH {} parked and {waits} for a person.", messages(parked), be(parked));
-            lines.push(line(false, text, listed(direction, "parked")));
+            lines.of(
+                IncidentKind::Parked,
+                format!("{way} MESH"),
+                line(false, text, listed(direction, "parked")),
+            );
         }
     }
     for (state, failed) in facts.failed_lately.iter().filter(|(_, failed)| *failed > 0) {
         let least = if *failed >= FAILED_MOST { "At least " } else { "" };
         let words = crate::words::state(state).name.to_lowercase();
         let text = format!("{least}{} to MESH in the last 24 hours: {words}.", messages(*failed));
-        lines.push(line(false, text, listed(Direction::Outbound, state)));
+        lines.of(IncidentKind::Undelivered, *state, line(false, text, listed(Direction::Outbound, state)));
     }
 }
 
-fn of_partners(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
+fn of_partners(facts: &Facts<'_>, lines: &mut Findings) {
     let partners = match facts.partners {
         Ok(partners) => partners,
         Err(why) => {
@@ -215,7 +298,12 @@ fn of_partners(facts: &Facts<'_>, lines: &mut Vec<TroubleLine>) {
             partner.workflow,
             roughly(seconds(since, facts.now))
         );
-        lines.push(line(false, text, "/partners".to_owned()));
+        let line = line(false, text, "/partners".to_owned());
+        let hours = facts.now.duration_since(since).as_hours();
+        let level = UNCOLLECTED_HOURS.iter().filter(|told| hours >= i64::from(**told)).count();
+        let about = format!("{} {}", partner.partner, partner.workflow);
+        lines.at_level(IncidentKind::Uncollected, about, level as u32, &line);
+        lines.push(line);
     }
     if more > 0 {
         let text =

@@ -6,13 +6,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use mesh_api::MailboxId;
 
+use crate::mesh::{MeshAnswer, MeshError};
+
 /// Trouble that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// Since when.
     pub since: Timestamp,
+    /// Whether it is credentials or certificates that are refused, which no waiting mends.
+    pub is_refusal: bool,
     /// What, to which mailbox, and what to do. Holds nothing of a message.
     pub what: String,
+}
+
+impl Trouble {
+    /// What a call to MESH met.
+    pub(crate) fn of(error: &MeshError, at: Timestamp) -> Self {
+        let is_refusal = matches!(error.answer, MeshAnswer::CredentialsRefused | MeshAnswer::NotTrusted);
+        Self { since: at, is_refusal, what: error.what.clone() }
+    }
 }
 
 /// How a mailbox fares.
@@ -35,9 +47,13 @@ pub enum Part {
     Sending,
 }
 
-/// What this instance saw last of each mailbox. Bounded by the configured mailboxes.
+/// What this instance saw last of each mailbox, and of whom it tells events. Bounded by what is configured.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<BTreeMap<MailboxId, MailboxStatus>>);
+pub struct Board {
+    mailboxes: Mutex<BTreeMap<MailboxId, MailboxStatus>>,
+    /// Adapters whose systems cannot be told events.
+    untold: Mutex<BTreeMap<String, Trouble>>,
+}
 
 impl Board {
     /// How a mailbox fares, as far as it was seen.
@@ -67,7 +83,23 @@ impl Board {
         self.lock().remove(mailbox);
     }
 
+    /// The system behind an adapter cannot be told events, or (`None`) can. Trouble that goes on keeps its beginning.
+    pub fn note_telling(&self, adapter: &str, trouble: Option<Trouble>) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = untold.remove(adapter).map(|before| before.since);
+        if let Some(trouble) = trouble {
+            let since = since.unwrap_or(trouble.since);
+            untold.insert(adapter.to_owned(), Trouble { since, ..trouble });
+        }
+    }
+
+    /// The adapters whose systems cannot be told events, and why.
+    pub fn untold(&self) -> Vec<(String, Trouble)> {
+        let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.iter().map(|(adapter, trouble)| (adapter.clone(), trouble.clone())).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<MailboxId, MailboxStatus>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,6 +18,7 @@ use crate::outbound::Surroundings;
 use crate::pace::Pace;
 use crate::pause::Pauses;
 use crate::policy::{DoubtStrategy, SendPolicy, backoff};
+use crate::progress::{MESH_WITHIN, Progress, Pump, PumpKind};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, SourceKey, SourceMessage};
@@ -44,6 +45,7 @@ pub(crate) struct Engine {
     pub(crate) proven: Arc<ProvenTime>,
     pub(crate) pauses: Pauses,
     board: Arc<Board>,
+    pub(crate) progress: Progress,
     lanes: RwLock<HashMap<MailboxId, Arc<Lane>>>,
     /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
     busy: Mutex<HashMap<SourceKey, Arc<AsyncMutex<()>>>>,
@@ -52,6 +54,7 @@ pub(crate) struct Engine {
 /// One mailbox's way out, with its bounds.
 pub(crate) struct Lane {
     pub(crate) mesh: Arc<dyn MeshMailbox>,
+    pub(crate) pump: Pump,
     messages: Arc<Semaphore>,
     kibibytes: Arc<Semaphore>,
     kibibytes_max: u32,
@@ -74,10 +77,11 @@ pub(crate) struct Permit {
 }
 
 impl Lane {
-    fn new(mesh: Arc<dyn MeshMailbox>, policy: &SendPolicy) -> Self {
+    fn new(mesh: Arc<dyn MeshMailbox>, policy: &SendPolicy, progress: &Progress) -> Self {
         let kibibytes_max =
             u32::try_from(policy.in_flight_bytes_max.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX).max(1);
         Self {
+            pump: progress.pump(PumpKind::Sending, mesh.mailbox().as_str(), Duration::ZERO),
             mesh,
             messages: Arc::new(Semaphore::new(policy.in_flight_max.max(1) as usize)),
             kibibytes: Arc::new(Semaphore::new(kibibytes_max as usize)),
@@ -88,8 +92,14 @@ impl Lane {
 
     /// The same bounds, with those who use them, and nothing known of MESH.
     fn anew(&self, mesh: Arc<dyn MeshMailbox>) -> Self {
-        let (messages, kibibytes) = (Arc::clone(&self.messages), Arc::clone(&self.kibibytes));
-        Self { mesh, messages, kibibytes, kibibytes_max: self.kibibytes_max, reach: AsyncMutex::default() }
+        Self {
+            mesh,
+            pump: self.pump.clone(),
+            messages: Arc::clone(&self.messages),
+            kibibytes: Arc::clone(&self.kibibytes),
+            kibibytes_max: self.kibibytes_max,
+            reach: AsyncMutex::default(),
+        }
     }
 
     /// Waits until the message fits the bounds. An error when the source is to stop first.
@@ -101,6 +111,13 @@ impl Lane {
             permit = self.wait(length) => permit,
         };
         permit.ok_or_else(|| own_fault(DeferralCause::Stopping))
+    }
+
+    /// The message, whose sending is a step of this lane until it is dropped.
+    pub(crate) fn moving(&self, message: &SourceMessage) -> SourceMessage {
+        let step = Arc::new(self.pump.step_within("sending a message to MESH", MESH_WITHIN));
+        let payload = step.reading(&message.payload);
+        SourceMessage { payload, ..message.clone() }
     }
 
     async fn wait(&self, length: u64) -> Option<Permit> {
@@ -124,15 +141,18 @@ impl Engine {
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
         policy: SendPolicy,
     ) -> Self {
-        let lane = |mesh: Arc<dyn MeshMailbox>| (mesh.mailbox().clone(), Arc::new(Lane::new(mesh, &policy)));
+        let lane = |mesh: Arc<dyn MeshMailbox>| {
+            (mesh.mailbox().clone(), Arc::new(Lane::new(mesh, &policy, &surroundings.progress)))
+        };
         let lanes = RwLock::new(mailboxes.into_iter().map(lane).collect());
-        let Surroundings { clock, chance, proven, pauses, board, .. } = surroundings.clone();
+        let Surroundings { clock, chance, proven, pauses, board, progress, .. } = surroundings.clone();
         Self {
             clock,
             chance,
             proven,
             pauses,
             board,
+            progress,
             pace: Pace::new(policy.rate),
             recipient_pace: Pace::new(policy.recipient_rate),
             order: Order::default(),
@@ -154,7 +174,7 @@ impl Engine {
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let lane = match lanes.get(&mailbox) {
             Some(lane) => lane.anew(mesh),
-            None => Lane::new(mesh, &self.policy),
+            None => Lane::new(mesh, &self.policy, &self.progress),
         };
         lanes.insert(mailbox, Arc::new(lane));
     }
@@ -215,6 +235,7 @@ impl Engine {
             Some((_, failures, _)) => failures.saturating_add(1),
             None => 1,
         };
+        let _step = lane.pump.step_within("asking MESH for a handshake", MESH_WITHIN);
         match lane.mesh.handshake().await {
             Ok(()) => {
                 self.proven.prove();
@@ -224,7 +245,7 @@ impl Engine {
             }
             Err(mut error) => {
                 error.mailbox_wide = true;
-                let trouble = Trouble { since: self.clock.now(), what: error.what.clone() };
+                let trouble = Trouble::of(&error, self.clock.now());
                 self.board.note(lane.mesh.mailbox(), Part::Sending, Some(trouble));
                 reach.failed = Some((error.clone(), failures, Instant::now()));
                 let after = self.wait_after(&error, failures);

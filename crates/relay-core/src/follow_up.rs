@@ -13,6 +13,7 @@ use crate::lease::Tenure;
 use crate::ledger::Ledger;
 use crate::mesh::MeshMailbox;
 use crate::outbound::Surroundings;
+use crate::progress::{MESH_WITHIN, Pump, PumpKind, UNBOUNDED};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::source::SourceKey;
@@ -33,6 +34,7 @@ pub(crate) struct FollowUp {
     ledger: Ledger,
     proven: Arc<ProvenTime>,
     track: bool,
+    pump: Pump,
 }
 
 impl FollowUp {
@@ -43,7 +45,8 @@ impl FollowUp {
         tenure: &Tenure,
     ) -> Self {
         let proven = Arc::clone(&surroundings.proven);
-        Self { mesh, ledger: Ledger::under(surroundings, tenure), proven, track }
+        let pump = surroundings.progress.pump(PumpKind::FollowUp, mesh.mailbox().as_str(), LOOK_EVERY);
+        Self { mesh, ledger: Ledger::under(surroundings, tenure), proven, track, pump }
     }
 
     /// Looks after what is due until shutdown.
@@ -54,7 +57,10 @@ impl FollowUp {
             () = shutdown.requested() => {}
         }
         let mut failing = false;
+        let step = self.pump.step("about to look");
         while !shutdown.is_requested() {
+            // Each question is a step of its own.
+            step.turn_within("looking after sent messages", UNBOUNDED);
             match self.look(tenure, &shutdown).await {
                 // More is due than one batch.
                 Ok(true) => continue,
@@ -66,6 +72,7 @@ impl FollowUp {
                     }
                 }
             }
+            step.waits("waiting for its next look", LOOK_EVERY);
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = shutdown.requested() => {}
@@ -101,6 +108,7 @@ impl FollowUp {
         if !self.track {
             return Some(FollowEvent::NotAsked);
         }
+        let _step = self.pump.step_within("asking MESH whether a message was collected", MESH_WITHIN);
         match self.mesh.track(id).await {
             Ok(tracking) => Some(told(id, tracking)),
             // One message that MESH cannot tell of must not keep the others from being looked after.

@@ -12,8 +12,14 @@ use crate::lease::Tenure;
 use crate::ledger::{DeliveryRecorded, InboundEntry, Ledger, Seen};
 use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
 use crate::policy::{ReceivePolicy, UnknownWorkflow};
+use crate::progress::{MESH_WITHIN, Pump, Step};
 use crate::sink::{DeliveryError, Inbound, Receipt, Sink};
 use crate::state::InboundState;
+
+/// What is done while the journal is to record something.
+const RECORDING: &str = "recording a message";
+/// What is done while the sink has a message.
+const DELIVERING: &str = "handing a message to the adapter";
 
 /// Takes the messages of one mailbox.
 pub(crate) struct Receiver<'a> {
@@ -24,6 +30,7 @@ pub(crate) struct Receiver<'a> {
     pub(crate) ledger: Ledger,
     pub(crate) follow_up: &'a FollowUp,
     pub(crate) tenure: &'a Tenure,
+    pub(crate) pump: &'a Pump,
 }
 
 /// Whether the inbox lists a message.
@@ -66,6 +73,7 @@ impl Receiver<'_> {
     pub(crate) async fn receive(&self, id: &MessageId, listing: Listing) -> Result<Received, ReceiveError> {
         let now = self.ledger.clock.now();
         let mailbox = self.mesh.mailbox();
+        let step = Arc::new(self.pump.step(RECORDING));
         let begun = self
             .ledger
             .begin_inbound(NewInbound {
@@ -103,9 +111,11 @@ impl Receiver<'_> {
                 delivered
             }
             (None, InboundState::Delivering { attempt }) => {
-                let Some((receipt, seen)) = self.deliver(relay_id, id, attempt, &mut entry).await? else {
+                let delivering = self.deliver(relay_id, id, attempt, &mut entry, &step);
+                let Some((receipt, seen)) = delivering.await? else {
                     return Ok(Received::LeftAlone);
                 };
+                step.turn(RECORDING);
                 let delivered = match self.ledger.deliver(&mut entry, &receipt, seen.clone()).await {
                     // A person parked it meanwhile: it has arrived all the same, and that is what holds.
                     Err(JournalError::Conflict { .. }) => {
@@ -125,6 +135,7 @@ impl Receiver<'_> {
             (None, _) => return Ok(Received::LeftAlone),
         };
         self.certain()?;
+        step.turn_within("acknowledging a message to MESH", MESH_WITHIN);
         match self.mesh.acknowledge(&delivered).await {
             Ok(()) => {}
             // Someone acknowledged it before: the aim is reached.
@@ -132,6 +143,7 @@ impl Receiver<'_> {
                 if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) => {}
             Err(error) => return Err(error.into()),
         }
+        step.turn(RECORDING);
         self.ledger.advance_inbound(&mut entry, InboundState::Acknowledged, Seen::default()).await?;
         tracing::info!(%relay_id, %mailbox, message_id = %id, "message delivered and acknowledged");
         Ok(Received::Delivered)
@@ -162,10 +174,13 @@ impl Receiver<'_> {
         id: &MessageId,
         attempt: u32,
         entry: &mut InboundEntry,
+        step: &Arc<Step>,
     ) -> Result<Option<(Receipt, Seen)>, ReceiveError> {
         self.certain()?;
         let mailbox = self.mesh.mailbox();
+        step.turn("asking the adapter what it holds of a message");
         let mut held = self.sink.held(id).await;
+        step.turn_within("opening a message at MESH", MESH_WITHIN);
         let mut opened = self.mesh.open(id, held).await;
         if held.chunks > 0
             && opened.as_ref().is_err_and(|error| error.answer != MeshAnswer::Nothing || !error.mailbox_wide)
@@ -187,6 +202,7 @@ impl Receiver<'_> {
             Err(error) => return Err(error.into()),
         };
         let Incoming { download, body, progress } = incoming;
+        step.turn(RECORDING);
         let mut seen = Seen { details: Some(details(&download)), note: None };
         let (mut reported_recipient, mut reported_adapter) = (None, None);
         if download.kind == MessageKind::Report {
@@ -211,11 +227,12 @@ impl Receiver<'_> {
             download: &download,
             reported_recipient,
             reported_adapter,
-            body,
+            body: step.follow(body, DELIVERING),
             held,
             progress,
             attempt,
         };
+        step.turn(DELIVERING);
         match self.sink.deliver(message).await {
             Ok(receipt) => Ok(Some((receipt, seen))),
             Err(error) if error.class == FailureClass::Permanent => {

@@ -12,6 +12,7 @@ use crate::audit::{AuditReport, Pruned};
 use crate::clock::RelayId;
 use crate::deed::{Deed, DeedQuery, NewDeed};
 use crate::event::{DeliveryEvent, EventId};
+use crate::incident::OpenIncident;
 use crate::pause::{Pausable, Pause};
 use crate::search::{
     Change, ChangeCursor, HistoryEntry, MessageQuery, MessageSummary, Oldest, Partner, StateCount, Traffic,
@@ -348,6 +349,15 @@ pub trait Journal: Records {
 
     /// Ends a pause. `false`: there was none, or none any more when a lost answer made the journal try again.
     async fn resume(&self, what: &Pausable) -> Result<bool, JournalError>;
+
+    /// The incidents of an owner whose end was not told yet.
+    async fn incidents(&self, owner: &str) -> Result<Vec<OpenIncident>, JournalError>;
+
+    /// Keeps an incident, or what has changed of it.
+    async fn put_incident(&self, incident: OpenIncident) -> Result<(), JournalError>;
+
+    /// Forgets an owner's incident by its id. One that is not there is forgotten already.
+    async fn remove_incident(&self, owner: &str, id: &str) -> Result<(), JournalError>;
 
     /// When MESH was last called about a mailbox.
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError>;

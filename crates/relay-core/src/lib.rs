@@ -25,6 +25,8 @@ pub mod event;
 pub mod follow;
 mod follow_up;
 mod inbound;
+pub mod incident;
+pub mod incident_watch;
 pub mod journal;
 pub mod kept;
 pub mod lease;
@@ -39,6 +41,7 @@ pub mod pause;
 pub mod person;
 pub mod policy;
 pub mod poller;
+pub mod progress;
 pub mod proven;
 pub mod retention;
 pub mod route;
@@ -50,12 +53,15 @@ pub mod source;
 pub mod state;
 pub mod step;
 pub mod teller;
+pub mod vitals;
 
 pub use board::{Board, MailboxStatus, Part, Trouble};
 pub use clock::{Chance, Clock, RelayId};
 pub use decision::{Decided, Decision, NotNow, is_by_person};
 pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
+pub use incident::{Condition, Incident, IncidentKind, Incidents, Limits, OpenIncident, Telling};
+pub use incident_watch::{Alert, AlertSink, Conditions, IncidentWatch, Scope};
 pub use journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
     MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord, Records,
@@ -76,6 +82,7 @@ pub use pause::{Pausable, Pause, Pauses, Wake, Woken};
 pub use person::{Caller, NoSuchRole, Role};
 pub use policy::{DoubtStrategy, Pattern, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 pub use poller::Poller;
+pub use progress::{Progress, Pump, PumpKind, PumpView, Step};
 pub use proven::ProvenTime;
 pub use retention::Retention;
 pub use route::{Arrival, Choice, Route, Router};
@@ -91,3 +98,4 @@ pub use source::{
 };
 pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};
 pub use teller::Teller;
+pub use vitals::{JournalState, Phase, Unready, Vitals};

@@ -82,8 +82,15 @@ pub const BROKER_BLOCKED: Gauge = Gauge {
     label: "adapter",
 };
 
+/// How many incidents are open. Label `kind`: [`IncidentKind`](crate::IncidentKind)'s names.
+pub const INCIDENTS_OPEN: Gauge = Gauge {
+    name: "mesh_relay_incidents_open",
+    description: "Incidents that are open, by their kind.",
+    label: "kind",
+};
+
 /// Every gauge.
-pub const GAUGES: [&Gauge; 2] = [&CERTIFICATE_EXPIRY, &BROKER_BLOCKED];
+pub const GAUGES: [&Gauge; 3] = [&CERTIFICATE_EXPIRY, &BROKER_BLOCKED, &INCIDENTS_OPEN];
 
 /// Tells the recorder what the metrics mean. To be called once, when it is installed.
 pub fn describe() {

@@ -18,11 +18,13 @@ use crate::ledger::{Ended, Ledger, Outbound};
 use crate::mesh::{Found, MeshError, MeshMailbox};
 use crate::pause::{Pauses, Wake, Woken};
 use crate::policy::SendPolicy;
+use crate::progress::{MESH_WITHIN, Progress, Pump, PumpKind};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Offer, Refused, SourceKey, SourceMessage};
 use crate::state::{OutboundState, Rejection, Resent};
 use crate::step::{OutboundEffect, OutboundEvent, may_be_delivered, step};
+use crate::vitals::Vitals;
 
 /// How long a source waits before it offers a message again that has its turn after another.
 const BEHIND_RETRY: Duration = Duration::from_millis(500);
@@ -65,13 +67,26 @@ pub struct Surroundings {
     pub pauses: Pauses,
     /// How each mailbox fares.
     pub board: Arc<Board>,
+    /// What moves and what does not.
+    pub progress: Progress,
+    /// Whether the relay lives and is ready.
+    pub vitals: Arc<Vitals>,
 }
 
 impl Surroundings {
     /// With a time that MESH has yet to confirm, and nothing paused.
     pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
         let proven = Arc::new(ProvenTime::new(Arc::clone(&clock)));
-        Self { journal, clock, chance, proven, pauses: Pauses::default(), board: Arc::default() }
+        Self {
+            journal,
+            clock,
+            chance,
+            proven,
+            pauses: Pauses::default(),
+            board: Arc::default(),
+            progress: Progress::default(),
+            vitals: Arc::default(),
+        }
     }
 }
 
@@ -440,6 +455,11 @@ impl RelayHandle {
         self.engine.reach(&lane).await
     }
 
+    /// The pump of the source that holds this handle, which looks again after `every`: it says there what it does.
+    pub fn pump(&self, every: Duration) -> Pump {
+        self.engine.progress.pump(PumpKind::Source, self.adapter.as_deref().unwrap_or_default(), every)
+    }
+
     /// The time by which a source may forget what is old.
     pub fn proven(&self) -> &ProvenTime {
         &self.engine.proven
@@ -529,9 +549,11 @@ impl RelayHandle {
                     return Err(Deferral { cause, after });
                 }
                 (OutboundEffect::Post, Ok(plan)) => {
+                    let message = &lane.moving(message);
                     engine.post(lane, message, plan, outbound, &mut met).await
                 }
                 (OutboundEffect::PostChunk { index }, Ok(plan)) => {
+                    let message = &lane.moving(message);
                     engine.post_chunk(lane, message, plan, outbound, index, &mut met).await
                 }
                 (OutboundEffect::Probe { after }, _) => {
@@ -625,6 +647,7 @@ impl RelayHandle {
         if uses.map_err(|error| own_fault(error.into()))?.len() > 1 {
             return Ok(OutboundEvent::CannotProbe);
         }
+        let _step = lane.pump.step_within("asking MESH whether it has a message", MESH_WITHIN);
         Ok(match lane.mesh.find_by_local_id(local_id).await {
             // An older message with the same local id is another message, whatever this journal remembers.
             Ok(Found::One { id, uploaded }) => match uploaded {

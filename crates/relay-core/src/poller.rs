@@ -21,6 +21,7 @@ use crate::mesh::{MeshError, MeshMailbox};
 use crate::outbound::Surroundings;
 use crate::pause::{Pauses, Woken};
 use crate::policy::{ReceivePolicy, backoff};
+use crate::progress::{MESH_WITHIN, Pump, PumpKind, Step, UNBOUNDED};
 use crate::proven::ProvenTime;
 use crate::shutdown::Shutdown;
 use crate::sink::{Polled, Sink};
@@ -75,7 +76,10 @@ impl Poller {
     /// Polls until shutdown. A message under way is finished first; those not begun stay at MESH.
     pub async fn run(&self, tenure: Tenure, shutdown: Shutdown) {
         let follow_up = FollowUp::new(&self.surroundings, Arc::clone(&self.mesh), self.policy.track, &tenure);
+        let id = self.mesh.mailbox().as_str();
+        let pump = self.surroundings.progress.pump(PumpKind::Inbox, id, self.policy.poll_every);
         let turn = Turn {
+            pump: &pump,
             mesh: &self.mesh,
             policy: &self.policy,
             chance: &self.surroundings.chance,
@@ -92,6 +96,7 @@ impl Poller {
                 ledger: Ledger::under(&self.surroundings, &tenure),
                 follow_up: &follow_up,
                 tenure: &tenure,
+                pump: &pump,
             }),
             tenure: &tenure,
         };
@@ -115,6 +120,7 @@ impl Drop for Seen<'_> {
 
 /// The time during which this instance has the mailbox.
 struct Turn<'a> {
+    pump: &'a Pump,
     mesh: &'a Arc<dyn MeshMailbox>,
     policy: &'a ReceivePolicy,
     chance: &'a Arc<dyn Chance>,
@@ -148,13 +154,15 @@ impl Turn<'_> {
         let mut resting = Resting::new();
         let mut left = Left::Nothing;
         let mut wake = self.pauses.wake();
+        let step = self.pump.step("about to look");
         while !shutdown.is_requested() {
             // From look to look, however long it takes to carry what one finds.
             let next = Instant::now() + self.policy.poll_every;
-            left = self.look(left, &mut outage, &mut resting, &shutdown).await;
+            left = self.look(left, &mut outage, &mut resting, &step, &shutdown).await;
             if left == Left::More && self.tenure.holds() {
                 continue;
             }
+            step.waits("waiting for its next look", next.saturating_duration_since(Instant::now()));
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = shutdown.requested() => {}
@@ -180,8 +188,10 @@ impl Turn<'_> {
         known: Left,
         outage: &mut Outage,
         resting: &mut Resting,
+        step: &Step,
         shutdown: &Shutdown,
     ) -> Left {
+        step.turn("asking the journal when MESH was called last");
         let Some(times) = self.times().await else { return Left::Nothing };
         // MESH allows another look at once when more is known to wait.
         if known == Left::Nothing
@@ -189,6 +199,7 @@ impl Turn<'_> {
         {
             // Another instance, or this one before it was started again, looked a short while ago.
             let mut shutdown = shutdown.clone();
+            step.waits("waiting for its next look", wait);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.requested() => return Left::Nothing,
@@ -198,8 +209,11 @@ impl Turn<'_> {
             return Left::Nothing;
         }
         if self.remaining(times.handshake_at, self.policy.handshake_every).is_none() {
+            step.turn_within("asking MESH for a handshake", MESH_WITHIN);
             let made = self.mesh.handshake().await;
+            step.turn("recording a handshake");
             if let (Err(error), Some(receiver)) = (&made, &self.receiver) {
+                step.turn("telling the adapter how the look went");
                 receiver.sink.polled(Polled::Failed(error)).await;
             }
             if outage.note(made).is_none() {
@@ -224,12 +238,16 @@ impl Turn<'_> {
         if !self.tenure.holds() {
             return Left::Nothing;
         }
+        step.turn_within("listing the inbox at MESH", MESH_WITHIN);
         let listed = self.mesh.list(None).await;
+        step.turn("telling the adapter how the look went");
         let polled = listed.as_ref().map_or_else(Polled::Failed, |ids| Polled::Listed(ids.len()));
         receiver.sink.polled(polled).await;
         let Some(ids) = outage.note(listed) else { return Left::Nothing };
         self.board.listed(self.mesh.mailbox(), self.ledger.clock.now(), ids.len());
         self.proven.prove();
+        // Each message is a step of its own from here.
+        step.turn_within("taking messages", UNBOUNDED);
         self.go_on(receiver, &ids, shutdown).await;
         self.receive_all(receiver, ids, outage, resting, shutdown).await
     }
@@ -391,7 +409,7 @@ impl Outage {
             }
             Err(error) => {
                 self.since.get_or_insert_with(Instant::now);
-                let trouble = Trouble { since: self.clock.now(), what: error.what.clone() };
+                let trouble = Trouble::of(&error, self.clock.now());
                 self.board.note(mailbox, Part::Receiving, Some(trouble));
                 if self.said != error.what {
                     tracing::error!(%mailbox, %error, "mailbox cannot be read; messages stay at MESH");

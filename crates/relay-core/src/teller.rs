@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::{Chance, RelayId};
+use crate::board::{Board, Trouble};
+use crate::clock::{Chance, Clock, RelayId};
 use crate::event::{EventId, EventSink};
 use crate::journal::{Journal, JournalError};
 use crate::lease::Tenure;
 use crate::outbound::Surroundings;
 use crate::policy::backoff;
+use crate::progress::{Pump, PumpKind, Step};
 use crate::shutdown::Shutdown;
 
 /// Events read at a time.
@@ -33,6 +35,21 @@ pub struct Teller {
     chance: Arc<dyn Chance>,
     sink: Arc<dyn EventSink>,
     adapter: String,
+    clock: Arc<dyn Clock>,
+    board: Arc<Board>,
+    pump: Pump,
+}
+
+/// Takes back what this instance saw of the telling once it does not tell any more.
+struct Telling<'a> {
+    board: &'a Board,
+    adapter: &'a str,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.board.note_telling(self.adapter, None);
+    }
 }
 
 /// Messages of which an event could not be told.
@@ -80,22 +97,28 @@ impl Resting {
 impl Teller {
     /// A teller of the events of `adapter`.
     pub fn new(surroundings: &Surroundings, adapter: impl Into<String>, sink: Arc<dyn EventSink>) -> Self {
-        let (journal, chance) = (Arc::clone(&surroundings.journal), Arc::clone(&surroundings.chance));
-        Self { journal, chance, sink, adapter: adapter.into() }
+        let Surroundings { journal, chance, clock, board, progress, .. } = surroundings.clone();
+        let adapter = adapter.into();
+        let pump = progress.pump(PumpKind::Events, &adapter, LOOK_EVERY);
+        Self { journal, chance, sink, adapter, clock, board, pump }
     }
 
     /// Tells what is to be told until shutdown. What was told and not recorded as told is told again.
     pub async fn run(&self, tenure: Tenure, mut shutdown: Shutdown) {
         let mut resting = Resting::default();
         let mut unread = 0;
+        let step = self.pump.step("about to look for events");
+        // Whoever tells them next sees how that goes.
+        let _seen = Telling { board: &self.board, adapter: &self.adapter };
         while !shutdown.is_requested() {
-            let told = self.tell(&mut resting, &tenure, &shutdown).await;
+            let told = self.tell(&mut resting, &tenure, &step, &shutdown).await;
             unread = if told.is_err() { unread + 1 } else { 0 };
             let wait = match (told, unread.max(resting.outage())) {
                 (Ok(more), 0) if more => continue,
                 (_, 0) => LOOK_EVERY,
                 (_, failures) => backoff(failures, RETRY_FIRST, RETRY_MAX, &*self.chance),
             };
+            step.waits("waiting for events", wait);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.requested() => {}
@@ -109,8 +132,10 @@ impl Teller {
         &self,
         resting: &mut Resting,
         tenure: &Tenure,
+        step: &Step,
         shutdown: &Shutdown,
     ) -> Result<bool, JournalError> {
+        step.turn("asking the journal for events");
         let events = self.journal.untold(&self.adapter, &resting.names(), BATCH).await;
         let events = events.inspect_err(|error| self.failed(error))?;
         let any = !events.is_empty();
@@ -124,19 +149,25 @@ impl Teller {
             if stuck.contains(&relay_id) {
                 continue;
             }
+            step.turn("telling an event");
             match self.sink.tell(&event).await {
                 Ok(()) => {
                     told.push(event.id);
                     resting.told(relay_id);
+                    self.board.note_telling(&self.adapter, None);
                 }
                 Err(error) => {
                     tracing::warn!(%relay_id, adapter = %self.adapter, %error, "an event was not told; it is told again later");
                     stuck.insert(relay_id);
                     resting.failed(relay_id, &*self.chance);
+                    let (since, what) = (self.clock.now(), error.what);
+                    let trouble = Trouble { since, is_refusal: false, what };
+                    self.board.note_telling(&self.adapter, Some(trouble));
                 }
             }
         }
         if !told.is_empty() {
+            step.turn("recording that events were told");
             let recorded = self.journal.told(&told, Some(tenure.fence())).await;
             recorded.inspect_err(|error| self.failed(error))?;
         }

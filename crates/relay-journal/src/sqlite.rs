@@ -11,6 +11,7 @@ mod deed;
 mod event;
 mod fault;
 mod inbound;
+mod incident;
 mod lease;
 mod migrate;
 mod open;
@@ -37,8 +38,8 @@ use relay_core::audit::{AuditReport, Pruned};
 use relay_core::{
     Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
     InboundRecord, Journal, JournalError, MailboxTimes, MessageQuery, MessageSummary, NewDeed, NewInbound,
-    NewOutbound, Oldest, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records, RelayId,
-    SourceKey, StateCount, Traffic,
+    NewOutbound, Oldest, OpenIncident, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records,
+    RelayId, SourceKey, StateCount, Traffic,
 };
 use rusqlite::Connection;
 
@@ -317,6 +318,20 @@ impl Journal for SqliteJournal {
     async fn resume(&self, what: &Pausable) -> Result<bool, JournalError> {
         let what = what.clone();
         self.write(None, move |connection| pause::resume(connection, &what)).await
+    }
+
+    async fn incidents(&self, owner: &str) -> Result<Vec<OpenIncident>, JournalError> {
+        let owner = owner.to_owned();
+        self.read(move |connection| incident::incidents(connection, &owner)).await
+    }
+
+    async fn put_incident(&self, kept: OpenIncident) -> Result<(), JournalError> {
+        self.write(None, move |connection| incident::put(connection, &kept)).await
+    }
+
+    async fn remove_incident(&self, owner: &str, id: &str) -> Result<(), JournalError> {
+        let (owner, id) = (owner.to_owned(), id.to_owned());
+        self.write(None, move |connection| incident::remove(connection, &owner, &id)).await
     }
 
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError> {

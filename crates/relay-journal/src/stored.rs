@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mesh_api::MailboxId;
 use relay_core::search::{TRAFFIC_STRETCH_MIN, TRAFFIC_STRETCHES_MAX};
-use relay_core::{DeedKind, OutboundState, Pausable};
+use relay_core::{DeedKind, OpenIncident, OutboundState, Pausable};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
@@ -14,6 +14,16 @@ use serde::de::value::{Error, StrDeserializer};
 pub(crate) fn deed_kind(name: &str) -> Option<DeedKind> {
     let name: StrDeserializer<'_, Error> = name.into_deserializer();
     DeedKind::deserialize(name).ok()
+}
+
+/// An incident as it is kept.
+pub(crate) fn of_incident(kept: &OpenIncident) -> Option<String> {
+    serde_json::to_string(kept).ok()
+}
+
+/// The same back.
+pub(crate) fn incident(entry: &str) -> Option<OpenIncident> {
+    serde_json::from_str(entry).ok()
 }
 
 /// What is paused, as kind and name.

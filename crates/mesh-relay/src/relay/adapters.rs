@@ -1,5 +1,6 @@
 //! The adapters of a running relay: built first, which may fail, and started then, which cannot.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystore::SwappableIdentity;
@@ -24,6 +25,8 @@ pub(super) struct Facts {
     pub(super) keeps: Option<Arc<dyn KeepsSent>>,
     /// The mailbox for which it takes what is handed in over HTTP, if it takes any.
     pub(super) takes_in: Option<MailboxId>,
+    /// The folder that it works on, if it is one that has some.
+    pub(super) root: Option<PathBuf>,
     /// The certificate that it shows.
     pub(super) shown: Option<Arc<SwappableIdentity>>,
 }
@@ -52,12 +55,14 @@ impl Built {
     pub(super) fn new(settings: AdapterSettings, place: Place<'_>) -> Result<Self, AdapterError> {
         let AdapterSettings { name, config, imprint } = settings;
         let (mailbox, kind) = (config.mailbox().clone(), config.kind());
+        let root = config.dts_folder().map(|folder| folder.root.clone());
         let adapter = config.build(&name, place)?;
         let facts = Facts {
             name,
             kind,
             mailbox,
             imprint,
+            root,
             sink: adapter.sink.clone(),
             keeps: adapter.keeps.clone(),
             takes_in: adapter.takes_in.clone(),
@@ -75,8 +80,8 @@ impl Built {
         failures: &Failures,
     ) -> Running {
         let Self { facts, adapter } = self;
-        let part = start(&facts.name, adapter, relay, leases, surroundings, failures);
-        Running { facts, part }
+        let (part, telling) = start(&facts.name, adapter, relay, leases, surroundings, failures);
+        Running { facts, part, telling }
     }
 }
 
@@ -84,9 +89,11 @@ impl Built {
 pub(super) struct Running {
     pub(super) facts: Facts,
     pub(super) part: Part,
+    /// Tells its system what becomes of its messages, if it is told.
+    pub(super) telling: Option<Part>,
 }
 
-/// Runs an adapter, by its name, until the part is stopped.
+/// Runs an adapter, by its name, until the parts are stopped: what takes its messages up, and what tells of them.
 pub(super) fn start(
     name: &str,
     adapter: Adapter,
@@ -94,13 +101,14 @@ pub(super) fn start(
     leases: &Leases,
     surroundings: &Surroundings,
     failures: &Failures,
-) -> Part {
+) -> (Part, Option<Part>) {
     let mut part = Part::new(format!("adapter {name}"), failures);
     let stop = part.shutdown();
-    if let Some(events) = adapter.events {
+    let telling = adapter.events.map(|events| {
+        let mut telling = Part::new(format!("the events of adapter {name}"), failures);
         let teller = Teller::new(surroundings, name, events);
-        let (lease, stop) = (leases.of(format!("events:{name}")), stop.clone());
-        part.spawn(async move {
+        let (lease, stop) = (leases.of(format!("events:{name}")), telling.shutdown());
+        telling.spawn(async move {
             let teller = &teller;
             let tell = |tenure, stop| async move {
                 teller.run(tenure, stop).await;
@@ -108,7 +116,8 @@ pub(super) fn start(
             };
             lease.while_held(stop, tell).await
         });
-    }
+        telling
+    });
     if let Some((watch, every)) = adapter.identity {
         part.run(watch.run(every, stop.clone()));
     }
@@ -130,5 +139,5 @@ pub(super) fn start(
             });
         }
     }
-    part
+    (part, telling)
 }

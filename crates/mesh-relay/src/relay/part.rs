@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use relay_core::{Shutdown, ShutdownTrigger, SourceError};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Failures that wait to be heard. One ends the relay, so that more are of no interest.
 const FAILURES_MAX: usize = 16;
@@ -103,15 +103,15 @@ impl Part {
     }
 }
 
-/// Stops parts, all at once, and drops what has not ended `within` that time. Returns how many tasks that were.
-pub(super) async fn stop(mut parts: Vec<Part>, within: Duration) -> usize {
+/// Stops parts, all at once, and drops what has not ended by the deadline. Returns how many tasks that were.
+pub(super) async fn stop(mut parts: Vec<Part>, deadline: Instant) -> usize {
     parts.iter().for_each(Part::request);
     let ending = async {
         for part in &mut parts {
             part.ended().await;
         }
     };
-    if tokio::time::timeout(within, ending).await.is_ok() {
+    if tokio::time::timeout_at(deadline, ending).await.is_ok() {
         return 0;
     }
     let mut left = 0;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use relay_core::{MailboxId, MeshMailbox, RelayHandle, Router, Shutdown};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use super::adapters::{Built, Facts, Running};
 use super::mailboxes::{Served, Takers, poll, sink};
 use super::part::Part;
-use super::{Changes, Differences, Mesh, MeshPort, Relay, STOP_MAX, StartError, part};
+use super::{Changes, Differences, Mesh, MeshPort, Relay, StartError, part};
 use crate::settings::{AdapterSettings, MailboxSettings, Settings};
 
 /// Why a running relay does not take another configuration. It goes on as before.
@@ -49,8 +50,18 @@ impl Relay {
         if changes.is_empty() {
             return Ok(changes);
         }
-        let Settings { client, identity, mailboxes, send, adapters, mesh_url, mesh_imprint, router, .. } =
-            settings;
+        let Settings {
+            client,
+            identity,
+            mailboxes,
+            send,
+            adapters,
+            mesh_url,
+            mesh_imprint,
+            router,
+            drain,
+            ..
+        } = settings;
         let order: Vec<String> = adapters.iter().map(|adapter| adapter.name.clone()).collect();
         let begins = |adapter: &AdapterSettings| changes.send || changes.adapters.begins(&adapter.name);
         let built = adapters.into_iter().filter(begins).map(|adapter| self.making.build(adapter));
@@ -86,8 +97,9 @@ impl Relay {
         }
 
         if changes.mesh {
-            self.mesh = Mesh::new(mesh_url, mesh_imprint, identity, &self.failures);
+            self.mesh = Mesh::new(mesh_url, mesh_imprint, client.clone(), identity, &self.failures);
         }
+        self.drain = drain;
         self.reach(&client, &mailboxes, &changes);
         if changes.send {
             let meshes = self.meshes();
@@ -142,7 +154,9 @@ impl Relay {
         let (ending, staying): (Vec<Running>, Vec<Running>) =
             self.adapters.drain(..).partition(|running| adapters.contains(&running.facts.name));
         self.adapters = staying;
-        parts.extend(ending.into_iter().map(|running| running.part));
+        // What the last messages made to be told, the next teller finds in the journal.
+        parts
+            .extend(ending.into_iter().flat_map(|running| running.telling.into_iter().chain([running.part])));
         if changes.mesh {
             parts.extend(self.mesh.identity.take().map(|(_, part)| part));
         }
@@ -151,10 +165,10 @@ impl Relay {
             parts.extend(self.by_hand.take());
         }
         let mut stop = stop.clone();
-        let mut ending = pin!(part::stop(parts, STOP_MAX));
+        let mut ending = pin!(part::stop(parts, Instant::now() + self.drain));
         tokio::select! {
             _ = &mut ending => return,
-            () = stop.requested() => self.parts().for_each(Part::request),
+            () = stop.requested() => self.intake().for_each(Part::request),
         }
         ending.await;
     }
@@ -210,12 +224,12 @@ impl Relay {
     }
 
     /// Shows people what is configured now.
-    async fn show(&mut self) {
+    pub(super) async fn show(&mut self) {
         if self.console.is_some() && self.by_hand.is_none() {
             self.take_by_hand();
         }
-        let Some(console) = &self.console else { return };
-        console.operator.serve(self.meshes(), self.keepers());
-        console.pages.show(self.site(console.shown.as_ref())).await;
+        self.watch_volumes();
+        self.operator.serve(self.meshes(), self.keepers());
+        self.pages.show(self.site()).await;
     }
 }

@@ -16,13 +16,13 @@ use jiff::Timestamp;
 use relay_core::audit::{Link, LinkHash};
 use relay_core::{
     Begin, EventId, Fence, InboundChange, InboundRecord, MailboxId, MailboxTimes, NewDeed, NewInbound,
-    NewOutbound, OutboundChange, OutboundRecord, Pausable, Pause, RelayId,
+    NewOutbound, OpenIncident, OutboundChange, OutboundRecord, Pausable, Pause, RelayId,
 };
 
 use super::connect::Session;
 use super::fault::Fault;
 use super::value::{self, Entry, cut, integer};
-use super::{deed, inbound, outbound, pause};
+use super::{deed, inbound, incident, outbound, pause};
 
 /// What a caller wants written.
 pub(crate) enum Work {
@@ -36,6 +36,8 @@ pub(crate) enum Work {
     Deed(Box<NewDeed>),
     Pause(Box<Pause>),
     Resume(Pausable),
+    PutIncident(Box<OpenIncident>),
+    RemoveIncident { owner: String, id: String },
 }
 
 /// What a caller is answered.
@@ -171,6 +173,8 @@ async fn run(session: &Session, work: &Work, chain: &str) -> Result<Outcome, Fau
         }
         Work::Pause(pause) => pause::pause(session, pause).await,
         Work::Resume(what) => pause::resume(session, what).await,
+        Work::PutIncident(kept) => incident::put(session, kept).await,
+        Work::RemoveIncident { owner, id } => incident::remove(session, owner, id).await,
     }
 }
 

@@ -14,6 +14,7 @@ mod connect;
 mod deed;
 mod fault;
 mod inbound;
+mod incident;
 mod lease;
 mod migrate;
 mod open;
@@ -36,8 +37,8 @@ use relay_core::audit::{AuditReport, ORIGIN, Pruned};
 use relay_core::{
     Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
     InboundRecord, Journal, JournalError, LocalId, MailboxId, MailboxTimes, MessageId, MessageQuery,
-    MessageSummary, NewDeed, NewInbound, NewOutbound, Oldest, OutboundChange, OutboundRecord, Partner,
-    Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
+    MessageSummary, NewDeed, NewInbound, NewOutbound, Oldest, OpenIncident, OutboundChange, OutboundRecord,
+    Partner, Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
 };
 
 pub use self::open::PostgresOpenError;
@@ -431,6 +432,19 @@ impl Journal for PostgresJournal {
             Done::Resumed(ended) => Ok(ended),
             _ => Err(self.mixed_up()),
         }
+    }
+
+    async fn incidents(&self, owner: &str) -> Result<Vec<OpenIncident>, JournalError> {
+        self.read(|session| async move { incident::incidents(&session, owner).await }).await
+    }
+
+    async fn put_incident(&self, kept: OpenIncident) -> Result<(), JournalError> {
+        self.write(Work::PutIncident(Box::new(kept)), None).await.map(drop)
+    }
+
+    async fn remove_incident(&self, owner: &str, id: &str) -> Result<(), JournalError> {
+        let (owner, id) = (owner.to_owned(), id.to_owned());
+        self.write(Work::RemoveIncident { owner, id }, None).await.map(drop)
     }
 
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError> {

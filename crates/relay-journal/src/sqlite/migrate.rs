@@ -9,12 +9,13 @@ use super::fault::Fault;
 const APPLICATION_ID: i64 = 0x4D52_4A31;
 
 /// Every step from an empty file to today's tables. A released step is never changed; a new one is added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
+    include_str!("migrations/0006.sql"),
 ];
 
 /// The step that made the audit chain, which SQL cannot compute.

@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub(crate) mod deeds;
 pub(crate) mod events;
 pub(crate) mod finding;
+pub(crate) mod incidents;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod messages;
@@ -101,6 +102,10 @@ macro_rules! keeps_every_promise {
             pauses {
                 a_pause_lasts_until_it_is_ended
                 a_pause_of_what_is_paused_replaces_it
+            }
+            incidents {
+                an_incident_is_kept_until_it_is_removed
+                each_owner_has_incidents_of_its_own
             }
             audit {
                 the_chain_of_an_empty_journal_is_sound

@@ -10,8 +10,8 @@ use relay_core::audit::{AuditReport, Pruned};
 use relay_core::{
     Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
     InboundRecord, Journal, JournalError, MailboxTimes, MessageQuery, MessageSummary, NewDeed, NewInbound,
-    NewOutbound, Oldest, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records, RelayId,
-    SourceKey, StateCount, Traffic,
+    NewOutbound, Oldest, OpenIncident, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records,
+    RelayId, SourceKey, StateCount, Traffic,
 };
 
 use super::Fate;
@@ -280,6 +280,18 @@ impl Journal for FailingJournal {
 
     async fn resume(&self, what: &Pausable) -> Result<bool, JournalError> {
         self.inner.resume(what).await
+    }
+
+    async fn incidents(&self, owner: &str) -> Result<Vec<OpenIncident>, JournalError> {
+        self.inner.incidents(owner).await
+    }
+
+    async fn put_incident(&self, kept: OpenIncident) -> Result<(), JournalError> {
+        self.inner.put_incident(kept).await
+    }
+
+    async fn remove_incident(&self, owner: &str, id: &str) -> Result<(), JournalError> {
+        self.inner.remove_incident(owner, id).await
     }
 
     async fn mailbox_times(&self, mailbox: &MailboxId) -> Result<MailboxTimes, JournalError> {
