@@ -194,7 +194,7 @@ fn goes_aside(sender: &str, recipient: &str, number: usize) -> bool {
 /// Larger than a chunk now and then.
 fn body(sender: &str, recipient: &str, number: usize) -> Vec<u8> {
     let mut body = format!("{sender} {recipient} {number} ").into_bytes();
-    body.resize(body.len() + if number % 10 == 0 { 150_000 } else { 200 }, b'.');
+    body.resize(body.len() + if number.is_multiple_of(10) { 150_000 } else { 200 }, b'.');
     body
 }
 
@@ -207,7 +207,7 @@ fn count(received: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<(String, Strin
             panic!("no message of this test")
         };
         let number = number.parse().expect("a number");
-        assert_eq!(rest.len(), if number % 10 == 0 { 150_000 } else { 200 }, "a whole message");
+        assert_eq!(rest.len(), if number.is_multiple_of(10) { 150_000 } else { 200 }, "a whole message");
         *counts.entry((sender.to_owned(), recipient.to_owned(), number)).or_default() += 1;
     }
     counts

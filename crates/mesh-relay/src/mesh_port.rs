@@ -1,6 +1,6 @@
 //! The MESH client as the core's port: translation, no decisions.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mesh_api::path::WorkflowFilter;
@@ -15,22 +15,22 @@ use relay_core::{
 /// One mailbox over HTTPS, whose client and password can change while it is used.
 pub struct MeshPort {
     id: MailboxId,
-    mailbox: RwLock<Mailbox>,
+    mailbox: Mutex<Mailbox>,
 }
 
 impl MeshPort {
     /// A port on a client's mailbox.
     pub fn new(mailbox: Mailbox) -> Self {
-        Self { id: mailbox.id().clone(), mailbox: RwLock::new(mailbox) }
+        Self { id: mailbox.id().clone(), mailbox: Mutex::new(mailbox) }
     }
 
     /// Puts another client, or another password, in place. Calls under way end as they began.
     pub fn replace(&self, mailbox: Mailbox) {
-        *self.mailbox.write().unwrap_or_else(PoisonError::into_inner) = mailbox;
+        *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner) = mailbox;
     }
 
     fn now(&self) -> Mailbox {
-        self.mailbox.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

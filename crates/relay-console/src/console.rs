@@ -1,6 +1,6 @@
 //! What the console's handlers share, and all of its routes.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -92,7 +92,7 @@ pub struct Certificate {
 /// What the console's handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Console {
-    site: Arc<RwLock<Arc<Site>>>,
+    site: Arc<Mutex<Arc<Site>>>,
     pub(crate) surroundings: Surroundings,
     pub(crate) operator: Operator,
     pub(crate) overviews: Arc<Overviews>,
@@ -106,18 +106,18 @@ impl Console {
     pub fn new(site: Site, surroundings: Surroundings, operator: Operator) -> Self {
         let live = Live::new(Arc::clone(&surroundings.journal));
         let overviews = Arc::default();
-        let site = Arc::new(RwLock::new(Arc::new(site)));
+        let site = Arc::new(Mutex::new(Arc::new(site)));
         Self { site, surroundings, operator, overviews, live, once: Arc::default() }
     }
 
     /// What is configured changed. Its clones show it, too.
     pub async fn show(&self, site: Site) {
-        *self.site.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(site);
+        *self.site.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(site);
         self.overviews.forget().await;
     }
 
     pub(crate) fn site(&self) -> Arc<Site> {
-        Arc::clone(&self.site.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.site.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The routes of the API, with `more` of other rooms, and of the pages.

@@ -1,7 +1,7 @@
 //! What all sources share on the way out: the mailboxes with their bounds, pace and order, and the calls to MESH.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesh_api::{ChunkPlan, Effect, Envelope, FailureClass, MailboxId};
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     pub(crate) pauses: Pauses,
     board: Arc<Board>,
     pub(crate) progress: Progress,
-    lanes: RwLock<HashMap<MailboxId, Arc<Lane>>>,
+    lanes: Mutex<HashMap<MailboxId, Arc<Lane>>>,
     /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
     busy: Mutex<HashMap<SourceKey, Arc<AsyncMutex<()>>>>,
 }
@@ -144,7 +144,7 @@ impl Engine {
         let lane = |mesh: Arc<dyn MeshMailbox>| {
             (mesh.mailbox().clone(), Arc::new(Lane::new(mesh, &policy, &surroundings.progress)))
         };
-        let lanes = RwLock::new(mailboxes.into_iter().map(lane).collect());
+        let lanes = Mutex::new(mailboxes.into_iter().map(lane).collect());
         let Surroundings { clock, chance, proven, pauses, board, progress, .. } = surroundings.clone();
         Self {
             clock,
@@ -164,14 +164,14 @@ impl Engine {
 
     /// A mailbox's way out, if it is served.
     pub(crate) fn lane(&self, mailbox: &MailboxId) -> Option<Arc<Lane>> {
-        self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(mailbox).cloned()
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(mailbox).cloned()
     }
 
     /// Serves a mailbox from now on. One that is served already begins anew: what was found out about it does not hold
     /// any more, and what is on its way ends as it began.
     pub(crate) fn serve(&self, mesh: Arc<dyn MeshMailbox>) {
         let mailbox = mesh.mailbox().clone();
-        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = match lanes.get(&mailbox) {
             Some(lane) => lane.anew(mesh),
             None => Lane::new(mesh, &self.policy, &self.progress),
@@ -181,7 +181,7 @@ impl Engine {
 
     /// Serves a mailbox no more. What is on its way ends as it began.
     pub(crate) fn leave(&self, mailbox: &MailboxId) {
-        self.lanes.write().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
     }
 
     pub(crate) fn context(&self, record: &OutboundRecord, in_doubt: DoubtStrategy) -> StepContext<'_> {

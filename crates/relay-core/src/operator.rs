@@ -5,7 +5,7 @@
 //! same time: one of the two writers finds the record changed, and looks again.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::{
@@ -13,7 +13,7 @@ use mesh_api::{
     TrackingStatus, WorkflowId,
 };
 use thiserror::Error;
-use tokio::sync::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::clock::RelayId;
 use crate::decision::{self, Decision, NotNow};
@@ -43,9 +43,9 @@ pub const REASON_CHARS_MAX: usize = 500;
 #[derive(Clone)]
 pub struct Operator {
     surroundings: Surroundings,
-    served: Arc<RwLock<Served>>,
+    served: Arc<Mutex<Served>>,
     /// Held while something is sent again.
-    resending: Arc<Mutex<()>>,
+    resending: Arc<AsyncMutex<()>>,
 }
 
 /// What people may act on, as it is configured now.
@@ -102,7 +102,7 @@ impl Operator {
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
         keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
     ) -> Self {
-        let served = Arc::new(RwLock::new(Served::new(mailboxes, keepers)));
+        let served = Arc::new(Mutex::new(Served::new(mailboxes, keepers)));
         Self { surroundings, served, resending: Arc::default() }
     }
 
@@ -112,11 +112,11 @@ impl Operator {
         mailboxes: impl IntoIterator<Item = Arc<dyn MeshMailbox>>,
         keepers: impl IntoIterator<Item = (String, Arc<dyn KeepsSent>)>,
     ) {
-        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Served::new(mailboxes, keepers);
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Served::new(mailboxes, keepers);
     }
 
-    fn served(&self) -> RwLockReadGuard<'_, Served> {
-        self.served.read().unwrap_or_else(PoisonError::into_inner)
+    fn served(&self) -> MutexGuard<'_, Served> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that `who` did or looked at something. To be called before it is done or shown.

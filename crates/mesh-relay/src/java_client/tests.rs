@@ -6,6 +6,8 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
+use crate::adapters::AdapterConfig;
+use crate::settings::AdapterSettings;
 
 /// The constructed example of the reference, section 6.1.
 const SAMPLE: &str = include_str!("../../../meshclient-cfg/src/tests/sample.cfg");
@@ -133,8 +135,8 @@ fn each_key_has_its_meaning() {
     let journal = place.path("working/mesh-relay/journal.db");
     assert!(shown.contains(&format!("File({journal:?})")), "{shown}");
     let [
-        (name, crate::adapters::AdapterConfig::DtsFolder(alice)),
-        (_, crate::adapters::AdapterConfig::DtsFolder(bob)),
+        AdapterSettings { name, config: AdapterConfig::DtsFolder(alice), .. },
+        AdapterSettings { config: AdapterConfig::DtsFolder(bob), .. },
     ] = &settings.adapters[..]
     else {
         panic!("two adapters: {shown}")
