@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use mesh_relay::adapters::{Place, Sharing};
 use mesh_relay::journal::file;
 use mesh_relay::mesh_port::MeshPort;
+use mesh_relay::relay::OpenFolders;
 use mesh_relay::routing::{self, Receiving};
-use mesh_relay::settings::Settings;
+use mesh_relay::settings::{AdapterSettings, Settings};
 use mesh_relay::system::{SystemChance, SystemClock};
 use relay_core::{
     Chance, Clock, DeliveryEvent, EventSink, Journal, Lease, MeshMailbox, PartLeases, Poller, ReceivePolicy,
@@ -40,11 +41,19 @@ impl Relay {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let submit = http_adapter::Submit::default();
-        let place = Place { clock: &clock, chance: &chance, log: None, submit: &submit, shared: false };
+        let folders = OpenFolders::default();
+        let place = Place {
+            clock: &clock,
+            chance: &chance,
+            log: None,
+            submit: &submit,
+            folders: &folders,
+            shared: false,
+        };
         let adapters: Vec<_> = settings
             .adapters
             .into_iter()
-            .map(|(name, config)| {
+            .map(|AdapterSettings { name, config, .. }| {
                 let mailbox = config.mailbox().clone();
                 let adapter = config.build(&name, place).expect("an adapter");
                 (name, mailbox, adapter)

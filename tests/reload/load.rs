@@ -206,7 +206,7 @@ fn count(received: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<(String, Strin
         let [sender, recipient, number, rest] = text.splitn(4, ' ').collect::<Vec<_>>()[..] else {
             panic!("no message of this test")
         };
-        let number = number.parse().expect("a number");
+        let number: usize = number.parse().expect("a number");
         assert_eq!(rest.len(), if number.is_multiple_of(10) { 150_000 } else { 200 }, "a whole message");
         *counts.entry((sender.to_owned(), recipient.to_owned(), number)).or_default() += 1;
     }
