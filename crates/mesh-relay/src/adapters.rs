@@ -109,7 +109,7 @@ pub(crate) const AUTHORITIES: &str = "name a file of certificates (PEM) that the
 pub(crate) const IDENTITY: &str =
     "name a certificate and its key, or a keystore, that the relay's account may read";
 /// What to do about a claim check that cannot be opened, where its error does not say.
-const CLAIMS: &str = "let the relay's account reach each place that `read` and `write` name";
+const CLAIMS: &str = "correct what claim_check says, or what the files that it names say";
 
 /// The kinds, for messages.
 const KINDS: [&str; 4] = ["dts-folder", "amqp", "kafka", "http"];

@@ -20,7 +20,7 @@ use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop::Signals;
 use crate::stop_file::StopFile;
-use crate::{demo, hand, identity, lint, records, sandbox, shadow};
+use crate::{demo, explain, hand, identity, lint, records, sandbox, shadow};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -67,6 +67,7 @@ of a script that is kept.";
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
                   Of lint: 0 no errors, 1 errors, 2 a file that cannot be opened.\n\
+                  Of explain: 0 each message has a way, 1 one has none.\n\
                   Of shadow: 0 no difference in values, 1 differences, 2 nothing could be compared.\n\
                   Of send, inbox, get, ack, track and lookup also: 3 unknown whether it took effect, 4 refused for \
                   good, 5 credentials or certificate, 6 no such message or no longer available.\n\
@@ -91,6 +92,8 @@ pub enum Command {
     Import(java_client::ImportArgs),
     /// Check a configuration: every fault with file, line, column and a hint
     Check(CheckArgs),
+    /// Say which adapter, mailbox and route a message would take, and why; needs no secret and no network
+    Explain(explain::ExplainArgs),
     /// Say what is wrong with control files, and where, before they are put in OUT
     Lint(lint::LintArgs),
     /// Compare what an old client writes with what the relay would write; sends nothing and only reads
@@ -144,7 +147,7 @@ const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
-        Command::Demo(_) | Command::Lint(_) | Command::Shadow(_) => "warn",
+        Command::Demo(_) | Command::Explain(_) | Command::Lint(_) | Command::Shadow(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
@@ -169,6 +172,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args)),
         Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Shadow(args) => runtime.block_on(shadow::run(args)),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
@@ -197,7 +201,8 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
     }
 }
 
-fn refused(faults: &Faults) -> ExitCode {
+/// What is wrong with a configuration, and the code for it.
+pub(crate) fn refused(faults: &Faults) -> ExitCode {
     let shown = if stderr_colours() { faults.on_terminal() } else { format!("{faults}\n") };
     eprintln!("{shown}\n{} fault(s); nothing was started", faults.len());
     ExitCode::from(EXIT_USAGE)

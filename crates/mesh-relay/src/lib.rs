@@ -4,6 +4,7 @@
 //! |---|---|
 //! | commands, exit codes | [`cli`] |
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
+//! | which way a message would take, and why | [`explain`] |
 //! | what is wrong with control files | [`lint`] |
 //! | what an old client writes beside what the relay would write | [`shadow`] |
 //! | the journal: messages, show, report, audit | [`records`] |
@@ -29,6 +30,7 @@ mod config_tests;
 pub mod console;
 pub mod demo;
 mod disk;
+pub mod explain;
 pub mod hand;
 pub mod identity;
 pub mod java_client;

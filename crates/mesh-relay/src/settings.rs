@@ -173,7 +173,10 @@ impl Settings {
         check_adapters(&loaded, &mut faults);
         let router = Arc::new(routing::router(&loaded, &mut faults));
         let send = send_policy(&loaded.send, loaded.mesh.chunk_bytes);
-        config_tests::run(&loaded.tests, &router, &send, &mut faults);
+        // Without a route that has a fault, others would be blamed for it.
+        if faults.is_empty() {
+            config_tests::run(&loaded.tests, &router, &send, &mut faults);
+        }
         for (section, config) in &mut loaded.adapters {
             let secrets = loaded.secrets.apart();
             config.resolve(section, &secrets, &mut adapter_notes, &mut faults);
@@ -251,6 +254,52 @@ impl Settings {
     }
 }
 
+/// What of a configuration decides which way a message takes: no secret, no key, no certificate.
+pub(crate) struct Plan {
+    /// Adapters by name.
+    pub(crate) adapters: Vec<(String, AdapterConfig)>,
+    /// The mailboxes.
+    pub(crate) mailboxes: Vec<MailboxId>,
+    /// Which adapter takes a message from MESH.
+    pub(crate) router: Router,
+    /// The line of each of its routes.
+    pub(crate) route_lines: Vec<usize>,
+    /// Bounds of sending.
+    pub(crate) send: SendPolicy,
+    receive: Vec<ReceivePolicy>,
+}
+
+impl Plan {
+    /// Reads a configuration file. Its `[[test]]`s are not run: whoever asks why one fails must get an answer.
+    pub(crate) fn load(path: &Path) -> Result<Self, Faults> {
+        let loaded = relay_config::load_with(path, adapter_in(path))?;
+        let mut faults = Faults::new();
+        check_adapters(&loaded, &mut faults);
+        let router = routing::router(&loaded, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            mailboxes: loaded.mailboxes.iter().map(|mailbox| mailbox.id.clone()).collect(),
+            receive: loaded.mailboxes.iter().map(receive_policy).collect(),
+            router,
+            route_lines: loaded.routes.iter().map(|route| route.section.line()).collect(),
+            send: send_policy(&loaded.send, loaded.mesh.chunk_bytes),
+            adapters: loaded.adapters.into_iter().map(|(section, config)| (section.name, config)).collect(),
+        })
+    }
+
+    /// Whether a mailbox is configured.
+    pub(crate) fn has(&self, mailbox: &MailboxId) -> bool {
+        self.mailboxes.contains(mailbox)
+    }
+
+    /// How messages of a mailbox are received, if it is configured.
+    pub(crate) fn receive(&self, mailbox: &MailboxId) -> Option<&ReceivePolicy> {
+        self.mailboxes.iter().position(|known| known == mailbox).and_then(|at| self.receive.get(at))
+    }
+}
+
 /// Reads the adapters of a configuration and nothing that they need to run: no secret, no key, no certificate.
 ///
 /// # Errors
@@ -284,7 +333,8 @@ fn named(loaded: Loaded<(AdapterSection, AdapterConfig)>) -> Result<Vec<(String,
 fn adapter_in(
     path: &Path,
 ) -> impl FnMut(&AdapterSection, &mut Faults) -> Option<(AdapterSection, AdapterConfig)> {
-    let folder = path.parent().unwrap_or(Path::new(""));
+    // A name alone has an empty folder, which nothing is relative to.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     move |section, faults| {
         AdapterConfig::read(section, folder, faults).map(|config| (section.clone(), config))
     }
@@ -366,9 +416,9 @@ fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<Root
     };
     // One that cannot be had is told where the identity is read.
     let password = password.and_then(|password| password.resolve(secrets).ok());
-    let mut fault = |what: &dyn fmt::Display, hint: &str| {
+    let mut fault = |what: &dyn fmt::Display, otherwise: &str| {
         let message = format!("{}: {what}", path.display());
-        faults.push(mesh.section.fault(Some("roots"), message, hint));
+        faults.push(mesh.section.fault_of(Some("roots"), &message, otherwise));
         Vec::new()
     };
     match secrets.read(path) {

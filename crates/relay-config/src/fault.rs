@@ -107,6 +107,11 @@ impl Faults {
         self.0.iter()
     }
 
+    /// Keeps the first ones alone.
+    pub(crate) fn first(&mut self, most: usize) {
+        self.0.truncate(most);
+    }
+
     /// Puts them in the order of the file and leaves out repetitions.
     pub(crate) fn sort(&mut self) {
         self.0.sort_by_key(|fault| (fault.line, fault.column));

@@ -62,7 +62,8 @@ struct Entries {
 
 impl JournalSection {
     pub(crate) fn read(section: Section, faults: &mut Faults) -> Option<Self> {
-        let entries: Entries = section.read(&[], faults).0?;
+        let (entries, sound) = section.read::<Entries>(&[], faults);
+        let entries = entries?;
         let keep = entries.keep.map_or(KEEP, Interval::get);
         if keep < KEEP_MIN {
             let hint = "doubts and late reports are resolved by it: write at least keep = \"31d\"";
@@ -79,6 +80,8 @@ impl JournalSection {
                 ));
                 return None;
             }
+            // Which of the two it was to be is not known, and its fault is told.
+            (None, None) if !sound => return None,
             (path, None) => {
                 for (key, there) in [
                     ("instance", entries.instance.is_some()),

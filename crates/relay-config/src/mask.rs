@@ -33,7 +33,13 @@ fn collect(value: &DeValue<'_>, span: Range<usize>, secret: bool, ranges: &mut V
             for (key, value) in table {
                 let name: &str = key.get_ref();
                 // Inside a secret only the two forms of reference are fit to be seen.
-                let hidden = looks_secret(name) || (secret && name != "file" && name != "env");
+                let reference = match name {
+                    "file" => true,
+                    // With its value behind it, or anything else that names no variable, it may be the secret.
+                    "env" => value.get_ref().as_str().is_some_and(names_variable),
+                    _ => false,
+                };
+                let hidden = looks_secret(name) || (secret && !reference);
                 collect(value.get_ref(), value.span(), hidden, ranges);
             }
         }
@@ -46,6 +52,11 @@ fn collect(value: &DeValue<'_>, span: Range<usize>, secret: bool, ranges: &mut V
         _ if secret => ranges.push(span),
         _ => {}
     }
+}
+
+/// Whether a text could be the name of an environment variable.
+fn names_variable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whether a text is a web address with a user or a password in it.

@@ -29,7 +29,7 @@ const SIZE_FORMS: &str = "a size in quotes, such as \"64KB\", \"20MB\" or \"1GB\
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuantityError {
     /// It is not a whole number and a known unit.
-    #[error("{text:?} is not accepted: write {forms}")]
+    #[error("{text:?} is not accepted; write {forms}")]
     Form {
         /// The text.
         text: String,
@@ -37,7 +37,7 @@ pub enum QuantityError {
         forms: &'static str,
     },
     /// The number is beyond 64 bits.
-    #[error("{text:?} is too large")]
+    #[error("{text:?} is too large; leave it out for the default")]
     TooLarge {
         /// The text.
         text: String,

@@ -145,6 +145,7 @@ fn explain(text: &str, path: &[String], title: &str, value: Option<&DeValue<'_>>
         text.strip_prefix("invalid type: ").and_then(|t| t.rsplit_once(", expected "))
     {
         let found = value.map_or_else(String::new, |value| format!(", found {}", with_article(value)));
+        let expected = if expected == LIBRARY_DURATION { DURATION } else { expected };
         let message = format!("wrong type for {place}: expected {}{found}", plain(expected));
         return told(message, as_written(name, expected));
     }
@@ -164,6 +165,10 @@ fn explain(text: &str, path: &[String], title: &str, value: Option<&DeValue<'_>>
     {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
         return told(format!("{place} has no form `{word}`"), did_you_mean(word, &known));
+    }
+    // What the library has to say of its grammar helps nobody who meant two seconds.
+    if text.starts_with("failed to parse") {
+        return told(format!("{place} is no duration"), format!("write {DURATION}"));
     }
     let (message, hint) = advice(text, "");
     let hint = if hint.is_empty() { format!("such as {}", example(name)) } else { hint };
@@ -187,8 +192,13 @@ fn as_written(key: &str, expected: &str) -> String {
     }
 }
 
+/// What an adapter that reads durations by a library expects, in the library's words.
+const LIBRARY_DURATION: &str = "a signed duration string";
+/// And in ours.
+const DURATION: &str = "a duration in quotes, such as \"500ms\", \"30s\", \"5m\" or \"2h\"";
+
 /// Keys that must stand somewhere, or are often wrong, as one writes them.
-const EXAMPLES: [(&str, &str); 32] = [
+const EXAMPLES: [(&str, &str); 39] = [
     ("brokers", "brokers = \"kafka-1.example:9092,kafka-2.example:9092\""),
     ("cert", "cert = \"client.pem\""),
     ("claim_check", "claim_check = { read = [\"/srv/claims\"] }"),
@@ -213,11 +223,18 @@ const EXAMPLES: [(&str, &str); 32] = [
     ("outbound", "outbound = { … }, with what the adapter's kind needs"),
     ("path", "path = \"journal.db\""),
     ("per", "per = \"1m\""),
+    ("keep", "keep = { sent = \"2160h\" }"),
+    ("proxy", "proxy = { url = \"http://proxy.example.nhs.uk:8080\" }"),
     ("queue", "queue = \"mesh.outbound\""),
+    ("rate", "rate = { messages = 60, per = \"1m\" }"),
+    ("recipient_rate", "recipient_rate = { messages = 60, per = \"1m\" }"),
     ("read", "read = [\"/srv/claims/to-mesh\"]"),
+    ("reports", "reports = { transfer = true }"),
     ("role", "role = \"operator\""),
     ("root", "root = \"/var/mesh/X26HC005\""),
     ("secret", "secret = { file = \"webhook.secret\" }"),
+    ("server_reports", "server_reports = { swap = true, own_id = true }"),
+    ("tls", "tls = { roots = \"roots.pem\" }"),
     ("to", "to = \"X26ABC1\""),
     ("token", "token = { file = \"caller.token\" }"),
     ("topic", "topic = \"mesh.outbound\""),

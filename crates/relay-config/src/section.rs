@@ -123,6 +123,11 @@ impl Section {
         Imprint::of(&self.entries(), Some(secrets.reads()))
     }
 
+    /// The line of its header, from 1.
+    pub fn line(&self) -> usize {
+        self.fault(None, "", "").line
+    }
+
     /// An error as a fault at a key, as [`Self::fault`]. What to do is what the error says behind its last `; `, or
     /// `otherwise`.
     pub fn fault_of(&self, key: Option<&str>, error: &dyn fmt::Display, otherwise: &str) -> Fault {

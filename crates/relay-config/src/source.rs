@@ -9,6 +9,9 @@ use toml::de::DeTable;
 use crate::fault::{Excerpt, Fault, Faults};
 use crate::mask;
 
+/// Most faults of syntax that are told: behind a bracket that is not closed, every line is another.
+const SYNTAX_FAULTS_MAX: usize = 3;
+
 /// A file that was read, with what of it must not be shown.
 pub(crate) struct Source {
     path: PathBuf,
@@ -35,7 +38,15 @@ impl Source {
             hint: "check the path, and that this user may read the file".to_owned(),
             excerpt: None,
         })?;
-        Self::of(path, String::from_utf8(bytes).map_err(|error| not_text(path, &error))?)
+        // Of an encoding of two bytes each, much is good UTF-8 with such bytes in between.
+        if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+            return Err(not_text(path, &bytes[..at]).into());
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            not_text(path, &error.as_bytes()[..good])
+        })?;
+        Self::of(path, text)
     }
 
     /// Takes a text as the content of the file. Faults: it is not TOML (each place).
@@ -52,6 +63,7 @@ impl Source {
             faults.push(source.broken(error.span().unwrap_or(0..0), error.message()));
         }
         faults.sort();
+        faults.first(SYNTAX_FAULTS_MAX);
         Err(faults)
     }
 
@@ -152,15 +164,15 @@ fn excerpt(line: &str, start: usize, span: &Range<usize>, masks: &[Range<usize>]
     shown
 }
 
-fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> Fault {
-    let good = error.utf8_error().valid_up_to();
-    let before = String::from_utf8_lossy(&error.as_bytes()[..good]);
+/// `good` is what stands before the first bytes that are no text.
+fn not_text(path: &Path, good: &[u8]) -> Fault {
+    let before = String::from_utf8_lossy(good);
     Fault {
         file: path.to_owned(),
         line: before.matches('\n').count() + 1,
         column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
         message: "the file is not UTF-8 text".to_owned(),
-        hint: "save it as UTF-8; an editor may call the present form ANSI or Latin-1".to_owned(),
+        hint: "save it as UTF-8; an editor may call the present form ANSI, Latin-1 or UTF-16".to_owned(),
         excerpt: None,
     }
 }

@@ -228,7 +228,7 @@ impl Deferral {
 impl SourceMessage {
     /// Whether its chunks are gzipped when they are cut so: all of them or none. What cannot be compressed becomes a
     /// little longer, and a message that may not be chunked cannot be made to leave room for that.
-    pub(crate) fn gzips(&self, plan: &ChunkPlan) -> bool {
+    pub fn gzips(&self, plan: &ChunkPlan) -> bool {
         self.gzip && plan.chunk_bytes() <= chunk_bytes_max(true)
     }
 
@@ -237,7 +237,7 @@ impl SourceMessage {
     ///
     /// # Errors
     /// A rejection when it is empty or larger than may be sent.
-    pub(crate) fn plan(&self, policy: &SendPolicy, began: Option<u64>) -> Result<ChunkPlan, Rejection> {
+    pub fn plan(&self, policy: &SendPolicy, began: Option<u64>) -> Result<ChunkPlan, Rejection> {
         use mesh_api::chunk::ChunkPlanError;
         use mesh_api::code::{DATA_MISSING, MALFORMED, StatusEvent};
 
