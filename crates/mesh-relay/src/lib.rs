@@ -10,6 +10,8 @@
 //! | configuration to settings | [`settings`] |
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
 //! | the file that stops the relay | [`stop_file`] |
+//! | shell completions, manual pages, the release with its commit | [`manual`] |
+//! | is the relay that runs here well? | [`health`] |
 //! | the list of adapters | [`adapters`] |
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
@@ -24,10 +26,12 @@ pub mod console;
 pub mod demo;
 mod disk;
 pub mod hand;
+pub mod health;
 pub mod identity;
 pub mod java_client;
 pub mod journal;
 pub mod lint;
+pub mod manual;
 pub mod mesh_port;
 pub mod records;
 pub mod relay;
