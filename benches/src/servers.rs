@@ -79,6 +79,13 @@ impl Server {
         Self::run(Maker::Ours, ours(folder.as_os_str())).await
     }
 
+    /// Starts our server for the mailboxes in a file, `X26ABC1` among them, with a store in memory, and waits until it answers.
+    pub async fn start_with(mailboxes: &Path) -> Self {
+        let mut command = ours(OsStr::new("memory"));
+        command.arg("--mailboxes").arg(mailboxes);
+        Self::run(Maker::Ours, command).await
+    }
+
     async fn run(maker: Maker, mut command: Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn().expect("the server's program");
@@ -170,6 +177,11 @@ pub fn python() -> PathBuf {
         panic!("{PYTHON} names no Python with mesh-sandbox and mesh-client; run `make bench`")
     });
     PathBuf::from(python)
+}
+
+/// How long the relay's program is.
+pub fn program_bytes() -> u64 {
+    binary().metadata().expect("the relay's program").len()
 }
 
 fn binary() -> PathBuf {

@@ -16,8 +16,10 @@ set -e
 mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/written,workdir=$1/work" "$1/root"
 mount -t proc proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
-mount -t tmpfs tmpfs "$1/root/tmp"
-mount -t tmpfs tmpfs "$1/root/run"
+if [ "$rights" = written ]; then
+  mount -t tmpfs tmpfs "$1/root/tmp"
+  mount -t tmpfs tmpfs "$1/root/run"
+fi
 shift 2
 # Folders of this machine that are to be had there: FROM TO.
 while [ $# -gt 0 ]; do
@@ -25,6 +27,9 @@ while [ $# -gt 0 ]; do
   mount --bind "$1" "$root$2"
   shift 2
 done
+if [ "$rights" = read ]; then
+  mount -o remount,ro "$root"
+fi
 echo ready
 # Until whoever started this closes the pipe, or is gone.
 exec cat > /dev/null
@@ -41,11 +46,20 @@ pub struct Machine {
 impl Machine {
     /// A copy of this machine.
     pub fn new() -> Self {
-        Self::over(Path::new("/"), &[])
+        Self::with(&[])
     }
 
-    /// One whose files are those below `lower`, with folders of this machine at other places of it.
-    pub fn over(lower: &Path, folders: &[(&Path, &str)]) -> Self {
+    /// A copy of this machine, with folders of this one at other places of it: what is written to these stays.
+    pub fn with(folders: &[(&Path, &str)]) -> Self {
+        Self::over(Path::new("/"), folders, "written")
+    }
+
+    /// One whose files are those below `lower`, none of which can be written to, except in the folders.
+    pub fn read_only(lower: &Path, folders: &[(&Path, &str)]) -> Self {
+        Self::over(lower, folders, "read")
+    }
+
+    fn over(lower: &Path, folders: &[(&Path, &str)], rights: &str) -> Self {
         // In the build folder: there a test that is killed leaves what it wrote, and nowhere else.
         let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         for name in ["written", "work", "root"] {
@@ -53,15 +67,12 @@ impl Machine {
         }
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", HOLD, "sh"]);
-        command.env("root", place.path().join("root")).arg(place.path()).arg(lower);
+        command.env("root", place.path().join("root")).env("rights", rights).arg(place.path()).arg(lower);
         for (from, to) in folders {
             command.arg(from).arg(to);
         }
-        let mut holder = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare, of util-linux");
+        let mut holder =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare, of util-linux");
         let mut said = String::new();
         let output = holder.stdout.take().expect("its output");
         BufReader::new(output).read_line(&mut said).expect("text");
@@ -74,9 +85,14 @@ impl Machine {
 
     /// A command in the machine, by root, with nothing of this process's surroundings.
     pub fn command(&self, program: &str) -> Command {
+        self.command_of("0:0", program)
+    }
+
+    /// As [`Self::command`], by an account and a group.
+    pub fn command_of(&self, account: &str, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.inside)).args(["--mount", "--pid", "chroot"]);
-        command.arg(self.root()).arg(program);
+        command.arg(format!("--userspec={account}")).arg("--groups=").arg(self.root()).arg(program);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
@@ -95,9 +111,24 @@ impl Machine {
     /// A file of the machine, as this process sees it.
     pub fn path(&self, path: &str) -> PathBuf {
         let below = path.strip_prefix('/').expect("an absolute path");
-        PathBuf::from(format!("/proc/{}/root", self.inside)).join(
-            self.root().strip_prefix("/").expect("an absolute path"),
-        ).join(below)
+        PathBuf::from(format!("/proc/{}/root", self.inside))
+            .join(self.root().strip_prefix("/").expect("an absolute path"))
+            .join(below)
+    }
+
+    /// Its processes: what this machine numbers each, and its command line.
+    pub fn processes(&self) -> Vec<(String, String)> {
+        let tree = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let ours = tree(&self.inside.to_string());
+        let all = fs::read_dir("/proc")
+            .expect("processes")
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        all.filter(|name| name.parse::<u32>().is_ok() && tree(name) == ours)
+            .filter_map(|pid| {
+                let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+                Some((pid, line.replace('\0', " ")))
+            })
+            .collect()
     }
 
     /// Every file and folder that was written, changed or removed, sorted. What is in memory (`/tmp`, `/run`) is not among

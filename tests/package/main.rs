@@ -8,5 +8,6 @@ mod installed;
 mod machine;
 mod packages;
 mod place;
+mod relay;
 mod tarball;
 mod unit;

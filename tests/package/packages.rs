@@ -16,6 +16,7 @@ pub struct Packages {
 
 /// Those that tests share, so that they are made once.
 static SHARED: OnceLock<Packages> = OnceLock::new();
+static SUPPLY: OnceLock<PathBuf> = OnceLock::new();
 
 /// A date for all files, so that tests need no history of the repository.
 const DATE: &str = "1767225600";
@@ -23,7 +24,7 @@ const DATE: &str = "1767225600";
 impl Packages {
     /// Made once for all tests.
     pub fn shared() -> &'static Self {
-        SHARED.get_or_init(|| Self::make("packages", &supply()))
+        SHARED.get_or_init(|| Self::make("packages", supply()))
     }
 
     /// In a folder of this name, whose content goes: what tests share is dropped by nobody.
@@ -36,7 +37,8 @@ impl Packages {
         script.arg("--program").arg(program()).arg("--supply").arg(supply);
         script.arg("--out").arg(&folder).arg("--fast").env("SOURCE_DATE_EPOCH", DATE);
         let printed = done(&mut script);
-        let [deb, tarball] = printed.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().expect("two lines");
+        let [deb, tarball] =
+            printed.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().expect("two lines");
         Self { folder, deb, tarball }
     }
 
@@ -46,9 +48,14 @@ impl Packages {
     }
 }
 
+/// What packages say of the dependencies, made once; these were held against `deny.toml` before.
+fn supply() -> &'static Path {
+    SUPPLY.get_or_init(|| make_supply("supply"))
+}
+
 /// Holds the dependencies against `deny.toml`, and makes what packages say of them.
-pub fn supply() -> PathBuf {
-    let (folder, target) = (build_folder().join("supply"), build_folder());
+fn make_supply(name: &str) -> PathBuf {
+    let (folder, target) = (build_folder().join(name), build_folder());
     let target = target.parent().expect("a folder");
     let mut script = Command::new(top().join("packaging/supply.sh"));
     done(script.arg(&folder).env("CARGO_TARGET_DIR", target).env("SOURCE_DATE_EPOCH", DATE));
@@ -59,7 +66,7 @@ pub fn supply() -> PathBuf {
 fn the_same_program_gives_the_same_packages() {
     let first = Packages::shared();
     // Made by itself, bill of materials and all.
-    let second = Packages::make("packages-again", &supply());
+    let second = Packages::make("packages-again", &make_supply("supply-again"));
     assert_eq!(first.checksums(), second.checksums());
     let mut check = Command::new("sha256sum");
     let told = done(check.args(["--check", "SHA256SUMS"]).current_dir(&first.folder));
@@ -83,7 +90,9 @@ fn the_bill_of_materials_names_crates_and_what_they_bring_along() {
     assert_eq!(bill["metadata"]["component"]["name"], "mesh-relay");
     let components = bill["components"].as_array().expect("a list");
     let part = |name: &str| components.iter().find(|one| one["name"] == name);
-    for name in ["tokio", "rustls", "librdkafka", "sqlite", "aws-lc", "zlib", "zstd", "nhsuk-frontend", "rust-std"] {
+    for name in
+        ["tokio", "rustls", "librdkafka", "sqlite", "aws-lc", "zlib", "zstd", "nhsuk-frontend", "rust-std"]
+    {
         let part = part(name).unwrap_or_else(|| panic!("{name} is not in the bill"));
         assert!(part["version"].is_string() && part["licenses"].is_array(), "{part}");
         assert!(part["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:")), "{part}");
@@ -94,7 +103,8 @@ fn the_bill_of_materials_names_crates_and_what_they_bring_along() {
     assert!(licences.contains("librdkafka - Apache Kafka C driver library"), "a licence's own text");
     let listed = |one: &&serde_json::Value| one["purl"].is_string() && one["type"] == "library";
     for component in components.iter().filter(listed) {
-        let called = format!("{} {}", component["name"].as_str().unwrap(), component["version"].as_str().unwrap());
+        let called =
+            format!("{} {}", component["name"].as_str().unwrap(), component["version"].as_str().unwrap());
         assert!(licences.contains(&called), "{called} has no licence in the packages");
     }
 }

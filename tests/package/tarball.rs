@@ -8,7 +8,13 @@ use super::place::done;
 #[test]
 fn the_tarball_runs_from_any_place() {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    done(Command::new("tar").arg("--extract").arg("--file").arg(&Packages::shared().tarball).current_dir(place.path()));
+    done(
+        Command::new("tar")
+            .arg("--extract")
+            .arg("--file")
+            .arg(&Packages::shared().tarball)
+            .current_dir(place.path()),
+    );
     let unpacked: Vec<_> = std::fs::read_dir(place.path()).expect("a folder").collect();
     let [Ok(top)] = &unpacked[..] else { panic!("one folder: {unpacked:?}") };
     let top = top.path();

@@ -24,7 +24,9 @@ impl Unit {
         let service = service.split("\n[").next().expect("a section");
         let lines = service.lines().filter(|line| !line.starts_with(['#', ';']));
         let settings = lines.filter_map(|line| line.split_once('='));
-        Self { settings: settings.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect() }
+        Self {
+            settings: settings.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect(),
+        }
     }
 
     /// What a key is set to; the last one holds.

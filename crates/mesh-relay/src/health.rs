@@ -64,9 +64,7 @@ pub async fn run(args: HealthArgs) -> ExitCode {
 async fn ask(args: HealthArgs) -> Result<(), HealthError> {
     let url = args.url;
     let roots = match args.roots {
-        Some(path) => {
-            Some(std::fs::read(&path).map_err(|source| HealthError::Roots { path, source })?)
-        }
+        Some(path) => Some(std::fs::read(&path).map_err(|source| HealthError::Roots { path, source })?),
         None => None,
     };
     let Ok(uri) = url.as_str().parse() else {
