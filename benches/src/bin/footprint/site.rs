@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mesh_relay_benches::load::{ALICE, PASSWORD, SHARED_KEY};
+use mesh_relay_benches::load::{BOB, PASSWORD, SHARED_KEY};
 use mesh_relay_benches::servers::Server;
 
 /// Its place. Gone when dropped.
@@ -20,7 +20,7 @@ impl Site {
         let folder = tempfile::tempdir().expect("a folder");
         let names: Vec<String> = (0..mailboxes).map(|number| format!("X26M{number:03}")).collect();
         // The sandbox is asked whether it is up by this one.
-        let known = names.iter().map(String::as_str).chain([ALICE]);
+        let known = names.iter().map(String::as_str).chain([BOB]);
         let line = |name| {
             format!(
                 "{{\"mailbox_id\": \"{name}\", \"mailbox_name\": \"{name}\", \"password\": \"{PASSWORD}\"}}\n"
