@@ -1,7 +1,10 @@
-# Two commands to start: `make demo` and `make test`; `make prove` runs for long, and `make bench` measures. Each does its
-# own set-up on Debian or Ubuntu with a Rust toolchain, says what it does, and can be run again.
+# Two commands to start: `make demo` and `make test`; `make prove` runs for long, `make bench` measures, and `make packages`
+# makes what is released. Each does its own set-up on Debian or Ubuntu with a Rust toolchain, says what it does, and can be
+# run again.
 
-.PHONY: bench demo prove test tools
+target := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: bench demo packages prove supply test tools
 
 demo: tools
 	@echo "==> building the relay"
@@ -29,6 +32,8 @@ bench: tools
 	@echo "==> comparing the sandbox with the official emulator"
 	MESH_RELAY_TEST_PYTHON=$$(./tests/python.sh) && export MESH_RELAY_TEST_PYTHON && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin sandbox-comparison
+	@echo "==> starting the relay, and letting it idle with 50 mailboxes; some two minutes"
+	cargo run --locked --release --quiet --package mesh-relay-benches --bin footprint
 	@echo "==> uploading through the client, and past it"
 	cargo run --locked --release --quiet --package mesh-relay-benches --bin client-upload
 	@echo "==> carrying pairs from OUT to IN, at leisure and at half load; some four minutes"
@@ -47,6 +52,17 @@ bench: tools
 	trap './tests/kafka.sh stop' EXIT; \
 	  MESH_RELAY_BENCH_KAFKA=$$(./tests/kafka.sh) && export MESH_RELAY_BENCH_KAFKA && \
 	  cargo run --locked --release --quiet --package mesh-relay-benches --bin queue-load
+
+packages: supply
+	./tests/packages.sh dpkg-dev
+	@echo "==> building the relay"
+	MESH_RELAY_RELEASE="$$(./packaging/release.sh)" cargo build --locked --release --package mesh-relay
+	@echo "==> packing it"
+	./packaging/build.sh --program $(target)/release/mesh-relay --supply $(target)/supply --out $(target)/packages
+
+supply: tools
+	@echo "==> holding the dependencies against deny.toml, and listing them"
+	./packaging/supply.sh $(target)/supply
 
 # What the build needs besides Rust.
 tools:

@@ -79,6 +79,13 @@ impl Server {
         Self::run(Maker::Ours, ours(folder.as_os_str())).await
     }
 
+    /// Starts our server for the mailboxes in a file, `X26ABC2` among them, with a store in memory, and waits until it answers.
+    pub async fn start_with(mailboxes: &Path) -> Self {
+        let mut command = ours(OsStr::new("memory"));
+        command.arg("--mailboxes").arg(mailboxes);
+        Self::run(Maker::Ours, command).await
+    }
+
     async fn run(maker: Maker, mut command: Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn().expect("the server's program");
@@ -137,13 +144,14 @@ pub async fn relay(config: &Path) -> Child {
     let mut relay = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("the relay's program");
     let mut log = BufReader::new(relay.stderr.take().expect("its log")).lines();
     let runs = async {
+        let mut said = String::new();
         while let Some(line) = log.next_line().await.expect("text") {
             if line.contains("the relay is running") {
                 return;
             }
-            eprintln!("{line}");
+            said = said + &line + "\n";
         }
-        panic!("the relay ended at its start; what it said is above");
+        panic!("the relay ended at its start and said:\n{said}");
     };
     timeout(START_WAIT, runs).await.unwrap_or_else(|_| panic!("no relay runs within {START_WAIT:?}"));
     // What it says later must not fill the pipe.
@@ -170,6 +178,11 @@ pub fn python() -> PathBuf {
         panic!("{PYTHON} names no Python with mesh-sandbox and mesh-client; run `make bench`")
     });
     PathBuf::from(python)
+}
+
+/// How long the relay's program is.
+pub fn program_bytes() -> u64 {
+    binary().metadata().expect("the relay's program").len()
 }
 
 fn binary() -> PathBuf {

@@ -51,6 +51,7 @@ async fn the_programs_work_as_they_are_printed() {
         configuration
             .replace(mesh, &format!("environment = {{ url = \"{}\" }}", sandbox.base_url()))
             .replace(journal, "journal.db")
+            .replace("127.0.0.1:8710", "127.0.0.1:0")
             .replace("{ env = \"AMQP_URL\" }", "{ file = \"broker.url\" }")
             .replace("{ env = \"MESH_SHARED_KEY\" }", "{ file = \"shared.key\" }")
             .replace("{ env = \"MAILBOX_PASSWORD\" }", "{ file = \"mailbox.pass\" }"),

@@ -45,6 +45,7 @@ async fn the_programs_work_as_they_are_printed() {
         ("environment = \"sandbox\"", format!("environment = {{ url = \"{}\" }}", sandbox.base_url())),
         ("/var/lib/mesh-relay/kafka.db", "journal.db".to_owned()),
         ("kafka:19092", kafka.address.clone()),
+        ("127.0.0.1:8710", "127.0.0.1:0".to_owned()),
         ("{ env = \"MESH_SHARED_KEY\" }", "{ file = \"shared.key\" }".to_owned()),
         ("{ env = \"MAILBOX_PASSWORD\" }", "{ file = \"mailbox.pass\" }".to_owned()),
     ];

@@ -20,7 +20,7 @@ use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop::Signals;
 use crate::stop_file::StopFile;
-use crate::{demo, explain, hand, identity, lint, records, sandbox, shadow};
+use crate::{demo, explain, hand, health, identity, lint, manual, records, sandbox, shadow};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -63,7 +63,7 @@ of a script that is kept.";
 /// Carries messages between an organisation's systems and NHS MESH, and always knows where each one is.
 #[derive(Debug, Parser)]
 #[command(
-    version,
+    version = manual::RELEASE,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n\
                   Of lint: 0 no errors, 1 errors, 2 a file that cannot be opened.\n\
@@ -101,6 +101,13 @@ pub enum Command {
     Shadow(shadow::ShadowArgs),
     /// Run the MESH server alone, for tests and rehearsals
     Sandbox(Box<SandboxArgs>),
+    /// Ask a relay that runs here, or a sandbox, whether it is well; for containers, which have no shell to ask with
+    Health(health::HealthArgs),
+    /// Print what a shell completes these commands and their options by
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages to a folder
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
     /// The journal
     #[command(flatten)]
     Records(Box<records::Command>),
@@ -147,7 +154,11 @@ const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
-        Command::Demo(_) | Command::Explain(_) | Command::Lint(_) | Command::Shadow(_) => "warn",
+        Command::Demo(_)
+        | Command::Explain(_)
+        | Command::Lint(_)
+        | Command::Shadow(_)
+        | Command::Health(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
@@ -176,6 +187,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::Shadow(args) => runtime.block_on(shadow::run(args)),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),
+        Command::Health(args) => runtime.block_on(health::run(args)),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Manual(args) => manual::manual(&args),
         Command::Records(command) => runtime.block_on(records::run(*command)),
         Command::Hand(command) => runtime.block_on(hand::run(*command)),
     };

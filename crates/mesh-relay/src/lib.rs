@@ -12,6 +12,8 @@
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
 //! | the file that stops the relay | [`stop_file`] |
 //! | which adapter takes a message from MESH | [`routing`] |
+//! | shell completions, manual pages, the release with its commit | [`manual`] |
+//! | is the relay that runs here well? | [`health`] |
 //! | the list of adapters | [`adapters`] |
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
@@ -32,10 +34,12 @@ pub mod demo;
 mod disk;
 pub mod explain;
 pub mod hand;
+pub mod health;
 pub mod identity;
 pub mod java_client;
 pub mod journal;
 pub mod lint;
+pub mod manual;
 pub mod mesh_port;
 pub mod records;
 pub mod relay;

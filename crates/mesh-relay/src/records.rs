@@ -10,7 +10,7 @@
 //! | the audit chain | `audit` |
 
 mod act;
-mod api;
+pub(crate) mod api;
 mod audit;
 mod show;
 mod source;

@@ -26,7 +26,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why a relay did not answer as asked.
 #[derive(Debug, Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// What was typed cannot be used.
     #[error("{0}")]
     Usage(String),
@@ -164,7 +164,7 @@ impl Api {
 }
 
 /// An error with its causes: what a person needs to know stands at the end.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -174,7 +174,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn tls(roots: Option<&[u8]>) -> Result<ClientConfig, ApiError> {
+/// How TLS is spoken to a relay whose certificate these authorities vouch for. Without any, nobody is trusted.
+pub(crate) fn tls(roots: Option<&[u8]>) -> Result<ClientConfig, ApiError> {
     let failed = |what: String| ApiError::Usage(format!("TLS cannot be set up: {what}"));
     let mut store = RootCertStore::empty();
     if let Some(bytes) = roots {
