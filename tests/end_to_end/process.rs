@@ -10,6 +10,7 @@ use std::time::Duration;
 use mesh_api::SharedKey;
 use mesh_client::{BreakerConfig, Client, ClientConfig, Timeouts, TlsConfig};
 use relay_testkit::pairs::Root;
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 
 /// Names the Python interpreter of the environment that holds `mesh-sandbox` and `mesh-client`.
@@ -76,9 +77,8 @@ impl Site {
         text
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.folder.path().join(name), content).expect("a file written");
+        write_private(&self.path(name), content);
     }
 
     /// Puts a whole file in place of another at once.

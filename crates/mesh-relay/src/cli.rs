@@ -9,13 +9,17 @@ use keystore::Severity;
 use relay_config::{Fault, Faults};
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::java_client::{self, StandIn};
 use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
+use crate::silence::may_speak;
 use crate::stop_file::StopFile;
-use crate::{demo, hand, identity, lint, records, sandbox, shadow, stop};
+use crate::{broken, demo, hand, harden, identity, lint, records, sandbox, shadow, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -120,11 +124,6 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// Libraries that log what they carry: lapin whole messages that come back, at `warn`, and every frame at `trace`
-/// (`queue-bridging.md` 2.7, 3), `object_store` names of objects. What they have to say comes to us as errors, which are
-/// told without that.
-const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
-
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
@@ -136,15 +135,16 @@ pub fn run(cli: Cli) -> ExitCode {
         _ => "info",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
-    let filter =
-        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(stderr_colours)
         .with_target(false)
+        .finish()
+        .with(filter_fn(may_speak))
         .init();
+    broken::tell_without_words();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot start: {error}")),
@@ -223,6 +223,10 @@ fn settings(args: &RunArgs) -> Result<Settings, Faults> {
 }
 
 async fn relay(args: &RunArgs) -> ExitCode {
+    // Before the first secret is read.
+    if let Err(error) = harden::close() {
+        return failed(&error.to_string());
+    }
     let settings = match settings(args) {
         Ok(settings) => settings,
         Err(faults) => return refused(&faults),

@@ -11,6 +11,10 @@
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
 //! | the file that stops the relay | [`stop_file`] |
 //! | the list of adapters | [`adapters`] |
+//! | messages that would leave without TLS | [`clear_text`] |
+//! | what is said of a part that broke | [`broken`] |
+//! | the running relay's memory, closed to others | [`harden`] |
+//! | which libraries never speak in the log | [`silence`] |
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
 //! | which journal | [`journal`] |
@@ -19,11 +23,14 @@
 //! | the system's clock and randomness | [`system`] |
 
 pub mod adapters;
+pub mod broken;
+pub mod clear_text;
 pub mod cli;
 pub mod console;
 pub mod demo;
 mod disk;
 pub mod hand;
+pub mod harden;
 pub mod identity;
 pub mod java_client;
 pub mod journal;
@@ -34,6 +41,7 @@ pub mod relay;
 pub mod sandbox;
 pub mod settings;
 pub mod shadow;
+pub mod silence;
 pub mod stop;
 pub mod stop_file;
 pub mod system;

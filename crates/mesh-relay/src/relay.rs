@@ -84,7 +84,13 @@ pub enum RelayError {
     Source(#[from] SourceError),
     /// A part of the relay broke.
     #[error("a part of the relay broke: {0}")]
-    Broken(#[from] JoinError),
+    Broken(String),
+}
+
+impl From<JoinError> for RelayError {
+    fn from(error: JoinError) -> Self {
+        Self::Broken(crate::broken::ended(error))
+    }
 }
 
 impl Relay {

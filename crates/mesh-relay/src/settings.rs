@@ -18,9 +18,10 @@ use relay_config::{
 use relay_core::lease::LEASE_TTL;
 use relay_core::{DoubtStrategy, Pattern, Rate, ReceivePolicy, SendPolicy, SendRoute, UnknownWorkflow};
 use rustls::RootCertStore;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::adapters::AdapterConfig;
+use crate::clear_text::{self, ClearWay};
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
@@ -117,6 +118,12 @@ impl Settings {
         for (section, config) in &mut loaded.adapters {
             config.resolve(section, &loaded.secrets, &mut adapter_notes, &mut faults);
         }
+        for (section, config) in &loaded.adapters {
+            let at = |key: &str, what: String, hint| section.fault(Some(key), what, hint);
+            for way in config.clear_ways() {
+                clear_text::judge(&way, &loaded.mesh.environment, at, &mut adapter_notes, &mut faults);
+            }
+        }
         let secrets = &loaded.secrets;
         let mut mailboxes = Vec::new();
         for mailbox in &loaded.mailboxes {
@@ -131,6 +138,13 @@ impl Settings {
             }
         }
         let journal = journal(&loaded.journal, secrets, &mut faults);
+        let at = |key: &str, what: String, hint| loaded.journal.section.fault(Some(key), what, hint);
+        if let (Some(way), JournalPlace::Postgres { clear_text: accepted, .. }) =
+            (journal.as_ref().and_then(JournalSettings::in_clear_text), &loaded.journal.place)
+        {
+            let way = ClearWay { accepted: *accepted, ..way };
+            clear_text::judge(&way, &loaded.mesh.environment, at, &mut adapter_notes, &mut faults);
+        }
         let console = loaded
             .console
             .as_ref()
@@ -246,7 +260,7 @@ pub(crate) fn journal(
 ) -> Option<JournalSettings> {
     let (url, instance, roots, lease) = match &section.place {
         JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
-        JournalPlace::Postgres { url, instance, roots, lease } => (url, instance, roots, *lease),
+        JournalPlace::Postgres { url, instance, roots, lease, .. } => (url, instance, roots, *lease),
     };
     let mut fault = |key: &str, what: String| faults.push(section.section.fault(Some(key), what, None));
     let url = url.resolve(secrets).map_err(|error| fault("url", error.to_string())).ok()?;
@@ -383,7 +397,7 @@ pub(crate) fn reach(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) 
     }
     let config = ClientConfig {
         base_url: mesh.environment.base_url().to_owned(),
-        shared_key: SharedKey::new(shared_key.expose_secret()),
+        shared_key: SharedKey::new(shared_key),
         tls: TlsConfig { roots, identity },
         proxy,
         timeouts: Timeouts::default(),

@@ -12,6 +12,7 @@
 //! secrets held beside it ([`Secrets::held`]).
 
 mod adapter;
+mod clear_text;
 mod console;
 mod environment;
 mod fault;
@@ -35,6 +36,7 @@ mod stop;
 mod suggest;
 
 pub use adapter::AdapterSection;
+pub use clear_text::ClearText;
 pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };

@@ -9,6 +9,7 @@ use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, Sharing};
+use crate::clear_text::ClearWay;
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 use crate::system;
@@ -73,6 +74,19 @@ impl Queues {
         {
             faults.push(section.fault(Some("url"), error.to_string(), None));
         }
+    }
+
+    /// Brokers that would be reached without TLS.
+    pub(super) fn clear_ways(&self) -> Vec<ClearWay> {
+        let brokers = self.secrets.in_clear_text().into_iter();
+        let way = |broker| ClearWay {
+            key: "url",
+            to: format!("the broker {broker}"),
+            accepting: "clear_text",
+            accepted: self.config.clear_text,
+            instead: "write amqps:// in its URL",
+        };
+        brokers.map(way).collect()
     }
 
     fn shared(&self, name: &str, chance: Arc<dyn relay_core::Chance>) -> Result<Shared, amqp::BrokerError> {

@@ -9,6 +9,7 @@ use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, Sharing};
+use crate::clear_text::ClearWay;
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 
@@ -67,6 +68,18 @@ impl Topics {
         {
             faults.push(section.fault(Some("client"), error.to_string(), None));
         }
+    }
+
+    /// Brokers that would be reached without TLS.
+    pub(super) fn clear_ways(&self) -> Vec<ClearWay> {
+        let way = || ClearWay {
+            key: "brokers",
+            to: format!("the brokers {}", self.config.brokers),
+            accepting: "clear_text",
+            accepted: self.config.clear_text,
+            instead: "set `tls`",
+        };
+        self.config.is_in_clear_text().then(way).into_iter().collect()
     }
 
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {

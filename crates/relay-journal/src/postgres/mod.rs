@@ -40,6 +40,7 @@ use relay_core::{
     Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
 };
 
+pub use self::connect::in_clear_text;
 pub use self::open::PostgresOpenError;
 
 use self::batch::{Done, Work};
