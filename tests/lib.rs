@@ -6,6 +6,7 @@
 //! | `engine` | the engine on a real journal, with a MESH that fails on purpose |
 //! | `crash_table` | a relay of real parts, killed at every point of the crash table |
 //! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |
+//! | `canary` | marked patient data and secrets on every way, and that they come out nowhere |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
 //! | `prove` | long runs that `make prove` makes: huge messages, lost answers, thousands of kills |

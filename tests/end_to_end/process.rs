@@ -143,6 +143,11 @@ impl Relay {
         Self::spawn_on(option, config).running().await
     }
 
+    /// Starts it by this command and waits until it says that it runs; its log stands beside `config`.
+    pub async fn running_as(command: Command, config: &Path) -> Self {
+        Self::spawn_as(command, config).running().await
+    }
+
     async fn running(mut self) -> Self {
         eventually("the relay runs", || {
             if let Ok(Some(status)) = self.child.try_wait() {

@@ -51,7 +51,8 @@ fn size_max_default() -> Size {
 impl Config {
     /// Makes relative paths begin at `folder`, which is the configuration's.
     pub fn start_at(&mut self, folder: &Path) {
-        // Of its own it may be relative, or go up.
+        // Of its own it may be relative, or go up; a file that is named without one lies in this one.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let begin = |text: &mut String| {
             if !text.contains("://") {
