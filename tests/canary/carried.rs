@@ -17,6 +17,9 @@ use crate::outputs::{Output, files as files_in, hold};
 use crate::process::Relay;
 use crate::scene::{FOLDER, HOOK, QUEUE, Scene, THE_ORGANISATIONS, TOPIC, operator};
 
+/// Names how often everything is carried, each time with other marks: once, unless `make prove` asks for more.
+const RUNS: &str = "MESH_RELAY_PROVE_CANARY_RUNS";
+
 /// The private parts of the messages of one way.
 pub struct Message {
     pub payload: Mark,
@@ -66,6 +69,14 @@ fn control(message: &Message) -> String {
 // Several threads: commands are waited for, while what they talk to goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_marked_comes_out_where_it_must_not() {
+    let runs = std::env::var(RUNS).map_or(1, |runs| runs.parse().expect("a number of runs"));
+    for run in 1..=runs {
+        println!("run {run} of {runs}");
+        carry_marks().await;
+    }
+}
+
+async fn carry_marks() {
     let scene = Scene::new().await;
     let relay = scene.run().await;
     in_memory(&scene, &relay, "after the start", 0);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mesh_api::SharedKey;
 use mesh_sandbox::{ClientCertificates, Directory, Sandbox, SandboxConfig, Tls};
@@ -110,6 +111,7 @@ pub const THE_ORGANISATIONS: [&str; 14] = [
 
 impl Scene {
     pub async fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().expect("a folder");
         let mut secrets = Secrets::new();
         let authority = Authority::new("Authority of the test");
@@ -145,7 +147,7 @@ impl Scene {
             rabbit,
             own,
             kafka: Kafka::shared(),
-            topics: format!("canary.{}", std::process::id()),
+            topics: format!("canary.{}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
             inbox: Receiver::start(1).await,
             events: Receiver::start(1).await,
             secrets,

@@ -112,7 +112,7 @@ impl Site {
         let mut command = Command::new("setpriv");
         let identity = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"];
         command.args(identity).arg(program).args(["run", "--config"]).arg(&config);
-        Relay::spawn_as(command, &config).running().await
+        Relay::running_as(command, &config).await
     }
 
     /// How many outbound messages the journal has in a state.

@@ -225,7 +225,7 @@ fn settings(args: &RunArgs) -> Result<Settings, Faults> {
 async fn relay(args: &RunArgs) -> ExitCode {
     // Before the first secret is read.
     if let Err(error) = harden::close() {
-        return failed(&error.to_string());
+        tracing::warn!("{error}");
     }
     let settings = match settings(args) {
         Ok(settings) => settings,

@@ -13,10 +13,11 @@ use std::io;
 
 use thiserror::Error;
 
-/// Why the process cannot be closed to others. Nothing was read then.
+/// Why the process cannot be closed to others. It can carry messages all the same.
 #[derive(Debug, Error)]
 #[error(
-    "this process cannot be kept from being dumped into files: {0}; the system, or what confines it, must allow that"
+    "other processes of this account could read this one's memory, and a crash could write it to a file: {0}; let what \
+     confines the process allow PR_SET_DUMPABLE and RLIMIT_CORE"
 )]
 pub struct HardenError(io::Error);
 
