@@ -24,7 +24,9 @@ prove: tools
 	  MESH_RELAY_TEST_POSTGRES=$$(./tests/postgres.sh) && export MESH_RELAY_TEST_POSTGRES && \
 	  MESH_RELAY_TEST_RABBITMQ=$$(./tests/rabbitmq.sh) && export MESH_RELAY_TEST_RABBITMQ && \
 	  MESH_RELAY_TEST_KAFKA=$$(./tests/kafka.sh) && export MESH_RELAY_TEST_KAFKA && \
-	  cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1
+	  cargo test --locked --release --package mesh-relay-tests --features prove --test prove -- --nocapture --test-threads 1 && \
+	  MESH_RELAY_PROVE_CANARY_RUNS=50 \
+	  cargo test --locked --release --package mesh-relay-tests --test canary -- --nocapture --test-threads 1
 
 bench: tools
 	@echo "==> building the relay and its measurements"

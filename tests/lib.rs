@@ -7,6 +7,7 @@
 //! | `crash_table` | a relay of real parts, killed at every point of the crash table |
 //! | `reload` | other configurations for a running relay, and two hundred of them under load |
 //! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |
+//! | `canary` | marked patient data and secrets on every way, and that they come out nowhere |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
 //! | `package` | packages, the container's image and the laboratory, used as an administrator would |

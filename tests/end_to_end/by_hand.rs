@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use mesh_sandbox::{Call, ClientCertificates, Effect, Fault, Sandbox, SandboxConfig, Tls};
 use relay_testkit::certificates::Authority;
 use relay_testkit::connect_proxy::{ConnectProxy, Manner};
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 use serde_json::Value;
 
@@ -60,9 +61,8 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
     fn write(&self, name: &str, content: &[u8]) {
-        fs::write(self.path(name), content).expect("a file written");
+        write_private(&self.path(name), content);
     }
 
     /// The files that a look into a folder shows, hidden ones too.

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use mesh_sandbox::{ClientCertificates, Sandbox, SandboxConfig, Tls};
 use relay_testkit::pairs::{Control, Root, element};
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 
 use crate::process::{ALICE, BOB, Relay, binary, command};
@@ -56,11 +57,10 @@ impl Home {
         fs::read_to_string(self.path(name)).expect("a file")
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, content).expect("a file written");
+        write_private(&path, content);
     }
 
     /// A `meshclient.cfg` for these mailboxes, with `more` in its root, in the encoding of an old Windows editor.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use mesh_api::SharedKey;
 use mesh_client::{BreakerConfig, Client, ClientConfig, Timeouts, TlsConfig};
 use relay_testkit::pairs::Root;
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 
 /// Names the Python interpreter of the environment that holds `mesh-sandbox` and `mesh-client`.
@@ -76,9 +77,8 @@ impl Site {
         text
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.folder.path().join(name), content).expect("a file written");
+        write_private(&self.path(name), content);
     }
 
     /// Puts a whole file in place of another at once.
@@ -112,7 +112,7 @@ impl Site {
         let mut command = Command::new("setpriv");
         let identity = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"];
         command.args(identity).arg(program).args(["run", "--config"]).arg(&config);
-        Relay::spawn_as(command, &config).running().await
+        Relay::running_as(command, &config).await
     }
 
     /// How many outbound messages the journal has in a state.
@@ -141,6 +141,11 @@ impl Relay {
     /// As [`Self::start`], on a configuration of another kind.
     pub async fn start_on(option: &str, config: &Path) -> Self {
         Self::spawn_on(option, config).running().await
+    }
+
+    /// Starts it by this command and waits until it says that it runs; its log stands beside `config`.
+    pub async fn running_as(command: Command, config: &Path) -> Self {
+        Self::spawn_as(command, config).running().await
     }
 
     async fn running(mut self) -> Self {

@@ -10,6 +10,7 @@ use mesh_relay::relay::Relay;
 use mesh_relay::settings::Settings;
 use mesh_sandbox::{Rule, Sandbox, SandboxConfig};
 use relay_testkit::pairs::element as element_of;
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 
 use crate::cases::Case;
@@ -55,7 +56,7 @@ pub async fn outcomes(cases: &[&Case]) -> Vec<String> {
     );
     let configuration = site.path().join("relay.toml");
     write(&configuration, format!("{mesh}{CONFIGURATION}").as_bytes());
-    write(&site.path().join("mailbox.pass"), b"password\n");
+    write_private(&site.path().join("mailbox.pass"), b"password\n");
     write(&site.path().join("shared.key"), b"TestKey\n");
 
     let out = root.join("OUT");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use relay_testkit::certificates::Authority;
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 
 use crate::broker::{Kafka, OwnBroker};
@@ -16,22 +17,17 @@ pub fn broker(protocol: &str, properties: &str) -> (OwnBroker, String) {
         "listener {protocol}\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocol}:{protocol}\n{properties}\n"
     );
-    write(&file, &text);
+    write_private(&file, &text);
     let address = own.extra(&file);
     (own, address)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
-fn write(path: &Path, content: &str) {
-    std::fs::write(path, content).expect("a file written");
 }
 
 /// The properties of a listener with a certificate for 127.0.0.1.
 fn tls(own: &Path, authority: &Authority, client_auth: &str) -> String {
     let server = authority.server("127.0.0.1");
     let (keystore, truststore) = (own.join("server.pem"), own.join("roots.pem"));
-    write(&keystore, &format!("{}{}", server.key, server.certificate));
-    write(&truststore, authority.pem());
+    write_private(&keystore, format!("{}{}", server.key, server.certificate));
+    write_private(&truststore, authority.pem());
     format!(
         "ssl.keystore.type=PEM\nssl.keystore.location={}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
          ssl.client.auth={client_auth}",

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What each crate may use of the house. A crate that is not listed may use nothing of it.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
+    ("keystore", &["secret-file"]),
     ("mesh-client", &["keystore", "mesh-api"]),
     ("mesh-sandbox", &["mesh-api"]),
     ("relay-core", &["mesh-api"]),
     ("relay-journal", &["mesh-api", "relay-core"]),
-    ("relay-config", &["mesh-api"]),
+    ("relay-config", &["mesh-api", "secret-file"]),
     ("relay-console", &["relay-core"]),
     ("relay-testkit", &["mesh-api", "relay-core"]),
     ("relay-carrier", &["relay-core"]),
@@ -18,7 +19,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("amqp", &["claim-check", "keystore", "relay-carrier", "relay-config", "relay-core"]),
     ("dts-folder", &["dts-control", "relay-core"]),
     ("http-adapter", &["keystore", "relay-carrier", "relay-config", "relay-core"]),
-    ("kafka", &["claim-check", "relay-carrier", "relay-config", "relay-core"]),
+    ("kafka", &["claim-check", "relay-carrier", "relay-config", "relay-core", "secret-file"]),
     (
         "mesh-relay",
         &[
@@ -37,6 +38,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "relay-console",
             "relay-core",
             "relay-journal",
+            "secret-file",
         ],
     ),
     ("mesh-relay-tests", &[]),

@@ -133,10 +133,6 @@ impl Broker {
         if !secure && (tls.has_roots() || tls.has_identity()) {
             return Err(BrokerError::NoTls);
         }
-        for uri in uris.iter().filter(|uri| uri.scheme == AMQPScheme::AMQP && !is_loopback(uri)) {
-            let broker = name(uri);
-            tracing::warn!(%adapter, %broker, "the login and every message go to this broker in clear text; use amqps://");
-        }
         let nanoseconds = chance.jitter(Duration::from_secs(1)).subsec_nanos();
         let first = AtomicUsize::new(usize::try_from(nanoseconds).unwrap_or_default() % uris.len());
         Ok(Self { adapter: Arc::clone(adapter), uris, tls, first })
@@ -234,14 +230,8 @@ const QUERY: [&str; 5] = ["heartbeat", "frame_max", "channel_max", "connection_t
 
 /// Reads a URL, and refuses what the library would pass over or take for something else.
 fn uri(text: &str, tls: &Tls) -> Result<AMQPUri, BrokerError> {
+    let mut uri = address(text)?;
     let url: url::Url = text.parse().map_err(|_| BrokerError::Url)?;
-    let mut uri: AMQPUri = text.parse().map_err(|_| BrokerError::Url)?;
-    // It takes an address of version 6, and no host at all, for `localhost`.
-    uri.authority.host = match url.host() {
-        Some(url::Host::Ipv6(address)) => address.to_string(),
-        Some(host) => host.to_string(),
-        None => return Err(BrokerError::Url),
-    };
     if let Some((unknown, _)) = url.query_pairs().find(|(key, _)| !QUERY.contains(&&**key)) {
         return Err(BrokerError::Query(unknown.into_owned()));
     }
@@ -250,6 +240,25 @@ fn uri(text: &str, tls: &Tls) -> Result<AMQPUri, BrokerError> {
         return Err(BrokerError::NoIdentity);
     }
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    Ok(uri)
+}
+
+/// The brokers of these URLs, as host and port, to which everything would go in clear text over a network.
+pub(crate) fn in_clear_text(urls: &SecretString) -> Vec<String> {
+    let uris = urls.expose_secret().split_whitespace().filter_map(|url| address(url).ok());
+    uris.filter(|uri| uri.scheme == AMQPScheme::AMQP && !is_loopback(uri)).map(|uri| name(&uri)).collect()
+}
+
+/// Reads a URL as far as it says where the broker is.
+fn address(text: &str) -> Result<AMQPUri, BrokerError> {
+    let url: url::Url = text.parse().map_err(|_| BrokerError::Url)?;
+    let mut uri: AMQPUri = text.parse().map_err(|_| BrokerError::Url)?;
+    // It takes an address of version 6, and no host at all, for `localhost`.
+    uri.authority.host = match url.host() {
+        Some(url::Host::Ipv6(address)) => address.to_string(),
+        Some(host) => host.to_string(),
+        None => return Err(BrokerError::Url),
+    };
     Ok(uri)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use relay_config::{IdentityEntries, Interval, SecretRef, Size};
+use relay_config::{ClearText, IdentityEntries, Interval, SecretRef, Size};
 use relay_core::MailboxId;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
@@ -24,6 +24,8 @@ pub struct Config {
     /// The certificate to show at an `amqps` broker, in the forms that `[mesh]` takes. It is read again when its files
     /// change. With `?auth_mechanism=external` in the URL it is the login as well.
     pub identity: Option<IdentityEntries>,
+    /// Whether a broker on another machine may be reached by `amqp`, without TLS.
+    pub clear_text: Option<ClearText>,
     /// Pause between two looks whether the files of the certificate changed.
     #[serde(default = "identity_look_default")]
     pub identity_look: Interval,

@@ -58,6 +58,13 @@ pub struct Secrets {
     pub claims: Option<ClaimCheck>,
 }
 
+impl Secrets {
+    /// The brokers, as host and port, to which the login and every message would go in clear text over a network.
+    pub fn in_clear_text(&self) -> Vec<String> {
+        broker::in_clear_text(&self.urls)
+    }
+}
+
 /// What the parts of one adapter share: where its broker is, and a connection to publish on.
 #[derive(Clone)]
 pub struct Shared {

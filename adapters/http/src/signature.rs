@@ -2,6 +2,7 @@
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::Sha256;
 use thiserror::Error;
@@ -40,16 +41,23 @@ pub(crate) struct SigningSecret(SecretSlice<u8>);
 impl SigningSecret {
     pub(crate) fn read(secret: &SecretString) -> Result<Self, SecretFault> {
         let text = secret.expose_secret().trim();
+        let mut room = Zeroizing::new(vec![0; text.len()]);
         let bytes = match text.strip_prefix(ENCODED) {
-            Some(encoded) => Base64::decode_vec(encoded)
-                .or_else(|_| Base64Unpadded::decode_vec(encoded))
-                .map_err(|_| SecretFault::NotBase64)?,
-            None => text.as_bytes().to_vec(),
+            Some(encoded) => match Base64::decode(encoded, &mut room) {
+                Ok(bytes) => bytes.len(),
+                Err(_) => Base64Unpadded::decode(encoded, &mut room)
+                    .map(<[u8]>::len)
+                    .map_err(|_| SecretFault::NotBase64)?,
+            },
+            None => {
+                room.copy_from_slice(text.as_bytes());
+                text.len()
+            }
         };
-        if bytes.len() < SECRET_BYTES_MIN {
+        if bytes < SECRET_BYTES_MIN {
             return Err(SecretFault::TooShort);
         }
-        Ok(Self(bytes.into()))
+        Ok(Self(room[..bytes].to_vec().into()))
     }
 
     /// `<scheme>,<base64 of the HMAC-SHA256 of id.timestamp.content>`.

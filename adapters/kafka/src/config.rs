@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use relay_config::{Interval, SecretRef, Size};
+use relay_config::{ClearText, Interval, SecretRef, Size};
 use relay_core::MailboxId;
 use serde::Deserialize;
 
@@ -17,6 +17,8 @@ pub struct Config {
     pub brokers: String,
     /// Present: connections are encrypted.
     pub tls: Option<Tls>,
+    /// Whether brokers on other machines may be reached without `tls`.
+    pub clear_text: Option<ClearText>,
     /// How the relay says who it is. Absent: it does not, or by its certificate.
     pub login: Option<Login>,
     /// Messages for MESH. Absent: none are taken.
@@ -267,6 +269,11 @@ impl Config {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// Whether every message would go to brokers in clear text over a network.
+    pub fn is_in_clear_text(&self) -> bool {
+        self.tls.is_none() && !self.is_local()
     }
 
     /// Whether all brokers are on this machine.

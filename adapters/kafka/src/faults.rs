@@ -37,7 +37,7 @@ const KEPT: [&str; 27] = [
 ];
 /// What settings begin with that are kept, too: a topic's go round the others, plug-ins are programs, brokers for tests keep
 /// nothing, and secrets have no place in a configuration.
-const KEPT_BEGINNINGS: [&str; 5] = ["topic.", "plugin.", "test.", "sasl.", "ssl."];
+const KEPT_BEGINNINGS: [&str; 6] = ["topic.", "plugin.", "test.", "sasl.", "ssl.", "https."];
 /// Of those, what is free.
 const FREE: [&str; 4] = ["ssl.cipher.suites", "ssl.curves.list", "ssl.sigalgs.list", "ssl.crl.location"];
 

@@ -73,9 +73,6 @@ impl Shared {
     /// When the library does not take the settings, or cannot read a certificate.
     pub fn new(name: &str, config: Config, secrets: Secrets) -> Result<Self, BrokerError> {
         let name: Arc<str> = name.into();
-        if config.tls.is_none() && !config.is_local() {
-            tracing::warn!(adapter = %name, "every message goes to the brokers in clear text; set `tls`");
-        }
         let context = client::Context::new(&name, &config);
         let (config, claims) = (Arc::new(config), secrets.claims.clone());
         let settings = settings::Settings {

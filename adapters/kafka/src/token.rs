@@ -6,11 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use rdkafka::client::OAuthToken;
+use secret_file::{Exposed, Lax, ReadError};
 use serde::Deserialize;
 use thiserror::Error;
 
 /// How long a token counts that does not say so itself. The file is read again before that is over.
 const UNSAID: Duration = Duration::from_secs(300);
+
+/// Longest token file in bytes. Tokens with many claims have some thousands.
+const BYTES_MAX: usize = 64 * 1024;
 
 /// Why there is no token. Names the file, never what is in it.
 #[derive(Debug, Error)]
@@ -19,6 +23,10 @@ pub(crate) enum TokenError {
     Read { path: PathBuf, source: io::Error },
     #[error("token file {} is empty", path.display())]
     Empty { path: PathBuf },
+    #[error("token file {0}")]
+    Exposed(#[from] Exposed),
+    #[error("token file {} is no text", path.display())]
+    NoText { path: PathBuf },
 }
 
 /// What a JSON web token says of itself.
@@ -30,8 +38,13 @@ struct Claims {
 
 /// Reads a token, and how long it is good, from a file.
 pub(crate) fn read(path: &Path) -> Result<OAuthToken, TokenError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| TokenError::Read { path: path.to_owned(), source })?;
+    let unreadable = |source| TokenError::Read { path: path.to_owned(), source };
+    let bytes = secret_file::read(path, BYTES_MAX, Lax::Refused).map_err(|error| match error {
+        ReadError::Exposed(exposed) => TokenError::Exposed(exposed),
+        ReadError::Unreadable { source } => unreadable(source),
+        other => unreadable(io::Error::other(other.to_string())),
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| TokenError::NoText { path: path.to_owned() })?;
     let token = text.trim().to_owned();
     if token.is_empty() {
         return Err(TokenError::Empty { path: path.to_owned() });

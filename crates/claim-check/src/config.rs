@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use relay_config::{SecretError, SecretRef, Secrets, Size};
+use relay_config::{ClearText, SecretError, SecretRef, Secrets, Size};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -31,6 +31,8 @@ pub struct Config {
     /// Of the object store: lines of the form `key=value`, such as `secret_access_key=…`. Absent: the login that the
     /// machine itself has in its cloud.
     pub credentials: Option<SecretRef>,
+    /// Whether an object store on another machine may be reached by `http` (`allow_http` in the options).
+    pub clear_text: Option<ClearText>,
     /// A file of PEM certificates that the object store's may come from, beside those that the system trusts.
     pub roots: Option<PathBuf>,
     #[serde(skip)]
@@ -52,7 +54,8 @@ fn size_max_default() -> Size {
 impl Config {
     /// Makes relative paths begin at `folder`, which is the configuration's.
     pub fn start_at(&mut self, folder: &Path) {
-        // Of its own it may be relative, or go up.
+        // Of its own it may be relative, or go up; a file that is named without one lies in this one.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let begin = |text: &mut String| {
             if !text.contains("://") {
@@ -71,6 +74,12 @@ impl Config {
     pub fn resolve(&mut self, secrets: &Secrets) -> Result<(), SecretError> {
         self.secret = self.credentials.as_ref().map(|place| place.resolve(secrets)).transpose()?;
         Ok(())
+    }
+
+    /// The object store to which payloads would go in clear text over a network, in words, once [`Self::resolve`] was
+    /// called. It need not: where `http` is allowed, a store may also lead there.
+    pub fn in_clear_text(&self) -> Option<String> {
+        options::in_clear_text(self)
     }
 
     /// What is wrong with the values: the key of the adapter's section that it concerns, what is wrong, and what to do.

@@ -7,6 +7,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::ClientConfigKey;
 use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::error::OpenError;
@@ -87,8 +88,8 @@ pub(crate) fn fault(scheme: Scheme, key: &str) -> Option<(String, String)> {
 
 /// What all stores of one claim check are opened with.
 pub(crate) struct Settings {
-    options: Vec<(String, String)>,
-    credentials: Vec<(String, String)>,
+    options: Vec<(String, Zeroizing<String>)>,
+    credentials: Vec<(String, Zeroizing<String>)>,
     client: ClientOptions,
 }
 
@@ -112,7 +113,7 @@ impl Settings {
             }
         }
         let text = config.secret.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
-        let options = config.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let options = config.options.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
         Ok(Self { options, credentials: lines(text)?, client })
     }
 
@@ -136,7 +137,7 @@ impl Settings {
         let all = || self.options.iter().chain(&self.credentials);
         let is_http =
             all().any(|(key, value)| key == "endpoint" && value.to_ascii_lowercase().starts_with("http://"));
-        if is_http && !all().any(|(key, value)| key == "allow_http" && value == "true") {
+        if is_http && !all().any(|(key, value)| key == "allow_http" && value.as_str() == "true") {
             let what = "the endpoint is http, which shows payloads to the network; use https, or add \
                         allow_http = \"true\" to the options"
                 .to_owned();
@@ -150,7 +151,7 @@ impl Settings {
                     .with_retry(retry())
                     .with_bucket_name(&place.host);
                 let builder = all().try_fold(builder, |builder, (key, value)| {
-                    Ok::<_, object_store::Error>(builder.with_config(s3_key(key)?, value))
+                    Ok::<_, object_store::Error>(builder.with_config(s3_key(key)?, value.as_str()))
                 });
                 Ok(Box::new(builder.and_then(AmazonS3Builder::build).map_err(unfit)?))
             }
@@ -160,12 +161,45 @@ impl Settings {
                     .with_retry(retry())
                     .with_container_name(&place.host);
                 let builder = all().try_fold(builder, |builder, (key, value)| {
-                    Ok::<_, object_store::Error>(builder.with_config(azure_key(key)?, value))
+                    Ok::<_, object_store::Error>(builder.with_config(azure_key(key)?, value.as_str()))
                 });
                 Ok(Box::new(builder.and_then(MicrosoftAzureBuilder::build).map_err(unfit)?))
             }
         }
     }
+}
+
+/// As [`Config::in_clear_text`].
+pub(crate) fn in_clear_text(config: &Config) -> Option<String> {
+    let text = config.secret.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+    // What cannot be read is told where the store is opened.
+    let credentials = lines(text).unwrap_or_default();
+    let options = config.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let all = options.chain(credentials.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let (mut allowed, mut endpoint) = (false, None);
+    for (key, value) in all {
+        match key {
+            // As the stores read it.
+            "allow_http" => {
+                allowed = !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "off" | "no" | "n")
+            }
+            "endpoint" => endpoint = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    if !allowed {
+        return None;
+    }
+    let url = endpoint.as_deref().and_then(|endpoint| url::Url::parse(endpoint).ok());
+    let is_local = url.as_ref().and_then(url::Url::host).is_some_and(|host| match host {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    });
+    let host = url.as_ref().and_then(url::Url::host_str);
+    (!is_local).then(|| {
+        host.map_or_else(|| "the object store".to_owned(), |host| format!("the object store {host}"))
+    })
 }
 
 fn retry() -> RetryConfig {
@@ -183,7 +217,7 @@ fn azure_key(key: &str) -> Result<AzureConfigKey, object_store::Error> {
 }
 
 /// Lines of the form `key=value`. Empty ones, and those that begin with `#`, say nothing.
-fn lines(text: &str) -> Result<Vec<(String, String)>, OpenError> {
+fn lines(text: &str) -> Result<Vec<(String, Zeroizing<String>)>, OpenError> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -194,7 +228,7 @@ fn lines(text: &str) -> Result<Vec<(String, String)>, OpenError> {
             let what = format!("line {} is not of the form key=value", number + 1);
             return Err(OpenError::Credentials { what });
         };
-        found.push((key.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        found.push((key.trim().to_ascii_lowercase(), value.trim().to_owned().into()));
     }
     Ok(found)
 }
@@ -231,7 +265,7 @@ mod tests {
     fn credentials_are_lines_and_no_fault_shows_one() {
         let read = lines("# the relay's\naccess_key_id = A\n\nSecret_Access_Key=b=c\n").expect("lines");
         let expected = [("access_key_id", "A"), ("secret_access_key", "b=c")];
-        assert_eq!(read, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(read, expected.map(|(key, value)| (key.to_owned(), value.to_owned().into())));
         let error = lines("access_key_id=A\nhunter2").expect_err("no line");
         assert!(error.to_string().contains("line 2") && !error.to_string().contains("hunter2"), "{error}");
     }

@@ -273,7 +273,8 @@ mod tests {
         let found = check(&material(&["rsa.pem", "intermediate.pem"], "ec-pkcs8.pem"), &[], noon());
         assert_eq!(kinds(&found), [(Severity::Error, FindingKind::KeyMismatch)]);
         let mut broken = whole();
-        broken.key = rustls::pki_types::PrivatePkcs8KeyDer::from(vec![0x30, 0]).into();
+        let none = rustls::pki_types::PrivatePkcs8KeyDer::from(vec![0x30, 0]);
+        broken.key = rustls::pki_types::PrivateKeyDer::from(none).into();
         assert_eq!(kinds(&check(&broken, &[], noon())), [(Severity::Error, FindingKind::KeyUnusable)]);
     }
 

@@ -10,6 +10,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::KeystoreError;
+use crate::material::SecretKey;
 
 /// Most rounds of PBKDF2 that are run for a key. OpenSSL writes 2048 by default, the careful write 600 000; a
 /// hostile file could ask for an hour's work.
@@ -35,10 +36,7 @@ pub(crate) fn parts(der: &[u8]) -> Option<(ObjectIdentifier, &[u8])> {
 }
 
 /// Decrypts a PKCS#8 key.
-pub(crate) fn decrypt(
-    der: &[u8],
-    passphrase: Option<&SecretString>,
-) -> Result<PrivateKeyDer<'static>, KeystoreError> {
+pub(crate) fn decrypt(der: &[u8], passphrase: Option<&SecretString>) -> Result<SecretKey, KeystoreError> {
     const OLD: KeystoreError = KeystoreError::NotSupported {
         found: "a private key encrypted in an outdated or unknown way",
         advice: "encrypt it anew: openssl pkcs8 -in FILE -topk8 -v2 aes256 -out key.pem",
@@ -69,5 +67,5 @@ pub(crate) fn decrypt(
     // One wrong passphrase in 256 leaves what looks like good padding; it does not leave a key.
     PrivateKeyInfoRef::try_from(plain.as_bytes())
         .map_err(|_| KeystoreError::wrong_passphrase(WHAT, passphrase))?;
-    Ok(PrivatePkcs8KeyDer::from(plain.as_bytes().to_vec()).into())
+    Ok(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(plain.as_bytes().to_vec())).into())
 }

@@ -1,11 +1,11 @@
 //! Identity files on disk: loading them, and seeing that they changed.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+use secret_file::{Exposed, Lax, ReadError};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -43,6 +43,8 @@ pub struct IdentityFiles {
     pub key_passphrase: Passphrase,
     /// Which key of a store with several.
     pub alias: Option<String>,
+    /// What becomes of a file with a key or a passphrase in it that others may read. Certificates alone are no secret.
+    pub lax: Lax,
 }
 
 /// An identity that was loaded.
@@ -85,6 +87,9 @@ pub enum LoadError {
         /// Which path.
         path: PathBuf,
     },
+    /// Others than its owner may read a file with a key or a passphrase in it.
+    #[error("the key or its passphrase is not safe: {0}")]
+    Exposed(#[from] Exposed),
     /// A file is larger than is read.
     #[error("{} is larger than {limit} bytes, so it is not what it should be; check the path", path.display())]
     TooLarge {
@@ -139,9 +144,11 @@ impl IdentityFiles {
     ///
     /// [`LoadError`], which names the file.
     pub fn load(&self) -> Result<Loaded, LoadError> {
-        let identity = read_file(&self.identity, FILE_BYTES_MAX)?;
-        let key = self.key.as_deref().map(|path| read_file(path, FILE_BYTES_MAX)).transpose()?;
-        let (passphrase, own) = (self.passphrase.get()?, self.key_passphrase.get()?);
+        // With the key in a file of its own, this one holds what everybody is shown.
+        let certificates = if self.key.is_some() { Lax::Taken } else { self.lax };
+        let identity = read_file(&self.identity, FILE_BYTES_MAX, certificates)?;
+        let key = self.key.as_deref().map(|path| read_file(path, FILE_BYTES_MAX, self.lax)).transpose()?;
+        let (passphrase, own) = (self.passphrase.get(self.lax)?, self.key_passphrase.get(self.lax)?);
         let refused = |source| LoadError::Identity { path: self.identity.clone(), source };
         let material = match &key {
             Some(key) => read_pem(&identity, key, own.as_ref().or(passphrase.as_ref())),
@@ -190,7 +197,7 @@ impl IdentityFiles {
             self.passphrase.file(),
             self.key_passphrase.file(),
         ];
-        let mark = |path| read_file(path, FILE_BYTES_MAX).ok().map(|bytes| Mark::of(&bytes));
+        let mark = |path| read_file(path, FILE_BYTES_MAX, Lax::Taken).ok().map(|bytes| Mark::of(&bytes));
         Stamp { files: files.into_iter().flatten().map(mark).collect() }
     }
 
@@ -207,12 +214,12 @@ impl Passphrase {
         if let Self::File(path) = self { Some(path) } else { None }
     }
 
-    fn get(&self) -> Result<Option<SecretString>, LoadError> {
+    fn get(&self, lax: Lax) -> Result<Option<SecretString>, LoadError> {
         match self {
             Self::None => Ok(None),
             Self::Value(value) => Ok(Some(value.clone())),
             Self::File(path) => {
-                let bytes = read_file(path, PASSPHRASE_BYTES_MAX)?;
+                let bytes = read_file(path, PASSPHRASE_BYTES_MAX, lax)?;
                 let text = std::str::from_utf8(&bytes)
                     .map_err(|_| LoadError::PassphraseNotUtf8 { path: path.clone() })?;
                 let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -221,7 +228,9 @@ impl Passphrase {
             }
             Self::Environment(name) => {
                 let why = match std::env::var(name) {
-                    Ok(value) => return Ok(Some(SecretString::from(value))),
+                    Ok(value) => {
+                        return Ok(Some(SecretString::from(Zeroizing::new(value).as_str())));
+                    }
                     Err(std::env::VarError::NotPresent) => "it is not set",
                     Err(std::env::VarError::NotUnicode(_)) => "it is not UTF-8",
                 };
@@ -238,27 +247,30 @@ impl Mark {
 }
 
 /// Reads a file up to a limit, whatever length it claims.
-fn read_file(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    // Asked before it is opened: opening a pipe waits for its writer.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(LoadError::NotAFile { path: path.to_owned() });
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > limit { Err(LoadError::TooLarge { path: path.to_owned(), limit }) } else { Ok(bytes) }
+fn read_file(path: &Path, limit: usize, lax: Lax) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+    secret_file::read(path, limit, lax).map_err(|error| match error {
+        ReadError::Unreadable { source } => LoadError::Unreadable { path: path.to_owned(), source },
+        ReadError::NotAFile => LoadError::NotAFile { path: path.to_owned() },
+        ReadError::TooLarge { limit } => LoadError::TooLarge { path: path.to_owned(), limit },
+        ReadError::Exposed(exposed) => LoadError::Exposed(exposed),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::read::tests::{PASS, fixture};
+    use std::fs::{File, OpenOptions};
     use std::io::Write;
     use tempfile::TempDir;
 
+    /// Writes a file, which is its owner's alone if it is new.
     fn put(path: &Path, content: &[u8]) {
-        File::create(path).unwrap().write_all(content).unwrap();
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path).unwrap().write_all(content).unwrap();
     }
 
     /// A folder with one identity in it, as PEM or as a keystore with its passphrase file.
@@ -354,8 +366,40 @@ mod tests {
         assert!(matches!(at(folder.path()), LoadError::NotAFile { .. }));
         assert!(matches!(at(&folder.path().join("none")), LoadError::Unreadable { .. }));
         let large = folder.path().join("large");
-        File::create(&large).unwrap().set_len(FILE_BYTES_MAX as u64 + 1).unwrap();
+        put(&large, b"");
+        File::options().write(true).open(&large).unwrap().set_len(FILE_BYTES_MAX as u64 + 1).unwrap();
         assert!(matches!(at(&large), LoadError::TooLarge { .. }));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_others_may_read_is_refused_unless_it_is_no_secret() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = TempDir::new().unwrap();
+        let password = folder.path().join("password");
+        put(&password, PASS.as_bytes());
+        let files = IdentityFiles { passphrase: Passphrase::File(password.clone()), ..pem_files(&folder) };
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(&files.identity, 0o644);
+        assert!(files.load().is_ok(), "certificates are shown to everybody");
+        for path in [files.key.as_ref().unwrap(), &password] {
+            mode(path, 0o644);
+            let error = files.load().unwrap_err();
+            assert!(matches!(&error, LoadError::Exposed(exposed) if exposed.path == *path), "{error}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+            assert!(IdentityFiles { lax: Lax::Taken, ..files.clone() }.load().is_ok());
+            mode(path, 0o600);
+        }
+        let store = IdentityFiles {
+            passphrase: value(PASS),
+            ..IdentityFiles::at(folder.path().join("mesh.keystore"))
+        };
+        put(&store.identity, &fixture("ec.jks"));
+        assert!(store.load().is_ok());
+        mode(&store.identity, 0o644);
+        assert!(matches!(store.load(), Err(LoadError::Exposed(_))));
     }
 
     #[test]

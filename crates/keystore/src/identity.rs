@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::client::ResolvesClientCert;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
@@ -18,12 +18,15 @@ use crate::{KeyMaterial, KeystoreError};
 /// [`KeystoreError::KeyMismatch`], or [`KeystoreError::Unusable`] for a key or a certificate that the TLS library
 /// does not take.
 pub fn certified_key(material: &KeyMaterial) -> Result<Arc<CertifiedKey>, KeystoreError> {
-    CertifiedKey::from_der(material.chain.clone(), material.key.clone_key(), &default_provider())
-        .map(Arc::new)
-        .map_err(|error| match error {
-            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => KeystoreError::KeyMismatch,
-            other => KeystoreError::Unusable { why: other.to_string() },
-        })
+    let unusable = |error: Error| KeystoreError::Unusable { why: error.to_string() };
+    // By reference: the library's own way to do both takes a copy of the key, and leaves it in memory.
+    let key = CertifiedKey::new(material.chain.clone(), any_supported_type(&material.key).map_err(unusable)?);
+    match key.keys_match() {
+        // A key that does not tell is not one that does not fit.
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(key)),
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(KeystoreError::KeyMismatch),
+        Err(other) => Err(unusable(other)),
+    }
 }
 
 /// A resolver of the certificate that a client, or a server, shows, whose identity can be replaced at any time. New handshakes take the new one;
@@ -103,7 +106,8 @@ mod tests {
             Some(KeystoreError::KeyMismatch)
         );
         let mut broken = material("ec.pem", "ec-pkcs8.pem");
-        broken.key = rustls::pki_types::PrivatePkcs8KeyDer::from(vec![0x30, 0]).into();
+        let none = rustls::pki_types::PrivatePkcs8KeyDer::from(vec![0x30, 0]);
+        broken.key = rustls::pki_types::PrivateKeyDer::from(none).into();
         assert!(matches!(certified_key(&broken), Err(KeystoreError::Unusable { .. })));
     }
 

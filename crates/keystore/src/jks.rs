@@ -96,7 +96,7 @@ impl<'a> Jks<'a> {
 
 impl KeyEntry<'_> {
     /// The key as PKCS#8, or nothing if the passphrase is not its own.
-    pub(crate) fn open(&self, passphrase: &str) -> Result<Option<Vec<u8>>, KeystoreError> {
+    pub(crate) fn open(&self, passphrase: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeystoreError> {
         let (algorithm, content) =
             encrypted::parts(self.protected).ok_or(damaged("a key in it cannot be read"))?;
         if algorithm.to_string() != PROTECTOR {
@@ -118,7 +118,7 @@ impl KeyEntry<'_> {
             plain.extend(block.iter().zip(stream).map(|(byte, mask)| byte ^ mask));
         }
         let digest = Sha1::new().chain_update(&password).chain_update(&plain).finalize();
-        Ok((digest.as_slice() == check).then(|| plain.to_vec()))
+        Ok((digest.as_slice() == check).then_some(plain))
     }
 }
 

@@ -4,10 +4,14 @@ use std::fmt;
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::zeroize::Zeroizing;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 
 use crate::{CHAIN_MAX, Facts, KeystoreError, facts};
+
+/// A private key as a file holds it, wiped when it is dropped.
+pub(crate) type SecretKey = Zeroizing<PrivateKeyDer<'static>>;
 
 /// A client's identity: certificate chain, private key, and what stood beside them.
 pub struct KeyMaterial {
@@ -15,8 +19,8 @@ pub struct KeyMaterial {
     /// most [`CHAIN_MAX`], never empty. A self-signed root is not sent, so it stands in `authorities`.
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key. That it belongs to `chain[0]` is likely and not certain; [`crate::check`] and
-    /// [`crate::certified_key`] find out.
-    pub key: PrivateKeyDer<'static>,
+    /// [`crate::certified_key`] find out. Wiped when it is dropped.
+    pub key: Zeroizing<PrivateKeyDer<'static>>,
     /// Whom the file trusts: trusted certificate entries of a store, and authorities beside the key that are not
     /// part of the chain.
     pub authorities: Vec<CertificateDer<'static>>,
@@ -42,7 +46,7 @@ impl KeyMaterial {
     /// file marks so; they may complete the chain, because keystores often hold the intermediate only there.
     pub(crate) fn assemble(
         what: &'static str,
-        key: PrivateKeyDer<'static>,
+        key: SecretKey,
         beside: Vec<CertificateDer<'static>>,
         trusted: Vec<CertificateDer<'static>>,
     ) -> Result<Self, KeystoreError> {

@@ -6,6 +6,7 @@ use p12_keystore::error::Error;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::material::SecretKey;
 use crate::{ENTRIES_MAX, KeystoreError};
 
 const WHAT: &str = "PKCS#12 file";
@@ -15,7 +16,7 @@ const SCRYPT: [u8; 11] = [0x06, 0x09, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 
 
 /// What a file holds, its keys decrypted.
 pub(crate) struct Contents {
-    pub(crate) keys: Vec<(String, PrivateKeyDer<'static>)>,
+    pub(crate) keys: Vec<(String, SecretKey)>,
     pub(crate) certificates: Vec<CertificateDer<'static>>,
     /// Those that Java marked as trusted.
     pub(crate) trusted: Vec<CertificateDer<'static>>,
@@ -61,7 +62,9 @@ pub(crate) fn open(bytes: &[u8], passphrase: Option<&SecretString>) -> Result<Co
     }
     for (number, bag) in (1..).zip(archive.keys) {
         let alias = bag.friendly_name.unwrap_or_else(|| format!("key {number}"));
-        contents.keys.push((alias, PrivatePkcs8KeyDer::from(bag.key.as_der().to_vec()).into()));
+        // The crate wipes nothing of its own.
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(bag.key.as_der().to_vec()));
+        contents.keys.push((alias, key.into()));
     }
     Ok(contents)
 }

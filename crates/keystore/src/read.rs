@@ -1,6 +1,6 @@
 //! Which form a file has, and the way from there to an identity.
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::jks::{self, Jks};
@@ -61,12 +61,13 @@ pub fn read_with(bytes: &[u8], unlock: &Unlock<'_>) -> Result<KeyMaterial, Keyst
             let chosen = choose(KEYSTORE, &aliases, unlock.alias)?;
             let entry = store.keys.into_iter().nth(chosen).ok_or(NO_KEY_IN_STORE)?;
             let own = unlock.key.map_or(passphrase, ExposeSecret::expose_secret);
-            let key = entry.open(own)?.ok_or(KeystoreError::WrongKeyPassphrase {
+            let mut key = entry.open(own)?.ok_or(KeystoreError::WrongKeyPassphrase {
                 what: KEYSTORE,
                 advice: ": keytool -keypasswd -keystore FILE -alias ALIAS",
             })?;
-            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key).into();
-            KeyMaterial::assemble(KEYSTORE, key, entry.chain, store.trusted)
+            // Moved, so that it stays one.
+            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(std::mem::take(&mut *key)));
+            KeyMaterial::assemble(KEYSTORE, key.into(), entry.chain, store.trusted)
         }
     }
 }
@@ -243,8 +244,8 @@ fn form(bytes: &[u8]) -> Result<Form, KeystoreError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::material::SecretKey;
     use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-    use rustls::pki_types::PrivateKeyDer;
 
     /// Opens every fixture.
     pub(crate) const PASS: &str = "changeit";
@@ -260,7 +261,7 @@ pub(crate) mod tests {
         public(one) == public(other)
     }
 
-    fn plain(name: &str) -> PrivateKeyDer<'static> {
+    fn plain(name: &str) -> SecretKey {
         pem::key("key", &fixture(name), None).unwrap()
     }
 

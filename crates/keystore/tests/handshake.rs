@@ -43,7 +43,7 @@ fn serve(listener: TcpListener) -> JoinHandle<()> {
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_client_cert_verifier(verifier)
-        .with_single_cert(own.chain, own.key)
+        .with_single_cert(own.chain, own.key.clone_key())
         .unwrap();
     let config = Arc::new(config);
     spawn(move || {

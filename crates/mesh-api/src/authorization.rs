@@ -12,6 +12,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -22,13 +23,13 @@ use crate::stamp;
 /// The scheme, then one space.
 pub const SCHEME: &str = "NHSMESH";
 
-/// The secret that all mailboxes of an environment share. Does not print.
+/// The secret that all mailboxes of an environment share. Does not print, and is wiped when it is dropped.
 #[derive(Clone)]
-pub struct SharedKey(String);
+pub struct SharedKey(SecretString);
 
 impl SharedKey {
     /// Wraps the key; its UTF-8 bytes key the HMAC.
-    pub fn new(key: impl Into<String>) -> Self {
+    pub fn new(key: impl Into<SecretString>) -> Self {
         Self(key.into())
     }
 }
@@ -146,10 +147,16 @@ impl Authorization {
 
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, so making one cannot fail")]
     fn mac(&self, password: &str, key: &SharedKey) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.0.as_bytes()).expect("HMAC takes any key length");
-        let input =
-            format!("{}:{}:{}:{password}:{}", self.mailbox, self.nonce, self.nonce_count, self.timestamp);
-        mac.update(input.as_bytes());
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.0.expose_secret().as_bytes())
+            .expect("HMAC takes any key length");
+        let fields = [&*self.mailbox, &self.nonce, &self.nonce_count, password, &self.timestamp];
+        // Field by field: put together, the password would be left in memory at each call.
+        for (index, field) in fields.into_iter().enumerate() {
+            if index > 0 {
+                mac.update(b":");
+            }
+            mac.update(field.as_bytes());
+        }
         mac
     }
 }

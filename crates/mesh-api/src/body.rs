@@ -70,9 +70,38 @@ pub struct ServiceError {
 }
 
 impl ServiceError {
+    /// Reads an error body. Of its words only those are kept that are no values ([`plain`]), since nothing keeps MESH, or
+    /// what answers in its place, from repeating what it was sent.
+    pub fn read(body: &[u8]) -> Self {
+        let raw = Self::read_raw(body);
+        let short = |text: String| if text.len() <= CODE_BYTES_MAX { text } else { plain(&text) };
+        Self {
+            event: short(raw.event),
+            code: short(raw.code),
+            description: match raw.description {
+                ours if ours == unreadable(body) => ours,
+                theirs => plain(&theirs),
+            },
+            message_id: raw.message_id,
+        }
+    }
+
+    /// Without its explanation, if that has a word of what was sent beside the payload: subject, local id, file name.
+    #[must_use]
+    pub fn without<'a>(self, sent: impl IntoIterator<Item = &'a str>) -> Self {
+        let parts = |text: &str| -> Vec<String> {
+            let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
+            words.map(str::to_lowercase).collect()
+        };
+        let said = if KNOWN.contains(&&*self.description) { Vec::new() } else { parts(&self.description) };
+        let repeats = sent.into_iter().flat_map(parts).any(|word| said.contains(&word));
+        let left_out = "its explanation repeats what was sent, and is left out";
+        Self { description: if repeats { left_out.to_owned() } else { self.description }, ..self }
+    }
+
     /// Reads an error body: version 2, version 1, validation, plain-string `detail`, bare `message`. Anything
     /// else (HTML, SOAP, nothing) is described by its length only, because it may echo what was sent.
-    pub fn read(body: &[u8]) -> Self {
+    fn read_raw(body: &[u8]) -> Self {
         let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
             return Self { description: unreadable(body), ..Self::default() };
         };
@@ -121,6 +150,50 @@ impl ServiceError {
     pub fn has_code(&self) -> bool {
         !self.code.is_empty()
     }
+}
+
+/// Longest code or event that is taken as it is. Longer ones are sentences.
+const CODE_BYTES_MAX: usize = 12;
+/// Longest word of a sentence for people.
+const WORD_CHARS_MAX: usize = 32;
+/// Sentences that MESH is known to explain with (`mesh-api.md` section 8). They are its own, whatever was sent.
+const KNOWN: [&str; 19] = [
+    "Data file is missing or inaccessible.",
+    "MalformedControlFile",
+    "Invalid From Address in the control file",
+    "TO_DTS missing",
+    "Invalid version of the control file",
+    "Invalid Message Type for the transfer",
+    "Unregistered to address",
+    "Cannot send messages to internal mailbox",
+    "Workflow ID not registered for mailbox",
+    "Invalid expiry period",
+    "Multiple mailboxes matches",
+    "No mailbox matched",
+    "Invalid NHS Number",
+    "NHS Number not found",
+    "NHS Number supplied does not match the demographics",
+    "Invalid chunk values sent in mex-Chunk-Range header",
+    "Unsupported content encoding",
+    "Invalid checksum",
+    "File Level Error (file not formed correctly)",
+];
+
+/// A text without what looks like a value: each word that is not of ASCII letters alone (with hyphens, underscores and
+/// apostrophes in it) or is very long becomes `…`, so that no number, date, name of a file or piece of a message is left.
+fn plain(text: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for word in text.split_whitespace() {
+        let inner = word.trim_matches(|c: char| c.is_ascii_punctuation());
+        let is_word = inner.len() <= WORD_CHARS_MAX
+            && inner.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '-' | '_' | '\''));
+        match (is_word, kept.last()) {
+            (true, _) => kept.push(word),
+            (false, Some(&"…")) => {}
+            (false, _) => kept.push("…"),
+        }
+    }
+    kept.join(" ")
 }
 
 fn unreadable(body: &[u8]) -> String {
@@ -285,10 +358,22 @@ mod tests {
             ),
             (r#"{"detail":"Not Found"}"#, owned("", "", "Not Found", None)),
             ("{\"message\":\"An internal\\n\\nerror\"}", owned("", "", "An internal error", None)),
+            (
+                r#"{"detail":[{"event":"SEND","code":"06","msg":"bad name 'SMITH^JO' (4857773456, b. 1970-01-01) in ./a-b.dat"}]}"#,
+                owned("SEND", "06", "bad name … b. … in …", None),
+            ),
             ("", owned("", "", "no explanation was given", None)),
             ("<html>canary", owned("", "", "12 bytes that are not a MESH error", None)),
         ] {
             assert_eq!(read(body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn an_explanation_that_repeats_what_was_sent_is_left_out() {
+        let error = || ServiceError::read(br#"{"detail":"no recipient for Smith found"}"#);
+        let left = |sent: &[&str]| error().without(sent.iter().copied()).description;
+        assert_eq!(left(&["Result", "L1", ""]), "no recipient for Smith found");
+        assert!(left(&["letter about SMITH, J"]).contains("left out"));
     }
 }

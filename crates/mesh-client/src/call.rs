@@ -16,6 +16,7 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::client::legacy;
+use mesh_api::header::{FILE_NAME, LOCAL_ID, SUBJECT};
 use mesh_api::{ApiVersion, Classify, Effect, Payload};
 use rand::Rng;
 use tokio::io::AsyncReadExt;
@@ -178,6 +179,9 @@ impl Mailbox {
         }
         let now = (self.client.shared.now)();
         let Verdict { kind, effect, service } = judge(outline.call, status, &headers, &body, now);
+        let sent = |name: &str| outline.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+        let sent = [SUBJECT, LOCAL_ID, FILE_NAME].map(|name| String::from_utf8_lossy(sent(name)));
+        let service = service.without(sent.iter().map(|text| &**text));
         Err(CallError::from(Details {
             call: outline.call,
             mailbox: self.id.clone(),

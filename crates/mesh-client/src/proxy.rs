@@ -196,13 +196,13 @@ impl Tunnel {
     ) -> Result<(), ProxyFault> {
         let host = target.host().unwrap_or_default();
         let target = format!("{host}:{}", target.port_u16().unwrap_or(HTTPS_PORT));
-        let mut request = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
+        let mut parts = vec!["CONNECT ", &target, " HTTP/1.1\r\nHost: ", &target, "\r\n"];
         if let Some(login) = &self.login {
-            for part in ["Proxy-Authorization: ", login.expose_secret(), "\r\n"] {
-                request.push_str(part);
-            }
+            parts.extend(["Proxy-Authorization: ", login.expose_secret(), "\r\n"]);
         }
-        request.push_str("\r\n");
+        parts.push("\r\n");
+        // Joined at once: a text that grows leaves what it was behind in memory.
+        let request = Zeroizing::new(parts.concat());
         // A proxy that refuses may close before it read everything; its answer is there all the same.
         let _ = stream.write_all(request.as_bytes()).await;
         judge(&read_head(stream).await?, self.login.is_some())
@@ -225,9 +225,9 @@ impl ProxyLogin {
         if password.chars().any(char::is_control) {
             return wrong("password", "it holds a control character, perhaps a line break");
         }
-        let both = Zeroizing::new(format!("{}:{password}", self.user));
+        let both = Zeroizing::new([&*self.user, ":", password].concat());
         let coded = Zeroizing::new(Base64::encode_string(both.as_bytes()));
-        Ok(SecretString::from(format!("Basic {}", *coded)))
+        Ok(SecretString::from(["Basic ", coded.as_str()].concat()))
     }
 }
 

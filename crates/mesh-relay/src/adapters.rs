@@ -17,6 +17,7 @@ use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{Chance, Clock, EventSink, KeepsSent, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
+use crate::clear_text::ClearWay;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::relay::OpenFolders;
 use crate::settings::Note;
@@ -155,6 +156,26 @@ impl AdapterConfig {
             Self::Kafka(topics) => topics.resolve(section, secrets, notes, faults),
             Self::Http(webhooks) => webhooks.resolve(section, secrets, notes, faults),
         }
+    }
+
+    /// Where its messages would go in clear text over a network. Known once it was resolved.
+    pub fn clear_ways(&self) -> Vec<ClearWay> {
+        let (claims, mut ways) = match self {
+            // A webhook knows no such way.
+            Self::DtsFolder(_) | Self::Http(_) => return Vec::new(),
+            Self::Amqp(queues) => (queues.config.claim_check.as_ref(), queues.clear_ways()),
+            Self::Kafka(topics) => (topics.config.claim_check.as_ref(), topics.clear_ways()),
+        };
+        if let Some((claims, to)) = claims.and_then(|claims| Some((claims, claims.in_clear_text()?))) {
+            ways.push(ClearWay {
+                key: "claim_check.options",
+                to,
+                accepting: "claim_check.clear_text",
+                accepted: claims.clear_text,
+                instead: "use an https endpoint, and leave allow_http out",
+            });
+        }
+        ways
     }
 
     /// The mailbox whose messages the adapter carries.

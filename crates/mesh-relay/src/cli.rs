@@ -12,15 +12,19 @@ use relay_config::{Fault, Faults};
 use relay_core::Shutdown;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::java_client;
 use crate::relay::{Relay, Stopped};
 use crate::reload::{Cause, Configuration, Follow};
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
+use crate::silence::may_speak;
 use crate::stop::Signals;
 use crate::stop_file::StopFile;
-use crate::{demo, explain, hand, health, identity, lint, manual, records, sandbox, shadow};
+use crate::{broken, demo, explain, hand, harden, health, identity, lint, manual, records, sandbox, shadow};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -146,11 +150,6 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// Libraries that log what they carry: lapin whole messages that come back, at `warn`, and every frame at `trace`
-/// (`queue-bridging.md` 2.7, 3), `object_store` names of objects. What they have to say comes to us as errors, which are
-/// told without that.
-const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
-
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
@@ -166,14 +165,15 @@ pub fn run(cli: Cli) -> ExitCode {
         _ => "info",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
-    let filter =
-        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(stderr_colours())
         .with_target(false)
+        .finish()
+        .with(filter_fn(may_speak))
         .init();
+    broken::tell_without_words();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot start: {error}")),
@@ -262,6 +262,10 @@ fn configuration(args: &RunArgs) -> Configuration {
 }
 
 async fn relay(args: &RunArgs) -> ExitCode {
+    // Before the first secret is read.
+    if let Err(error) = harden::close() {
+        tracing::warn!("{error}");
+    }
     let configuration = configuration(args);
     let settings = match configuration.load() {
         Ok(settings) => settings,

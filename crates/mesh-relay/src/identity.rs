@@ -13,6 +13,7 @@ use relay_config::{Identity, SecretRef, Secrets};
 use relay_core::Shutdown;
 use relay_core::metric::{CERTIFICATE_EXPIRY, CLIENT_IDENTITY};
 use rustls::sign::CertifiedKey;
+use secret_file::Lax;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -28,7 +29,9 @@ pub fn files(identity: &Identity, secrets: &Secrets) -> IdentityFiles {
         Some(SecretRef::Env(name)) => Passphrase::Environment(name.clone()),
         None => Passphrase::None,
     };
-    match identity {
+    // What the old client made is told (`java_client`) and not refused, so that both can run on the same files.
+    let lax = if secrets.are_held() { Lax::Taken } else { Lax::Refused };
+    let files = match identity {
         Identity::Pem { cert, key, password } => IdentityFiles {
             key: Some(key.clone()),
             passphrase: passphrase(password),
@@ -40,7 +43,8 @@ pub fn files(identity: &Identity, secrets: &Secrets) -> IdentityFiles {
             alias: alias.clone(),
             ..IdentityFiles::at(keystore)
         },
-    }
+    };
+    IdentityFiles { lax, ..files }
 }
 
 /// Why files give no identity to use.
@@ -294,8 +298,7 @@ fn name(material: &KeyMaterial) -> String {
 mod tests {
     use super::*;
     use relay_testkit::certificates::Authority;
-    use std::fs::File;
-    use std::io::Write;
+    use relay_testkit::private::write_private;
     use tempfile::TempDir;
 
     struct Place {
@@ -321,8 +324,7 @@ mod tests {
         }
 
         fn write(&self, name: &str, content: &str) {
-            let mut file = File::create(self.folder.path().join(name)).expect("a file");
-            file.write_all(content.as_bytes()).expect("written");
+            write_private(&self.folder.path().join(name), content);
         }
 
         fn watch(&self) -> (IdentityWatch, Vec<Finding>) {

@@ -11,6 +11,8 @@ use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
+use crate::clear_text::ClearWay;
+
 /// Where the journal is, secrets resolved.
 #[derive(Debug, Clone)]
 pub enum JournalSettings {
@@ -41,6 +43,18 @@ impl JournalSettings {
             Self::File(_) => "local".to_owned(),
             Self::Postgres { instance, .. } => instance.clone(),
         }
+    }
+
+    /// The way to a database on another machine without TLS; that it is accepted is not known here.
+    pub fn in_clear_text(&self) -> Option<ClearWay> {
+        let Self::Postgres { url, roots: None, .. } = self else { return None };
+        Some(ClearWay {
+            key: "url",
+            to: relay_journal::in_clear_text(url.expose_secret())?,
+            accepting: "clear_text",
+            accepted: None,
+            instead: "name the authorities to trust in `roots`",
+        })
     }
 
     /// How long a lease lasts without being renewed.

@@ -15,6 +15,10 @@
 //! | shell completions, manual pages, the release with its commit | [`manual`] |
 //! | is the relay that runs here well? | [`health`] |
 //! | the list of adapters | [`adapters`] |
+//! | messages that would leave without TLS | [`clear_text`] |
+//! | what is said of a part that broke | [`broken`] |
+//! | the running relay's memory, closed to others | [`harden`] |
+//! | which libraries never speak in the log | [`silence`] |
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
 //! | which journal | [`journal`] |
@@ -27,6 +31,8 @@
 
 pub mod adapters;
 pub mod alerts;
+pub mod broken;
+pub mod clear_text;
 pub mod cli;
 mod config_tests;
 pub mod console;
@@ -34,6 +40,7 @@ pub mod demo;
 mod disk;
 pub mod explain;
 pub mod hand;
+pub mod harden;
 pub mod health;
 pub mod identity;
 pub mod java_client;
@@ -49,6 +56,7 @@ pub mod sandbox;
 pub mod service;
 pub mod settings;
 pub mod shadow;
+pub mod silence;
 pub mod stop;
 pub mod stop_file;
 pub mod system;

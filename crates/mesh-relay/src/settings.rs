@@ -19,10 +19,11 @@ use relay_config::{
 use relay_core::lease::LEASE_TTL;
 use relay_core::{Pattern, Rate, ReceivePolicy, Router, SendPolicy, SendRoute, UnknownWorkflow};
 use rustls::RootCertStore;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::adapters::{AUTHORITIES, AdapterConfig, IDENTITY, SECRET};
 use crate::alerts::AlertSettings;
+use crate::clear_text::{self, ClearWay};
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
@@ -183,6 +184,12 @@ impl Settings {
             adapter_imprints.push(section.imprint(&secrets));
             files.append(&mut secrets.files());
         }
+        for (section, config) in &loaded.adapters {
+            let at = |key: &str, what: String, hint: String| section.fault(Some(key), what, hint);
+            for way in config.clear_ways() {
+                clear_text::judge(&way, &loaded.mesh.environment, at, &mut adapter_notes, &mut faults);
+            }
+        }
         let mut mailboxes = Vec::new();
         for mailbox in &loaded.mailboxes {
             let secrets = loaded.secrets.apart();
@@ -201,6 +208,13 @@ impl Settings {
         let journal_secrets = loaded.secrets.apart();
         let journal = journal(&loaded.journal, &journal_secrets, &mut faults);
         files.append(&mut journal_secrets.files());
+        let at = |key: &str, what: String, hint: String| loaded.journal.section.fault(Some(key), what, hint);
+        if let (Some(way), JournalPlace::Postgres { clear_text: accepted, .. }) =
+            (journal.as_ref().and_then(JournalSettings::in_clear_text), &loaded.journal.place)
+        {
+            let way = ClearWay { accepted: *accepted, ..way };
+            clear_text::judge(&way, &loaded.mesh.environment, at, &mut adapter_notes, &mut faults);
+        }
         let console_secrets = loaded.secrets.apart();
         let console = loaded.console.as_ref().and_then(|section| {
             ConsoleSettings::read(section, &console_secrets, &mut adapter_notes, &mut faults)
@@ -372,7 +386,7 @@ pub(crate) fn journal(
 ) -> Option<JournalSettings> {
     let (url, instance, roots, lease) = match &section.place {
         JournalPlace::File(path) => return Some(JournalSettings::File(path.clone())),
-        JournalPlace::Postgres { url, instance, roots, lease } => (url, instance, roots, *lease),
+        JournalPlace::Postgres { url, instance, roots, lease, .. } => (url, instance, roots, *lease),
     };
     let mut fault = |key: &str, what: String, otherwise: &str| {
         faults.push(section.section.fault_of(Some(key), &what, otherwise));
@@ -510,7 +524,7 @@ pub(crate) fn reach(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) 
     }
     let config = ClientConfig {
         base_url: mesh.environment.base_url().to_owned(),
-        shared_key: SharedKey::new(shared_key.expose_secret()),
+        shared_key: SharedKey::new(shared_key),
         tls: TlsConfig { roots, identity },
         proxy,
         timeouts: Timeouts::default(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::clear_text::ClearText;
 use crate::fault::Faults;
 use crate::quantity::Interval;
 use crate::secret::SecretRef;
@@ -33,6 +34,8 @@ pub enum JournalPlace {
         instance: String,
         /// `roots`: whose certificates to trust (PEM); the connection is encrypted then.
         roots: Option<PathBuf>,
+        /// `clear_text`: whether the connection may do without `roots`, and so without TLS, beyond this machine.
+        clear_text: Option<ClearText>,
         /// `lease`: how long an instance that fell silent keeps its mailboxes and folders, at least [`LEASE_MIN`].
         /// Default 30 s.
         lease: Option<Duration>,
@@ -56,6 +59,7 @@ struct Entries {
     url: Option<SecretRef>,
     instance: Option<String>,
     roots: Option<PathBuf>,
+    clear_text: Option<ClearText>,
     lease: Option<Interval>,
     keep: Option<Interval>,
 }
@@ -86,6 +90,7 @@ impl JournalSection {
                 for (key, there) in [
                     ("instance", entries.instance.is_some()),
                     ("roots", entries.roots.is_some()),
+                    ("clear_text", entries.clear_text.is_some()),
                     ("lease", entries.lease.is_some()),
                 ] {
                     if there {
@@ -110,7 +115,7 @@ impl JournalSection {
                     faults.push(section.fault(Some("lease"), "`lease` is shorter than 3 s", hint));
                 }
                 let roots = entries.roots.map(|roots| section.file(roots));
-                JournalPlace::Postgres { url, instance, roots, lease }
+                JournalPlace::Postgres { url, instance, roots, clear_text: entries.clear_text, lease }
             }
         };
         Some(Self { place, keep, section })

@@ -13,6 +13,7 @@
 
 mod adapter;
 mod alerts;
+mod clear_text;
 mod console;
 mod environment;
 mod fault;
@@ -42,6 +43,7 @@ mod test_section;
 
 pub use adapter::AdapterSection;
 pub use alerts::AlertsSection;
+pub use clear_text::ClearText;
 pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };

@@ -5,11 +5,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
+use secret_file::{Exposed, Lax, ReadError};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use thiserror::Error;
 
 use crate::imprint::Reads;
+
+/// Longest file with a secret, in bytes. The longest secrets that there are, credentials of an object store, have some hundreds.
+const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// What to write in place of a secret.
 const FORMS: &str = "write { file = \"path\" } or { env = \"NAME\" }";
@@ -78,6 +83,11 @@ impl Secrets {
         &self.folder
     }
 
+    /// Whether secrets are held at all: the configuration was made from another program's, with that program's files.
+    pub fn are_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// What is held in place of a file, if secrets are held at all and this one is among them.
     pub fn held_for(&self, path: &Path) -> Option<&SecretString> {
         self.held.as_ref()?.get(path)
@@ -110,6 +120,15 @@ pub enum SecretError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// Others than its owner may read the file.
+    #[error("the secret in {0}")]
+    Exposed(Exposed),
+    /// The file is too long for a secret.
+    #[error("the secret in {} is longer than {FILE_BYTES_MAX} bytes, so it is none; check the path", path.display())]
+    FileTooLong {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is no UTF-8 text.
     #[error("the secret in {} is not UTF-8 text; write it to the file as plain text", path.display())]
@@ -158,30 +177,31 @@ impl SecretRef {
 }
 
 fn read_file(path: PathBuf) -> Result<SecretString, SecretError> {
-    let mut text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(SecretError::FileNotText { path });
+    let bytes = match secret_file::read(&path, FILE_BYTES_MAX, Lax::Refused) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Exposed(exposed)) => return Err(SecretError::Exposed(exposed)),
+        Err(ReadError::TooLarge { .. }) => return Err(SecretError::FileTooLong { path }),
+        Err(ReadError::NotAFile) => {
+            return Err(SecretError::File { path, source: io::Error::other("it is not a file") });
         }
-        Err(source) => return Err(SecretError::File { path, source }),
+        Err(ReadError::Unreadable { source }) => return Err(SecretError::File { path, source }),
     };
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Err(SecretError::FileNotText { path });
+    };
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(SecretError::FileEmpty { path });
     }
+    // Of the text, which is copied once: of a `String` with room to spare a part would be left behind.
     Ok(SecretString::from(text))
 }
 
 fn read_variable(name: &str) -> Result<SecretString, SecretError> {
     let name = name.to_owned();
-    match std::env::var(&name) {
+    match std::env::var(&name).map(Zeroizing::new) {
         Ok(text) if text.is_empty() => Err(SecretError::EnvEmpty { name }),
-        Ok(text) => Ok(SecretString::from(text)),
+        Ok(text) => Ok(SecretString::from(text.as_str())),
         Err(std::env::VarError::NotPresent) => Err(SecretError::EnvMissing { name }),
         Err(std::env::VarError::NotUnicode(_)) => Err(SecretError::EnvNotText { name }),
     }

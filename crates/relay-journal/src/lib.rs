@@ -5,7 +5,7 @@ mod postgres;
 mod sqlite;
 mod stored;
 
-pub use crate::postgres::{PostgresJournal, PostgresOpenError};
+pub use crate::postgres::{PostgresJournal, PostgresOpenError, in_clear_text};
 pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords, set_aside};
 
 #[cfg(test)]

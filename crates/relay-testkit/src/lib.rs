@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod connect_proxy;
 pub mod failing;
 pub mod pairs;
+pub mod private;
 pub mod proxy;
 pub mod scripted;
 pub mod wait;

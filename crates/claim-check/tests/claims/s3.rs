@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use claim_check::{ClaimCheck, ClaimError, Config, PutError};
@@ -22,6 +23,15 @@ struct Store {
     answers: BufReader<ChildStdout>,
     url: String,
     folder: tempfile::TempDir,
+}
+
+/// Writes the credentials, for their owner alone.
+fn login(folder: &Path, lines: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = fs::OpenOptions::new();
+    options.create(true).write(true).truncate(true).mode(0o600);
+    let mut file = options.open(folder.join("login")).expect("a login");
+    file.write_all(lines.as_bytes()).expect("a login");
 }
 
 impl Store {
@@ -45,8 +55,7 @@ impl Store {
         let answers = BufReader::new(child.stdout.take().expect("its output"));
         let mut store = Self { child, asks, answers, url: String::new(), folder };
         store.url = store.answer();
-        fs::write(store.folder.path().join("login"), "access_key_id = key\nsecret_access_key = canary\n")
-            .expect("a login");
+        login(store.folder.path(), "access_key_id = key\nsecret_access_key = canary\n");
         store
     }
 
@@ -205,7 +214,7 @@ async fn what_comes_from_mesh_is_put_whole_in_one_part_or_many() {
 fn a_store_that_payloads_would_be_shown_by_or_that_lacks_half_its_login_is_not_opened() {
     let folder = tempfile::tempdir().expect("a folder");
     let open = |login: &str, endpoint: &str| {
-        fs::write(folder.path().join("login"), login).expect("a login");
+        self::login(folder.path(), login);
         let mut config = config_of(json!({
             "read": ["s3://claims"],
             "options": { "region": "eu-west-2", "endpoint": endpoint },

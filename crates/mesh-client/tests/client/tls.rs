@@ -62,7 +62,7 @@ pub(crate) fn acceptor(identity: KeyMaterial, clients: Option<&Authority>) -> Tl
         }
         None => builder.with_no_client_auth(),
     };
-    let config = builder.with_single_cert(identity.chain, identity.key).expect("a server");
+    let config = builder.with_single_cert(identity.chain, identity.key.clone_key()).expect("a server");
     TlsAcceptor::from(Arc::new(config))
 }
 

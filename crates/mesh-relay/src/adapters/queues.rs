@@ -9,6 +9,7 @@ use relay_config::{AdapterSection, Faults, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{AUTHORITIES, Adapter, AdapterError, Place, SECRET, Sharing};
+use crate::clear_text::ClearWay;
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 use crate::system;
@@ -76,6 +77,19 @@ impl Queues {
                 "such as amqps://user:password@host:5671/vhost, in the file or the variable that `url` names";
             faults.push(section.fault_of(Some("url"), &error, hint));
         }
+    }
+
+    /// Brokers that would be reached without TLS.
+    pub(super) fn clear_ways(&self) -> Vec<ClearWay> {
+        let brokers = self.secrets.in_clear_text().into_iter();
+        let way = |broker| ClearWay {
+            key: "url",
+            to: format!("the broker {broker}"),
+            accepting: "clear_text",
+            accepted: self.config.clear_text,
+            instead: "write amqps:// in its URL",
+        };
+        brokers.map(way).collect()
     }
 
     fn shared(&self, name: &str, chance: Arc<dyn relay_core::Chance>) -> Result<Shared, amqp::BrokerError> {

@@ -9,6 +9,7 @@ use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, SECRET, Sharing};
+use crate::clear_text::ClearWay;
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 
@@ -66,6 +67,18 @@ impl Topics {
                 "correct brokers, tls, login or client; the library says which setting it does not take";
             faults.push(section.fault_of(Some("client"), &error, hint));
         }
+    }
+
+    /// Brokers that would be reached without TLS.
+    pub(super) fn clear_ways(&self) -> Vec<ClearWay> {
+        let way = || ClearWay {
+            key: "brokers",
+            to: format!("the brokers {}", self.config.brokers),
+            accepting: "clear_text",
+            accepted: self.config.clear_text,
+            instead: "set `tls`",
+        };
+        self.config.is_in_clear_text().then(way).into_iter().collect()
     }
 
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {

@@ -11,7 +11,7 @@ use mesh_client::{
     BreakerConfig, Client, ClientConfig, Mailbox, Proxy, RootCertificate, Timeouts, TlsConfig,
 };
 use relay_config::{Faults, SecretError, SecretRef, Secrets};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::failure::Failure;
 use crate::adapters::SECRET;
@@ -147,7 +147,7 @@ impl ConnectArgs {
         )?;
         let client = Client::new(ClientConfig {
             base_url: self.url.clone(),
-            shared_key: SharedKey::new(shared_key.expose_secret()),
+            shared_key: SharedKey::new(shared_key),
             tls: self.tls()?,
             proxy: self.proxy.clone().map(|url| Proxy { url, login: None }),
             timeouts: Timeouts::default(),

@@ -38,12 +38,13 @@ mod translate;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use keystore::Severity;
 use meshclient_cfg::{Kind, MeshClientCfg, NoteKind, Position, key};
 use relay_config::{Environment, Fault, Faults, Secrets, UrlError};
+use secret_file::{Lax, ReadError};
 
 pub use import::ImportArgs;
 pub(crate) use import::run as import;
@@ -103,6 +104,9 @@ impl StandIn {
         let mut told = of_the_file(&cfg);
         told.extend(translation.told.iter().cloned());
         told.extend(proxy(&cfg, &base));
+        told.extend(exposed(path, "passwords"));
+        let keystore = cfg.key_store_path.as_ref().map(|keystore| base.join(keystore));
+        told.extend(keystore.and_then(|keystore| exposed(&keystore, "a private key")));
         Ok(Self { path: path.to_owned(), translation, told })
     }
 
@@ -167,10 +171,14 @@ fn unreadable(path: &Path, error: &io::Error) -> Faults {
 
 /// Reads a file as far as one is ever read, whatever length it claims.
 fn read_cfg(path: &Path, kind: Kind) -> Result<MeshClientCfg, Faults> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(meshclient_cfg::SIZE_MAX as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
+    // What is longer than is ever read, `meshclient_cfg` refuses with its words.
+    let bytes = secret_file::read(path, meshclient_cfg::SIZE_MAX + 1, Lax::Taken).map_err(|error| {
+        let source = match error {
+            ReadError::Unreadable { source } => source,
+            other => io::Error::other(other.to_string()),
+        };
+        unreadable(path, &source)
+    })?;
     let cfg = match kind {
         Kind::Mesh => MeshClientCfg::read(&bytes),
         Kind::Dts => MeshClientCfg::read_dts(&bytes),
@@ -181,6 +189,18 @@ fn read_cfg(path: &Path, kind: Kind) -> Result<MeshClientCfg, Faults> {
             relay_config::advice(&error.to_string(), "save it as the client itself could read it");
         Fault::elsewhere(path, place, message, hint).into()
     })
+}
+
+/// Says that others may read a file of the old client with something secret in it. It is not refused: that client made it
+/// so, and both must be able to run on it.
+fn exposed(path: &Path, holds: &str) -> Option<Told> {
+    // One that cannot be opened is told where it is read.
+    let exposure = secret_file::exposure(&File::open(path).ok()?).ok()??;
+    let text = format!(
+        "{0} holds {holds}, and {exposure}; make it its owner's alone: chmod 600 {0}",
+        path.display()
+    );
+    Some(Told { severity: Severity::Warning, text })
 }
 
 /// What is odd in the file: keys that nobody knows in one line, all else in a line of its own.

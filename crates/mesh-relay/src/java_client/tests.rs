@@ -1,7 +1,6 @@
 //! One way from a client's file to settings, whichever command takes it.
 
-use std::io::Write;
-
+use relay_testkit::private::write_private;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -27,8 +26,7 @@ impl Place {
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        let mut file = File::create(self.path(name)).expect("a file");
-        file.write_all(content.as_ref()).expect("written");
+        write_private(&self.path(name), content);
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keystore::read_authorities;
+use relay_config::{SecretRef, Secrets};
 use rustls::{ClientConfig, RootCertStore};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -74,13 +77,9 @@ impl Api {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|error| ApiError::Usage(format!("{}: {error}", path.display())))
         };
-        let token = match token.map(read).transpose()? {
-            Some(bytes) => {
-                let text = String::from_utf8_lossy(&bytes);
-                Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
-            }
-            None => None,
-        };
+        // Relative to where the command is given, unlike those of a configuration.
+        let token = token.map(|path| SecretRef::File(path.to_owned()).resolve(&Secrets::in_files("")));
+        let token = token.transpose().map_err(|error| ApiError::Usage(error.to_string()))?;
         Self::new(url, token, roots.map(read).transpose()?.as_deref())
     }
 
@@ -133,7 +132,12 @@ impl Api {
         let uri = self.base.join(place).map_err(|error| unreachable(error.to_string()))?;
         let mut request = Request::builder().method(method).uri(uri.as_str());
         if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
+            let mut value = HeaderValue::from_str(&Zeroizing::new(
+                ["Bearer ", token.expose_secret()].concat(),
+            ))
+            .map_err(|_| ApiError::Usage("the token holds a character that no token has".to_owned()))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
         }
         let bytes = match body {
             Some(body) => {

@@ -31,7 +31,11 @@ impl Config {
     }
 
     fn file(&self, name: &str, content: &[u8]) {
-        let mut file = File::create(self.folder.path().join(name)).expect("a file");
+        let mut options = File::options();
+        options.create(true).write(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(self.folder.path().join(name)).expect("a file");
         file.write_all(content).expect("written");
     }
 

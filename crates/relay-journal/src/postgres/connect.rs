@@ -92,7 +92,13 @@ impl Target {
             #[cfg(unix)]
             Host::Unix(_) => true,
         };
-        self.tls.is_none() && !self.config.get_hosts().iter().all(local)
+        // Where addresses are given, names are not looked up.
+        let addresses = self.config.get_hostaddrs();
+        let stays = match addresses {
+            [] => self.config.get_hosts().iter().all(local),
+            _ => addresses.iter().all(IpAddr::is_loopback),
+        };
+        self.tls.is_none() && !stays
     }
 
     /// One try.
@@ -119,6 +125,13 @@ impl Target {
         };
         timeout(CONNECT_WITHIN, connecting).await.unwrap_or_else(|_| Err(Fault::silent()))
     }
+}
+
+/// The database of a connection string, without its login, if everything would go there in clear text over a network
+/// when no TLS is set up for it. `None` also for a string that is none.
+pub fn in_clear_text(url: &str) -> Option<String> {
+    let target = Target::new(url, None).ok()?;
+    target.is_exposed().then(|| format!("the database {}", target.name))
 }
 
 /// Waits longer and longer.

@@ -41,6 +41,7 @@ use relay_core::{
     Partner, Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
 };
 
+pub use self::connect::in_clear_text;
 pub use self::open::PostgresOpenError;
 
 use self::batch::{Done, Work};

@@ -13,7 +13,7 @@ use openidconnect::{
     EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, StandardErrorResponse,
     StandardTokenResponse,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -88,18 +88,17 @@ struct Known {
 pub(crate) struct Provider {
     issuer: IssuerUrl,
     client_id: ClientId,
-    client_secret: Option<ClientSecret>,
+    client_secret: Option<SecretString>,
     /// Held while the provider is asked, so that many who wait make one question.
     known: Mutex<Known>,
 }
 
 impl Provider {
     pub(crate) fn new(config: &OpenIdConfig) -> Result<Self, AccessError> {
-        let secret = config.client_secret.as_ref();
         Ok(Self {
             issuer: IssuerUrl::new(config.issuer.clone()).map_err(|_| AccessError::Issuer)?,
             client_id: ClientId::new(config.client_id.clone()),
-            client_secret: secret.map(|secret| ClientSecret::new(secret.expose_secret().to_owned())),
+            client_secret: config.client_secret.clone(),
             known: Mutex::default(),
         })
     }
@@ -141,8 +140,10 @@ impl Provider {
         let takes = |method| methods.is_none_or(|methods| methods.contains(&method));
         let basic = takes(CoreClientAuthMethod::ClientSecretBasic);
         let post = takes(CoreClientAuthMethod::ClientSecretPost);
-        let relying =
-            Relying::from_provider_metadata(metadata, self.client_id.clone(), self.client_secret.clone());
+        // The library keeps it as a text of its own, which it does not wipe, for as long as it is needed.
+        let secret = self.client_secret.as_ref();
+        let secret = secret.map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+        let relying = Relying::from_provider_metadata(metadata, self.client_id.clone(), secret);
         // Basic is what holds where a provider says nothing.
         if post && !basic { relying.set_auth_type(AuthType::RequestBody) } else { relying }
     }
