@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use relay_core::{Board, Journal, Shutdown, ShutdownTrigger, SourceError};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::relay::RelayError;
 
@@ -19,6 +19,9 @@ const TELL_WITHIN: Duration = Duration::from_secs(10);
 const TELL_LOOK: Duration = Duration::from_millis(100);
 /// How long the last parts have when the deadline is over: they only let go.
 const LAST_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long parts may take to notice that they were broken off.
+const BROKEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Parts that stop together.
 pub struct Stage {
@@ -54,7 +57,8 @@ impl Stage {
                 Ok(None) => break,
                 Err(_) => {
                     let left = self.tasks.len();
-                    self.tasks.shutdown().await;
+                    // One that blocks its thread cannot be broken off; the process ends without it.
+                    let _ = timeout(BROKEN_WITHIN, self.tasks.shutdown()).await;
                     return left;
                 }
             }

@@ -134,7 +134,7 @@ impl Relay {
         }
         let journal = OpenJournal::open(&settings.journal).await?;
         let mut surroundings = Surroundings::new(journal.shared(), clock, chance);
-        let (alerts, service) = (settings.alerts, Service::default());
+        let (alerts, service) = (settings.alerts, Service::find());
         if let Some(stall) = alerts.stall {
             surroundings.progress = Progress::with_floor(stall);
         }
