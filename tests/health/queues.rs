@@ -43,7 +43,7 @@ async fn a_stop_under_load_loses_and_doubles_nothing_of_a_queue_and_tells_all_th
             0,
             "a stop makes no doubt"
         );
-        let untold = "SELECT count(*) FROM event WHERE untold_to IS NOT NULL";
+        let untold = "SELECT count(*) FROM event WHERE untold IS NOT NULL";
         let journal = rusqlite::Connection::open(scene.site.path("journal.db")).expect("the journal");
         let untold: i64 = journal.query_row(untold, [], |row| row.get(0)).expect("a count");
         assert_eq!(untold, 0, "what was sent was told before the end: {log}");

@@ -341,11 +341,17 @@ impl Relay {
         }
         if let Some(mailbox) = pulse {
             let (surroundings, stop) = (surroundings.clone(), last.shutdown());
-            last.spawn(async move { Ok(feel_pulse(&surroundings, &mailbox, stop).await) });
+            last.spawn(async move {
+                feel_pulse(&surroundings, &mailbox, stop).await;
+                Ok(())
+            });
         }
         let (keeper, stop) = (service.clone(), last.shutdown());
         let Surroundings { vitals, progress, .. } = surroundings.clone();
-        last.spawn(async move { Ok(keeper.keep(&vitals, &progress, stop).await) });
+        last.spawn(async move {
+            keeper.keep(&vitals, &progress, stop).await;
+            Ok(())
+        });
         surroundings.vitals.set_phase(Phase::Running);
         service.ready();
         let stages = Stages { intake: tasks, telling, last, told };

@@ -12,7 +12,7 @@ use crate::secret::SecretRef;
 use crate::section::Section;
 
 /// The section `[alerts]`, which may be left out: then incidents stand in the log, the metrics and the overview alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AlertsSection {
     /// `url`: a webhook, `https` or on this machine `http`, that is told when an incident begins, grows worse and ends.
     pub url: Option<String>,
@@ -45,22 +45,6 @@ struct Entries {
     stall: Option<Interval>,
     #[serde(default)]
     after: BTreeMap<String, Interval>,
-}
-
-impl Default for AlertsSection {
-    fn default() -> Self {
-        Self {
-            url: None,
-            secret: None,
-            authorization: None,
-            roots: None,
-            clear: None,
-            look: None,
-            stall: None,
-            after: BTreeMap::new(),
-            section: None,
-        }
-    }
 }
 
 impl AlertsSection {
