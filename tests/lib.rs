@@ -9,6 +9,7 @@
 //! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |
 //! | `canary` | marked patient data and secrets on every way, and that they come out nowhere |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
+//! | `health` | what stands still is found and told once, probes, systemd, Kubernetes samples, stops |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
 //! | `package` | packages, the container's image and the laboratory, used as an administrator would |
 //! | `prove` | long runs that `make prove` makes: huge messages, lost answers, thousands of kills |

@@ -170,7 +170,7 @@ impl Relay {
         Self::spawn_as(command, config)
     }
 
-    fn spawn_as(mut command: Command, config: &Path) -> Self {
+    pub fn spawn_as(mut command: Command, config: &Path) -> Self {
         let number = std::process::id();
         let log = config.with_file_name(format!("relay-{number}-{}.log", fastrand()));
         let file = File::create(&log).expect("a log");

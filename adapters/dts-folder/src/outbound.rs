@@ -114,20 +114,22 @@ impl FolderSource {
         let _watcher = watch(&self.folders, events);
         let mut out = OutFolder::new(&self.config);
         let mut tasks = Tasks::new(&self.config);
+        let step = work.pump.step("looking at what the last run left");
         out.leftovers = loop {
+            step.turn("looking at what the last run left");
             match work.last_run().await {
                 Ok(leftovers) => break leftovers,
                 Err(error) => {
                     tracing::error!(adapter = %self.adapter, %error, "what the last run left is not known; nothing is taken up");
                 }
             }
+            step.waits("waiting for the journal", JOURNAL_RETRY);
             tokio::select! {
                 () = tokio::time::sleep(JOURNAL_RETRY) => {}
                 () = shutdown.requested() => return,
             }
         };
         let mut woken = work.relay.wake();
-        let step = work.pump.step("about to look into OUT");
         while !shutdown.is_requested() {
             let wake = out.offer(&work, &mut tasks, &step).await;
             step.waits("waiting for its next look into OUT", wake.saturating_duration_since(Instant::now()));

@@ -25,6 +25,9 @@ use crate::transfer_log::TransferLog;
 /// Pause between two tries to settle a pair whose folder does not let it.
 const SETTLE_RETRY: Duration = Duration::from_secs(2);
 
+/// How long the move of a pair may stand still: one to another volume is a copy.
+const MOVE_WITHIN: Duration = Duration::from_secs(10 * 60);
+
 /// Pause between two delay reports on a pair: the Java client wrote one for each of its looks at OUT, half an hour apart
 /// (4.2, 6.4).
 const DELAY_EVERY: Duration = Duration::from_secs(30 * 60);
@@ -334,7 +337,7 @@ impl Worker {
         }
         let (folders, config, now) = (Arc::clone(&self.folders), Arc::clone(&self.config), self.clock.now());
         let (work, log) = (Arc::clone(settled), self.log.clone());
-        let step = self.pump.step("moving a pair to SENT or FAILED");
+        let step = self.pump.step_within("moving a pair to SENT or FAILED", MOVE_WITHIN);
         let moved = task::spawn_blocking(move || {
             let (picked, ended) = &*work;
             let settling = Settling {

@@ -1,5 +1,7 @@
 //! What became of messages, to a status topic and, where one is configured, to a compacted one of last states.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use relay_carrier::event::CONTENT_TYPE;
 use relay_carrier::{CloudEvent, Reply, binary};
@@ -7,7 +9,7 @@ use relay_core::{DeliveryEvent, EventSink, TellError};
 
 use crate::Shared;
 use crate::config;
-use crate::publisher::{Publication, headers};
+use crate::publisher::{PUBLISHED_WITHIN, Publication, headers};
 
 /// Publishes events. All of a message have its relay id as their key, so they are in one partition, in order.
 pub struct StatusTopic {
@@ -26,6 +28,11 @@ impl StatusTopic {
 
 #[async_trait]
 impl EventSink for StatusTopic {
+    /// Two topics at most, one after the other.
+    fn patience(&self) -> Duration {
+        PUBLISHED_WITHIN * 2
+    }
+
     async fn tell(&self, event: &DeliveryEvent) -> Result<(), TellError> {
         let reply = Reply::from_text(event.reply.as_deref());
         let told = CloudEvent::of(event, &reply, &self.status.types, &self.source);

@@ -15,6 +15,9 @@ use crate::aside::Aside;
 use crate::client::{BrokerError, Context, advice, made};
 use crate::settings::{Purpose, Settings};
 
+/// How long a record may take until it is published or given up: what the library has for it (`message.timeout.ms`), the wait
+/// for room and that for topics.
+pub(crate) const PUBLISHED_WITHIN: Duration = Duration::from_secs(330);
 /// How long a record may wait for room among those that have not left yet.
 const ROOM_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two looks for room: the library tells nobody that there is some.

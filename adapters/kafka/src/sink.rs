@@ -1,6 +1,7 @@
 //! Messages from MESH to a topic.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use claim_check::Body;
@@ -10,8 +11,12 @@ use relay_core::{Clock, DeliveryError, FailureClass, Inbound, Owner, Receipt, Si
 
 use crate::Shared;
 use crate::config;
-use crate::publisher::{Publication, PublishError, headers};
+use crate::publisher::{PUBLISHED_WITHIN, Publication, PublishError, headers};
 use crate::transaction::{Delivered, Marked, Transactor};
+
+/// How long a delivery within a transaction may take until it is done or given up: marks are read for ten minutes at most
+/// after a transaction that was left open (`marks`, `transaction`).
+const TRANSACTED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Type of a payload of which MESH says none.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -77,6 +82,10 @@ impl TopicSink {
 
 #[async_trait]
 impl Sink for TopicSink {
+    fn patience(&self) -> Duration {
+        if self.transactor.is_some() { TRANSACTED_WITHIN } else { PUBLISHED_WITHIN }
+    }
+
     async fn deliver(&self, mut message: Inbound<'_>) -> Result<Receipt, DeliveryError> {
         self.place().await.map_err(|error| self.not_published(&error))?;
         let (claims, most) = (self.shared.claims.as_ref(), self.inbound.body_max.bytes());

@@ -284,7 +284,7 @@ impl Relay {
             operator,
             console: None,
             base,
-            service: Service::default(),
+            service: Service::find(),
             surroundings,
         };
         if let Some(console) = console {

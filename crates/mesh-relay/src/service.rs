@@ -3,7 +3,9 @@
 //! The watchdog is fed only while the relay lives ([`Vitals::is_alive`]), from a task of the same runtime that everything else
 //! runs on: a runtime that is wedged feeds nothing. Windows' service manager is to get the same words (`docs/windows.md`).
 
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use relay_core::{Phase, Progress, Shutdown, Vitals};
@@ -13,32 +15,64 @@ const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// By how much a stop that goes on asks to be given more time, at each look.
 const EXTEND_BY: Duration = Duration::from_secs(30);
 
+/// Words that may wait for the manager to listen; further ones are lost.
+const WORDS_MAX: usize = 64;
+
 /// The service manager's ear. Cheap to clone. Errors are not told: nothing depends on its hearing, and nobody else could.
 #[derive(Debug, Clone, Default)]
-pub struct Service(Arc<Mutex<String>>);
+pub struct Service {
+    /// `None`: there is no manager.
+    ear: Option<SyncSender<Notice>>,
+    /// The last status line.
+    told: Arc<Mutex<String>>,
+}
 
 impl Service {
+    /// Finds out whether a manager listens. It is told by a thread of its own, for one that does not read would hold up
+    /// whoever speaks to it.
+    pub fn find() -> Self {
+        if !is_managed() {
+            return Self::default();
+        }
+        let (ear, words) = sync_channel(WORDS_MAX);
+        let telling = thread::Builder::new().name("service".to_owned()).spawn(move || tell(&words));
+        match telling {
+            Ok(_) => Self { ear: Some(ear), told: Arc::default() },
+            Err(error) => {
+                tracing::warn!(%error, "the service manager cannot be told anything");
+                Self::default()
+            }
+        }
+    }
+
+    fn say(&self, notice: Notice) {
+        if let Some(ear) = &self.ear {
+            // What nobody reads is not needed: the next says the same, or more.
+            let _ = ear.try_send(notice);
+        }
+    }
+
     /// The start is over, or a reload is.
     pub fn ready(&self) {
-        send(&Notice::Ready);
+        self.say(Notice::Ready);
     }
 
     /// A reload has begun. Tell [`ready`](Self::ready) when it is over, whichever way.
     pub fn reloading(&self) {
-        send(&Notice::Reloading);
+        self.say(Notice::Reloading);
     }
 
     /// A stop has begun.
     pub fn stopping(&self) {
-        send(&Notice::Stopping);
+        self.say(Notice::Stopping);
     }
 
     /// What it does, in words, told when they change. Holds nothing of a message.
     pub fn status(&self, words: &str) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if *told != words {
             words.clone_into(&mut told);
-            send(&Notice::Status(words));
+            self.say(Notice::Status(words.to_owned()));
         }
     }
 
@@ -49,10 +83,10 @@ impl Service {
         let every = watchdog().map_or(STATUS_EVERY, |within| (within / 2).min(STATUS_EVERY));
         while !shutdown.is_requested() {
             if vitals.is_alive() {
-                send(&Notice::Alive);
+                self.say(Notice::Alive);
             }
             if vitals.phase() == Phase::Stopping {
-                send(&Notice::Extend(EXTEND_BY));
+                self.say(Notice::Extend(EXTEND_BY));
             }
             self.status(&words(vitals, progress));
             tokio::select! {
@@ -79,17 +113,35 @@ fn words(vitals: &Vitals, progress: &Progress) -> String {
 }
 
 /// One thing to tell.
-enum Notice<'a> {
+#[derive(Debug)]
+enum Notice {
     Ready,
     Reloading,
     Stopping,
     Alive,
     Extend(Duration),
-    Status(&'a str),
+    Status(String),
+}
+
+/// Tells what is to be told, until nobody has anything to tell any more.
+fn tell(words: &Receiver<Notice>) {
+    while let Ok(notice) = words.recv() {
+        send(&notice);
+    }
 }
 
 #[cfg(target_os = "linux")]
-fn send(notice: &Notice<'_>) {
+fn is_managed() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_managed() -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn send(notice: &Notice) {
     use sd_notify::NotifyState;
     let mut states = Vec::with_capacity(2);
     states.push(match notice {
@@ -112,7 +164,7 @@ fn send(notice: &Notice<'_>) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send(_: &Notice<'_>) {}
+fn send(_: &Notice) {}
 
 /// How long the service manager waits for a sign of life, if it does.
 #[cfg(target_os = "linux")]

@@ -30,7 +30,7 @@ pub enum JournalPlace {
         /// `url`: where, as which user, with which password. A secret.
         url: SecretRef,
         /// `instance`: the name of this instance, of its own among all that share the journal, and the same at each
-        /// start. Required.
+        /// start; or `{ env = "NAME" }`, where all instances have one file. Required.
         instance: String,
         /// `roots`: whose certificates to trust (PEM); the connection is encrypted then.
         roots: Option<PathBuf>,
@@ -57,11 +57,19 @@ pub struct JournalSection {
 struct Entries {
     path: Option<PathBuf>,
     url: Option<SecretRef>,
-    instance: Option<String>,
+    instance: Option<Instance>,
     roots: Option<PathBuf>,
     clear_text: Option<ClearText>,
     lease: Option<Interval>,
     keep: Option<Interval>,
+}
+
+/// A name, or the variable that holds it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Instance {
+    Name(String),
+    Env { env: String },
 }
 
 impl JournalSection {
@@ -108,7 +116,17 @@ impl JournalSection {
             (None, Some(url)) => {
                 let hint =
                     "such as instance = \"relay-a\": of its own for each instance, the same at each start";
-                let instance = section.require("instance", entries.instance, hint, faults)?;
+                let instance = match section.require("instance", entries.instance, hint, faults)? {
+                    Instance::Name(name) => name,
+                    Instance::Env { env } => match std::env::var(&env) {
+                        Ok(name) if !name.trim().is_empty() => name,
+                        _ => {
+                            let message = format!("environment variable {env} holds no name of an instance");
+                            faults.push(section.fault(Some("instance"), message, hint));
+                            return None;
+                        }
+                    },
+                };
                 let lease = entries.lease.map(Interval::get);
                 if lease.is_some_and(|lease| lease < LEASE_MIN) {
                     let hint = "leave it out for the default of 30 s";

@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use relay_core::operator::About;
 use relay_core::{
-    Clock, Condition, Conditions, DeedKind, Journal, JournalError, Limits, MailboxId, Operator, Role,
-    Shutdown, Sink, Surroundings,
+    Clock, Conditions, DeedKind, Journal, JournalError, Limits, MailboxId, Operator, Role, Seen, Shutdown,
+    Sink, Surroundings,
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -149,8 +149,8 @@ impl Console {
 
 #[async_trait]
 impl Conditions for Console {
-    async fn conditions(&self) -> Result<Vec<Condition>, JournalError> {
-        Ok(self.overview().await?.conditions.clone())
+    async fn conditions(&self) -> Result<Seen, JournalError> {
+        Ok(self.overview().await?.seen.clone())
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use relay_core::incident_watch::own_conditions;
 use relay_core::{
     Condition, Direction, IncidentKind, JournalError, MailboxStatus, MailboxTimes, MessageQuery, Oldest,
-    Partner, Pause, Sink, SinkHealth, StateCount,
+    Partner, Pause, Seen, Sink, SinkHealth, StateCount,
 };
 use serde::Serialize;
 use tokio::sync::{Mutex, watch};
@@ -56,7 +56,7 @@ pub(crate) struct Overview {
     pub(crate) troubles: Vec<TroubleLine>,
     /// The same, as far as they are or become incidents. Not part of what is shown.
     #[serde(skip)]
-    pub(crate) conditions: Vec<Condition>,
+    pub(crate) seen: Seen,
     /// Messages that have not ended, both ways.
     pub(crate) in_flight: u64,
     /// Messages that MESH may have and nobody knows.
@@ -294,6 +294,15 @@ impl Console {
             waits_long: site.limits.after(IncidentKind::MessageWaits),
         };
         let (troubles, conditions) = trouble::find(&facts);
+        let board = &self.surroundings.board;
+        let silent = self.site.mailboxes.iter().filter(|mailbox| !board.knows(&mailbox.id));
+        let of_mailboxes = silent.flat_map(|mailbox| {
+            let about = mailbox.id.to_string();
+            [(IncidentKind::MeshUnreachable, about.clone()), (IncidentKind::CredentialsRefused, about)]
+        });
+        let of_clock =
+            facts.clock_skew.is_none().then(|| (IncidentKind::ClockWrong, trouble::CLOCK.to_owned()));
+        let unknown = of_mailboxes.chain(of_clock).collect();
         let (in_doubt, parked) = (facts.in_doubt, facts.parked_outbound + facts.parked_inbound);
         Ok(Overview {
             at: now,
@@ -301,7 +310,7 @@ impl Console {
             version: site.version.clone(),
             mesh: site.mesh.clone(),
             troubles,
-            conditions,
+            seen: Seen { conditions, unknown },
             in_flight: oldest.iter().map(|open| open.messages).sum(),
             in_doubt,
             parked,

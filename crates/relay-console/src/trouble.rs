@@ -20,6 +20,8 @@ const HANDSHAKE_LATE: SignedDuration = SignedDuration::from_hours(25);
 const CLOCK_WRONG: SignedDuration = SignedDuration::from_mins(5);
 /// And from which on it is grave.
 const CLOCK_GRAVE: SignedDuration = SignedDuration::from_mins(60);
+/// What an incident of the clock is about.
+pub(crate) const CLOCK: &str = "clock";
 /// How much of a disk must be free, in percent ...
 const FREE_PERCENT_MIN: u64 = 5;
 /// ... unless this many bytes are.
@@ -129,7 +131,7 @@ fn of_this_instance(facts: &Facts<'_>, lines: &mut Findings) {
             "This machine's clock is {far} {way} MESH's. MESH refuses all calls when it is two hours; set the clock."
         );
         let is_grave = skew.abs() >= CLOCK_GRAVE;
-        lines.of(IncidentKind::ClockWrong, "clock", line(is_grave, text, None));
+        lines.of(IncidentKind::ClockWrong, CLOCK, line(is_grave, text, None));
     }
 }
 

@@ -66,7 +66,13 @@ impl Board {
         self.lock().entry(mailbox.clone()).or_default().listed = Some((at, waiting));
     }
 
-    /// A part of its work met trouble, or (`None`) goes well. Trouble that goes on keeps its beginning.
+    /// Whether this instance has found anything out about a mailbox.
+    pub fn knows(&self, mailbox: &MailboxId) -> bool {
+        self.lock().contains_key(mailbox)
+    }
+
+    /// A part of its work met trouble, or (`None`) goes well. Trouble that goes on keeps its beginning, and once it was a
+    /// refusal it is one until something goes well: calls that are not made for a while because of it say less.
     pub fn note(&self, mailbox: &MailboxId, part: Part, trouble: Option<Trouble>) {
         let mut all = self.lock();
         let status = all.entry(mailbox.clone()).or_default();
@@ -74,8 +80,13 @@ impl Board {
             Part::Receiving => &mut status.receiving,
             Part::Sending => &mut status.sending,
         };
-        let since = slot.take().map(|before| before.since);
-        *slot = trouble.map(|trouble| Trouble { since: since.unwrap_or(trouble.since), ..trouble });
+        let before = slot.take();
+        *slot = trouble.map(|trouble| match before {
+            Some(Trouble { since, is_refusal, .. }) => {
+                Trouble { since, is_refusal: is_refusal || trouble.is_refusal, ..trouble }
+            }
+            None => trouble,
+        });
     }
 
     /// This instance does not look after a mailbox any more: what it saw says nothing about now.

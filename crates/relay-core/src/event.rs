@@ -1,5 +1,7 @@
 //! What the organisation's systems are told of their messages.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mesh_api::MailboxId;
@@ -48,6 +50,11 @@ pub struct DeliveryEvent {
 /// Where an adapter's events go: a status exchange, a topic, a webhook.
 #[async_trait]
 pub trait EventSink: Send + Sync {
+    /// As [`Sink::patience`](crate::Sink::patience), of telling an event.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Tells one event. Returns only when the far side has made it durable. An event may come again; it has the same
     /// id then.
     ///

@@ -227,12 +227,12 @@ impl Receiver<'_> {
             download: &download,
             reported_recipient,
             reported_adapter,
-            body: step.follow(body, DELIVERING),
+            body: step.follow(body, DELIVERING, self.sink.patience()),
             held,
             progress,
             attempt,
         };
-        step.turn(DELIVERING);
+        step.turn_within(DELIVERING, self.sink.patience());
         match self.sink.deliver(message).await {
             Ok(receipt) => Ok(Some((receipt, seen))),
             Err(error) if error.class == FailureClass::Permanent => {

@@ -266,20 +266,23 @@ impl Incidents {
         Self { limits, held: BTreeMap::new(), open: left.into_iter().map(open).collect() }
     }
 
-    /// Takes in what was seen, and says what that changes. `judged` says of which kinds anything could be seen: what could
-    /// not be looked at neither begins nor ends. `now` counts, `at` is what people read.
+    /// Takes in what was seen, and says what that changes. `judged` says of what anything could be seen: what could not be
+    /// looked at neither begins nor ends. `now` counts, `at` is what people read.
     pub fn observe(
         &mut self,
         now: Instant,
         at: Timestamp,
         seen: Vec<Condition>,
-        judged: impl Fn(IncidentKind) -> bool,
+        judged: impl Fn(&Key) -> bool,
     ) -> Vec<(Telling, Incident)> {
         let mut changes = Vec::new();
         let mut here: BTreeMap<Key, Condition> = BTreeMap::new();
-        for condition in seen.into_iter().filter(|condition| judged(condition.kind)) {
-            // Two of the same are one, the graver.
+        for condition in seen {
             let key = (condition.kind, condition.about.clone());
+            if !judged(&key) {
+                continue;
+            }
+            // Two of the same are one, the graver.
             match here.get(&key) {
                 Some(known) if known.level >= condition.level => {}
                 _ => {
@@ -287,7 +290,7 @@ impl Incidents {
                 }
             }
         }
-        self.held.retain(|key, _| here.contains_key(key) || !judged(key.0));
+        self.held.retain(|key, _| here.contains_key(key) || !judged(key));
         for (key, condition) in &here {
             if let Some(open) = self.open.get_mut(key) {
                 open.gone = None;
@@ -318,7 +321,7 @@ impl Incidents {
         }
         let clear = self.limits.clear;
         self.open.retain(|key, open| {
-            if here.contains_key(key) || !judged(key.0) {
+            if here.contains_key(key) || !judged(key) {
                 return true;
             }
             let gone = *open.gone.get_or_insert(now);
@@ -371,7 +374,7 @@ mod tests {
             self.see_of(second, seen, |_| true);
         }
 
-        fn see_of(&mut self, second: u64, seen: Vec<Condition>, judged: impl Fn(IncidentKind) -> bool) {
+        fn see_of(&mut self, second: u64, seen: Vec<Condition>, judged: impl Fn(&Key) -> bool) {
             let at = Timestamp::from_second(1_800_000_000 + second as i64).expect("a time");
             for (telling, _) in self.incidents.observe(self.start + SECOND * second as u32, at, seen, judged)
             {
@@ -453,7 +456,7 @@ mod tests {
         let parked = || vec![condition(IncidentKind::Parked, "to MESH")];
         watch.see(0, parked());
         for second in 1..1_000 {
-            watch.see_of(second, Vec::new(), |kind| kind == IncidentKind::JournalFailing);
+            watch.see_of(second, Vec::new(), |key| key.0 == IncidentKind::JournalFailing);
         }
         assert_eq!((watch.opened, watch.cleared), (1, 0));
         watch.see(1_001, parked());

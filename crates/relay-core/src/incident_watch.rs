@@ -9,17 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
 
 use crate::event::TellError;
-use crate::incident::{Condition, Incident, IncidentKind, Incidents, Limits, OpenIncident, Telling};
+use crate::incident::{Condition, Incident, IncidentKind, Incidents, Key, Limits, OpenIncident, Telling};
 use crate::journal::JournalError;
 use crate::metric::INCIDENTS_OPEN;
 use crate::outbound::Surroundings;
 use crate::policy::backoff;
 use crate::progress::PumpView;
 use crate::shutdown::Shutdown;
-use crate::vitals::JournalState;
+use crate::vitals::{JournalState, Phase};
 
 /// Pause between two looks, unless configured.
-pub const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Longest wait for what is wrong: a journal that hangs must not keep it from being told that it does.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 /// Wait after an alert was not told; doubles from there.
@@ -34,8 +34,21 @@ pub trait Conditions: Send + Sync {
     ///
     /// # Errors
     /// When the journal cannot be asked; nothing is known then.
-    async fn conditions(&self) -> Result<Vec<Condition>, JournalError>;
+    async fn conditions(&self) -> Result<Seen, JournalError>;
 }
+
+/// What was seen at one look.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// What is wrong.
+    pub conditions: Vec<Condition>,
+    /// What nothing was found out about yet: after a start, a mailbox that was not called about.
+    pub unknown: Vec<Key>,
+}
+
+/// How long after a start something may be unknown without its incident being over: longer than the pause between two
+/// looks into an inbox. Another instance may look after it for good.
+const UNKNOWN_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// One thing that people's alerting is told.
 #[derive(Debug)]
@@ -112,10 +125,19 @@ impl IncidentWatch {
         let open = left.iter().filter(|open| open.cleared_at.is_none());
         let mut incidents = Incidents::new(self.limits.clone(), open.map(|open| open.incident.clone()));
         let mut book = Book::new(left);
+        let begun = Instant::now();
         let counted = Counted(&self.scope);
         while !shutdown.is_requested() {
-            let (conditions, is_whole) = self.look().await;
-            let judged = |kind| self.scope.takes(kind) && (is_whole || OWN.contains(&kind));
+            // What stops sees nothing any more, which is no end of what was wrong.
+            if self.surroundings.vitals.phase() == Phase::Stopping {
+                return shutdown.requested().await;
+            }
+            let (Seen { conditions, unknown }, is_whole) = self.look().await;
+            let is_new = begun.elapsed() < UNKNOWN_MAX;
+            let judged = |key: &Key| {
+                let is_known = !is_new || !unknown.contains(key);
+                self.scope.takes(key.0) && is_known && (is_whole || OWN.contains(&key.0))
+            };
             let now = self.surroundings.clock.now();
             for (telling, incident) in incidents.observe(Instant::now(), now, conditions, judged) {
                 say(telling, &incident);
@@ -154,15 +176,18 @@ impl IncidentWatch {
     }
 
     /// What is wrong, and whether all of it could be looked at.
-    async fn look(&self) -> (Vec<Condition>, bool) {
-        let mut conditions = own_conditions(&self.surroundings);
+    async fn look(&self) -> (Seen, bool) {
+        let conditions = own_conditions(&self.surroundings);
+        let mut seen = Seen { conditions, unknown: Vec::new() };
         match timeout(LOOK_WITHIN, self.conditions.conditions()).await {
             Ok(Ok(found)) => {
-                conditions.extend(found.into_iter().filter(|found| !OWN.contains(&found.kind)));
-                (conditions, true)
+                let others = found.conditions.into_iter().filter(|found| !OWN.contains(&found.kind));
+                seen.conditions.extend(others);
+                seen.unknown = found.unknown;
+                (seen, true)
             }
             // Whether the journal fails is seen by itself.
-            Ok(Err(_)) | Err(_) => (conditions, false),
+            Ok(Err(_)) | Err(_) => (seen, false),
         }
     }
 

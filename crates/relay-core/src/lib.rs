@@ -61,7 +61,7 @@ pub use decision::{Decided, Decision, NotNow, is_by_person};
 pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
 pub use incident::{Condition, Incident, IncidentKind, Incidents, Limits, OpenIncident, Telling};
-pub use incident_watch::{Alert, AlertSink, Conditions, IncidentWatch, Scope};
+pub use incident_watch::{Alert, AlertSink, Conditions, IncidentWatch, Scope, Seen};
 pub use journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
     MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord, Records,

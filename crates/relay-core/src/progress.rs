@@ -217,8 +217,13 @@ impl Step {
     }
 
     /// A message's body from MESH, whose bytes are movement. While none comes it is MESH that is waited for; while one is not
-    /// asked for, whoever takes them.
-    pub fn follow(self: &Arc<Self>, body: PayloadStream, taking: &'static str) -> PayloadStream {
+    /// asked for, whoever takes them, who may stand still for `within`.
+    pub fn follow(
+        self: &Arc<Self>,
+        body: PayloadStream,
+        taking: &'static str,
+        within: Duration,
+    ) -> PayloadStream {
         let (mut body, step, mut waits) = (body, Arc::clone(self), false);
         Box::pin(poll_fn(move |context| {
             let next = body.as_mut().poll_next(context);
@@ -226,7 +231,7 @@ impl Step {
                 (true, false) => step.turn_within("reading a message from MESH", MESH_WITHIN),
                 // Polled again although nothing came: no movement.
                 (true, true) => {}
-                (false, _) => step.turn(taking),
+                (false, _) => step.turn_within(taking, within),
             }
             waits = next.is_pending();
             next
@@ -328,7 +333,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(200)).await;
             Ok("x".into())
         });
-        let mut body = step.follow(Box::pin(slow), "handing a message to the adapter");
+        let mut body = step.follow(Box::pin(slow), "handing a message to the adapter", Duration::ZERO);
         while body.next().await.is_some() {
             assert_eq!(progress.stalled(), []);
         }

@@ -1,6 +1,7 @@
 //! One mailbox's messages to several adapters, by the routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mesh_api::{FailureClass, Held, MailboxId, MessageId, Owner};
@@ -115,6 +116,10 @@ impl Sink for RoutedSink {
         for taker in self.takers.iter().filter(|taker| by.is_none_or(|name| name == taker.name)) {
             taker.sink.recorded(&said).await;
         }
+    }
+
+    fn patience(&self) -> Duration {
+        self.takers.iter().map(|taker| taker.sink.patience()).max().unwrap_or_default()
     }
 
     async fn polled(&self, polled: Polled<'_>) {

@@ -1,5 +1,7 @@
 //! The organisation's side, inbound: where messages go.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mesh_api::{Classify, Download, Effect, FailureClass, Held, MailboxId, MessageId, Owner, PayloadStream};
 use thiserror::Error;
@@ -54,6 +56,12 @@ pub trait Sink: Send + Sync {
 
     /// The receipt is in the journal: what the sink kept only to recognise a repeat may go.
     async fn recorded(&self, receipt: &Receipt);
+
+    /// How long a delivery may stand still before the sink gives it up by itself, where that is longer than
+    /// [`STALL_MIN`](crate::progress::STALL_MIN): one that is given up is an outage, and no stall.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// The inbox was looked into, or could not be: for far sides that want to know.
     async fn polled(&self, _polled: Polled<'_>) {}

@@ -149,7 +149,7 @@ impl Teller {
             if stuck.contains(&relay_id) {
                 continue;
             }
-            step.turn("telling an event");
+            step.turn_within("telling an event", self.sink.patience());
             match self.sink.tell(&event).await {
                 Ok(()) => {
                     told.push(event.id);

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use relay_core::{Shutdown, ShutdownTrigger, SourceError};
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 
 /// Failures that wait to be heard. One ends the relay, so that more are of no interest.
 const FAILURES_MAX: usize = 16;
+
+/// How long a part may take to notice that it was broken off.
+const BROKEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a part of the relay ended by itself.
 #[derive(Debug, Error)]
@@ -120,7 +124,8 @@ pub(super) async fn stop(mut parts: Vec<Part>, deadline: Instant) -> usize {
             tracing::warn!(part = %part.name, "it did not end in time; what it had in hand is taken up again");
         }
         left += part.tasks.len();
-        part.tasks.shutdown().await;
+        // One that blocks its thread cannot be broken off; the process ends without it.
+        let _ = tokio::time::timeout(BROKEN_WITHIN, part.tasks.shutdown()).await;
     }
     left
 }
