@@ -295,7 +295,7 @@ impl Console {
         };
         let (troubles, conditions) = trouble::find(&facts);
         let board = &self.surroundings.board;
-        let silent = self.site.mailboxes.iter().filter(|mailbox| !board.knows(&mailbox.id));
+        let silent = site.mailboxes.iter().filter(|mailbox| !board.knows(&mailbox.id));
         let of_mailboxes = silent.flat_map(|mailbox| {
             let about = mailbox.id.to_string();
             [(IncidentKind::MeshUnreachable, about.clone()), (IncidentKind::CredentialsRefused, about)]
