@@ -23,32 +23,33 @@ mod tables;
 
 use play::play;
 
-#[tokio::test]
+// The page's MESH goes on while a command runs.
+#[tokio::test(flavor = "multi_thread")]
 async fn migrating() {
     play("docs/migrating.md").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn queue_bridge() {
     play("docs/queue-bridge.md").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sidecar() {
     play("docs/sidecar.md").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn operating() {
     play("docs/operating.md").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn security() {
     play("docs/security.md").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn onboarding() {
     play("docs/onboarding.md").await;
 }

@@ -11,10 +11,11 @@ use crate::page::{Block, Command, Page, fits, top};
 use crate::stage::Stage;
 use crate::tables::{LATER, LATER_CONFIGURATION, NOT_RUN};
 
-/// Commands that only look: what they show may take a moment to come true, so they are asked again until it has.
-const LOOKS: [&str; 12] = [
+/// Commands that may be run again until they show what they are to show: those that only look, and producers, which fail as
+/// long as their queue is not there.
+const LOOKS: [&str; 10] = [
     "ls", "cat", "tail", "grep", "find", "mesh-relay messages", "mesh-relay show", "mesh-relay inbox",
-    "mesh-relay report", "curl --silent", "curl --fail-with-body --silent", "sqlite3",
+    "mesh-relay report", "python3 produce",
 ];
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -103,7 +103,9 @@ impl Stage {
         let program = program.parent().and_then(Path::parent).expect("the build folder").join("mesh-relay");
         assert!(program.is_file(), "{} is not built; run `make test`", program.display());
         std::os::unix::fs::symlink(program, self.path("bin/mesh-relay")).expect("a link");
-        std::os::unix::fs::symlink(from_environment(PYTHON), self.path("bin/python3")).expect("a link");
+        // A link would be taken for the Python of the system, without the packages of its environment.
+        self.write("bin/python3", &format!("#!/bin/sh\nexec {} \"$@\"\n", from_environment(PYTHON)));
+        fs::set_permissions(self.path("bin/python3"), fs::Permissions::from_mode(0o755)).expect("permissions");
         self.furnish_old_client();
         let authority = fs::read_to_string(java_client("authority.pem")).expect("an authority");
         for name in ["nhs-int.pem", "broker-roots.pem", "kafka-roots.pem", "database.pem", "portal-roots.pem"] {
@@ -125,8 +127,8 @@ impl Stage {
             ("broker.url", "amqps://relay:secret@broker.trust.example:5671/mesh"),
             ("kafka.pass", "a login of this test alone"),
             ("webhook.secret", "a signing secret of this test alone"),
-            ("portal.token", "a token of 32 characters or more, of this test"),
-            ("service-desk.token", "another token of 32 characters or more, of this test"),
+            ("portal.token", "a-token-of-32-characters-or-more-of-this-test"),
+            ("service-desk.token", "another-token-of-32-characters-or-more-of-this-test"),
             ("journal.url", "postgresql://relay:secret@database.trust.example/mesh_relay"),
             ("client.key", &fs::read_to_string(self.path("etc/client.key")).expect("a key")),
         ] {
@@ -149,7 +151,7 @@ impl Stage {
         self.write("app/meshclient.cfg", &self.here(&text));
         for (folder, name, control) in [
             ("SENT", "LAB00000000", include_str!("old_client/sent.ctl")),
-            ("IN", "20261123101500000000_0A1B2C", include_str!("old_client/in.ctl")),
+            ("IN", "20261123225524553449_000001", include_str!("old_client/in.ctl")),
         ] {
             self.write(format!("data/X26ABC1/{folder}/{name}.dat"), "a letter\n");
             self.write(format!("data/X26ABC1/{folder}/{name}.ctl"), control);

@@ -63,6 +63,7 @@ pub const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("environment = \"sandbox\"", "environment = { url = \"http://127.0.0.1:{sandbox}\" }"),
     ("127.0.0.1:9443", "{live}"),
     ("127.0.0.1:8700", "127.0.0.1:{sandbox}"),
+    ("mesh-relay sandbox", "mesh-relay sandbox --listen 127.0.0.1:{sandbox}"),
     ("127.0.0.1:8710", "127.0.0.1:{console}"),
     ("127.0.0.1:8780", "127.0.0.1:{receiver}"),
     ("amqp://guest:guest@localhost/%2f", "{rabbitmq}"),
