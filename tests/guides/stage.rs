@@ -149,6 +149,7 @@ impl Stage {
         fs::copy(java_client("mesh.keystore"), self.path("app/KEYSTORE/mesh.keystore")).expect("a keystore");
         let text = include_str!("old_client/meshclient.cfg").replace("@keystore-password@", KEYSTORE_PASSWORD);
         self.write("app/meshclient.cfg", &self.here(&text));
+        self.write("dts/Client/DTSClient.cfg", &self.here(include_str!("old_client/DTSClient.cfg")));
         for (folder, name, control) in [
             ("SENT", "LAB00000000", include_str!("old_client/sent.ctl")),
             ("IN", "20261123225524553449_000001", include_str!("old_client/in.ctl")),

@@ -59,6 +59,7 @@ pub const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("/var/backups", "{place}/backups"),
     ("/opt/MESH-APP-HOME", "{place}/app"),
     ("/opt/MESH-DATA-HOME", "{place}/data"),
+    ("/opt/DTS", "{place}/dts"),
     ("/srv/rehearsal", "{place}/rehearsal"),
     ("environment = \"sandbox\"", "environment = { url = \"http://127.0.0.1:{sandbox}\" }"),
     ("127.0.0.1:9443", "{live}"),
