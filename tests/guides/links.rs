@@ -27,7 +27,8 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
             let known = anchors.get(target.as_str());
             if !top().join(&target).exists() {
                 faults.push(format!("{}:{line}: there is no {target}", page.name));
-            } else if !anchor.is_empty() && !known.is_some_and(|known| known.iter().any(|one| one == anchor)) {
+            } else if !anchor.is_empty() && !known.is_some_and(|known| known.iter().any(|one| one == anchor))
+            {
                 faults.push(format!("{}:{line}: {target} has no heading #{anchor}", page.name));
             }
         }
@@ -46,16 +47,40 @@ fn each_incident_has_a_heading_in_the_operating_guide() {
 
 /// What alert rules and incidents lead people to.
 const RUNBOOKS: [&str; 25] = [
-    "adapter-not-ready", "broker-blocked", "certificate-ends", "clock-wrong", "configuration-refused",
-    "credentials-refused", "disk-full", "disk-nearly-full", "events-not-told", "handshake-old", "in-doubt",
-    "inbox-not-emptied", "journal-failing", "journal-slow", "mesh-unreachable", "message-stuck", "message-waits",
-    "parked", "paused", "pump-stalled", "rejected", "relay-down", "uncollected", "undelivered", "alerts-by-name",
+    "adapter-not-ready",
+    "broker-blocked",
+    "certificate-ends",
+    "clock-wrong",
+    "configuration-refused",
+    "credentials-refused",
+    "disk-full",
+    "disk-nearly-full",
+    "events-not-told",
+    "handshake-old",
+    "in-doubt",
+    "inbox-not-emptied",
+    "journal-failing",
+    "journal-slow",
+    "mesh-unreachable",
+    "message-stuck",
+    "message-waits",
+    "parked",
+    "paused",
+    "pump-stalled",
+    "rejected",
+    "relay-down",
+    "uncollected",
+    "undelivered",
+    "alerts-by-name",
 ];
 
 #[test]
 fn what_is_listed_for_later_is_not_here_yet() {
     for (file, branch) in LATER_FILES {
-        assert!(!top().join(file).exists(), "{file} is here, so branch {branch} is: take it out of LATER_FILES");
+        assert!(
+            !top().join(file).exists(),
+            "{file} is here, so branch {branch} is: take it out of LATER_FILES"
+        );
     }
 }
 

@@ -9,13 +9,21 @@ use tokio::time::Instant;
 
 use crate::page::{Block, Command, Page, fits, top};
 use crate::stage::Stage;
-use crate::tables::{LATER, LATER_CONFIGURATION, NOT_RUN};
+use crate::tables::{LATER, LATER_CONFIGURATION, NOT_RUN, RUN_ELSEWHERE};
 
 /// Commands that may be run again until they show what they are to show: those that only look, and producers, which fail as
 /// long as their queue is not there.
 const LOOKS: [&str; 10] = [
-    "ls", "cat", "tail", "grep", "find", "mesh-relay messages", "mesh-relay show", "mesh-relay inbox",
-    "mesh-relay report", "python3 produce",
+    "ls",
+    "cat",
+    "tail",
+    "grep",
+    "find",
+    "mesh-relay messages",
+    "mesh-relay show",
+    "mesh-relay inbox",
+    "mesh-relay report",
+    "python3 produce",
 ];
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -23,8 +31,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SERVICE: &str = "mesh-relay run --config /etc/mesh-relay/mesh-relay.toml";
 /// Languages of blocks that hold commands.
 const COMMANDS: [&str; 2] = ["console", "sh"];
-/// Languages of blocks that are there to be read: pictures of a flow, a fragment of a file, what an answer looks like.
-const READ: [&str; 2] = ["text", "http"];
+/// Languages of blocks that are there to be read: pictures of a flow, another program's configuration.
+const READ: [&str; 2] = ["text", "yaml"];
+/// What a configuration stands behind that is none by itself.
+const BASE: &str = "tests/guides/base.toml";
 
 /// Plays a page.
 pub async fn play(name: &str) {
@@ -44,7 +54,17 @@ pub async fn play(name: &str) {
                 }
             }
             (language, None) if READ.contains(&language) => {}
-            (language, note) => panic!("{place}: nobody knows what to do with a block of `{language}`, {note:?}"),
+            ("", None) => {
+                block.text.lines().filter_map(program).for_each(|words| named(&stage, &words, &place))
+            }
+            ("json", None) => {
+                let read: Result<serde_json::Value, _> = serde_json::from_str(&block.text);
+                assert!(read.is_ok(), "{place}: {read:?}");
+            }
+            (language, None) if find(RUN_ELSEWHERE, &format!("{name} {language}")).is_some() => {}
+            (language, note) => {
+                panic!("{place}: nobody knows what to do with a block of `{language}`, {note:?}")
+            }
         }
     }
 }
@@ -61,7 +81,10 @@ async fn run(stage: &mut Stage, command: &Command, place: &str) {
             words_are_known(stage, text, place);
         }
     } else if let Some((_, branch)) = find(LATER, text) {
-        assert!(!stage.run(text).success, "{place}: `{text}` works, so branch {branch} is here: take it out of LATER");
+        assert!(
+            !stage.run(text).success,
+            "{place}: `{text}` works, so branch {branch} is here: take it out of LATER"
+        );
     } else if let Some(service) = text.strip_prefix("sudo systemctl ") {
         match service {
             "start mesh-relay" => stage.start(SERVICE).await,
@@ -110,6 +133,20 @@ async fn ends_as_shown(stage: &Stage, command: &Command, place: &str) {
     }
 }
 
+/// The program's words in a line of a block that says nothing of itself: no comment, and nothing of the shell's.
+fn program(line: &str) -> Option<String> {
+    let line = line.split("  #").next().unwrap_or(line);
+    let line = line.split(" > ").next().unwrap_or(line).split(" | ").next().unwrap_or(line).trim();
+    line.starts_with("mesh-relay ").then(|| line.replace('…', "because"))
+}
+
+/// A command that a block names and does not run.
+fn named(stage: &Stage, words: &str, place: &str) {
+    if find(LATER, words).is_none() {
+        words_are_known(stage, words, place);
+    }
+}
+
 /// Whether the real program knows the words of a command that is not run.
 fn words_are_known(stage: &Stage, text: &str, place: &str) {
     let words = text.split(" &&").next().and_then(|text| text.split(" |").next()).unwrap_or(text);
@@ -126,11 +163,17 @@ fn configuration(stage: &Stage, block: &Block, note: Option<&str>, place: &str) 
             let words: Vec<&str> = note.split(' ').collect();
             let ["later", word, "of", base] = words[..] else { panic!("{place}: `{note}`?") };
             let known = LATER_CONFIGURATION.iter().find(|(known, _)| *known == word);
-            (Some(base), Some(known.unwrap_or_else(|| panic!("{place}: `{word}` is not in LATER_CONFIGURATION"))))
+            (
+                Some(base),
+                Some(known.unwrap_or_else(|| panic!("{place}: `{word}` is not in LATER_CONFIGURATION"))),
+            )
         }
         Some(note) => panic!("{place}: `{note}`?"),
     };
-    let base = base.map(|base| std::fs::read_to_string(top().join(base)).expect("a sample")).unwrap_or_default();
+    let whole = block.text.lines().any(|line| line.starts_with("[mesh]"));
+    let base = base.or_else(|| (!whole).then_some(BASE));
+    let base =
+        base.map(|base| std::fs::read_to_string(top().join(base)).expect("a sample")).unwrap_or_default();
     stage.write("etc/guide.toml", &stage.here(&format!("{base}\n{}", block.text)));
     let ended = stage.run("MESH_SHARED_KEY=TestKey mesh-relay check --config /etc/mesh-relay/guide.toml");
     match later {

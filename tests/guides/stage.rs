@@ -87,8 +87,10 @@ impl Stage {
         if names("localhost:9092") {
             values.push(("{kafka}", from_environment(KAFKA)));
         }
-        let put = |text: &str| values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
-        let pairs = SUBSTITUTIONS.iter().map(|(printed, there)| ((*printed).to_owned(), put(there))).collect();
+        let put =
+            |text: &str| values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
+        let pairs =
+            SUBSTITUTIONS.iter().map(|(printed, there)| ((*printed).to_owned(), put(there))).collect();
         let stage = Self { folder, _live: live, pairs, running: vec![] };
         stage.furnish();
         stage
@@ -105,10 +107,18 @@ impl Stage {
         std::os::unix::fs::symlink(program, self.path("bin/mesh-relay")).expect("a link");
         // A link would be taken for the Python of the system, without the packages of its environment.
         self.write("bin/python3", &format!("#!/bin/sh\nexec {} \"$@\"\n", from_environment(PYTHON)));
-        fs::set_permissions(self.path("bin/python3"), fs::Permissions::from_mode(0o755)).expect("permissions");
+        fs::set_permissions(self.path("bin/python3"), fs::Permissions::from_mode(0o755))
+            .expect("permissions");
         self.furnish_old_client();
         let authority = fs::read_to_string(java_client("authority.pem")).expect("an authority");
-        for name in ["nhs-int.pem", "broker-roots.pem", "kafka-roots.pem", "database.pem", "portal-roots.pem"] {
+        for name in [
+            "nhs-int.pem",
+            "broker-roots.pem",
+            "kafka-roots.pem",
+            "database.pem",
+            "portal-roots.pem",
+            "internal.pem",
+        ] {
             self.write(&format!("etc/{name}"), &authority);
         }
         let made = Command::new("openssl")
@@ -127,6 +137,7 @@ impl Stage {
             ("broker.url", "amqps://relay:secret@broker.trust.example:5671/mesh"),
             ("kafka.pass", "a login of this test alone"),
             ("webhook.secret", "a signing secret of this test alone"),
+            ("alerts.secret", "another signing secret of this test alone"),
             ("portal.token", "a-token-of-32-characters-or-more-of-this-test"),
             ("service-desk.token", "another-token-of-32-characters-or-more-of-this-test"),
             ("journal.url", "postgresql://relay:secret@database.trust.example/mesh_relay"),
@@ -147,7 +158,8 @@ impl Stage {
             fs::create_dir_all(self.path("data/X26ABC1").join(name)).expect("a folder");
         }
         fs::copy(java_client("mesh.keystore"), self.path("app/KEYSTORE/mesh.keystore")).expect("a keystore");
-        let text = include_str!("old_client/meshclient.cfg").replace("@keystore-password@", KEYSTORE_PASSWORD);
+        let text =
+            include_str!("old_client/meshclient.cfg").replace("@keystore-password@", KEYSTORE_PASSWORD);
         self.write("app/meshclient.cfg", &self.here(&text));
         self.write("dts/Client/DTSClient.cfg", &self.here(include_str!("old_client/DTSClient.cfg")));
         for (folder, name, control) in [
@@ -222,6 +234,9 @@ impl Stage {
             READY.iter().any(|ready| said.contains(ready))
         })
         .await;
+        if printed.starts_with("mesh-relay ") {
+            eventually(&format!("`{printed}` hears signals"), || hears_termination(running.child.id())).await;
+        }
         self.running.push(running);
     }
 
@@ -229,7 +244,8 @@ impl Stage {
     fn signal(&mut self, command: &str, signal: &str) -> usize {
         let at = self.running.iter().rposition(|one| one.command.starts_with(command));
         let at = at.unwrap_or_else(|| panic!("`{command}` does not run"));
-        let sent = Command::new("kill").args(["-s", signal, &self.running[at].child.id().to_string()]).status();
+        let sent =
+            Command::new("kill").args(["-s", signal, &self.running[at].child.id().to_string()]).status();
         assert!(sent.expect("kill").success());
         at
     }
@@ -257,6 +273,16 @@ impl Stage {
     pub fn said(&self) -> String {
         self.running.iter().map(|one| format!("--- {}\n{}\n", one.command, one.said())).collect()
     }
+}
+
+/// Whether a process would end in its own way when it is told to.
+fn hears_termination(process: u32) -> bool {
+    const TERMINATION: u64 = 1 << (15 - 1);
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught
+        .and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok())
+        .is_some_and(|set| set & TERMINATION != 0)
 }
 
 impl Running {

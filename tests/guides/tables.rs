@@ -24,6 +24,7 @@ pub const LATER_FILES: &[(&str, &str)] = &[
     ("docs/exit-codes.md", "health"),
     ("docs/health.md", "health"),
     ("docs/metrics.md", "observe"),
+    ("docs/observability.md", "observe"),
     ("docs/packages.md", "package"),
     ("docs/releasing.md", "package"),
     ("docs/windows.md", "health"),
@@ -45,8 +46,17 @@ pub const NOT_RUN: &[(&str, &str)] = &[
     ("kubectl ", "needs Kubernetes"),
     ("timedatectl", "needs systemd"),
     ("make ", "the whole build, or the whole test"),
-    ("mesh-relay shadow --meshclient-cfg meshclient.cfg --follow", "goes on until Ctrl-C; tests/end_to_end does that"),
+    (
+        "mesh-relay shadow --meshclient-cfg meshclient.cfg --follow",
+        "goes on until Ctrl-C; tests/end_to_end does that",
+    ),
 ];
+
+/// Programs of a page, by page and language, that another test runs as they are printed.
+pub const RUN_ELSEWHERE: &[(&str, &str)] = &[(
+    "README.md python",
+    "tests/amqp/readme.rs and tests/kafka/readme.rs; the official client in tests/end_to_end",
+)];
 
 /// What a page prints and what is there in its stead. `{…}` are places and ports of the page's own stage.
 pub const SUBSTITUTIONS: &[(&str, &str)] = &[
