@@ -7,5 +7,6 @@
 //! | `crash_table` | a relay of real parts, killed at every point of the crash table |
 //! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
+//! | `guides` | the pages of `docs/` and README: each command is run, each configuration checked, each link followed |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
 //! | `prove` | long runs that `make prove` makes: huge messages, lost answers, thousands of kills |

@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
+# What the guides' commands use.
+./tests/packages.sh curl openssl procps
 MESH_RELAY_TEST_PYTHON=$(./tests/python.sh)
 MESH_RELAY_TEST_NODE=$(./tests/node.sh)
 export MESH_RELAY_TEST_PYTHON MESH_RELAY_TEST_NODE

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::page::{Page, top};
-use crate::tables::LATER_FILES;
+use crate::page::{Block, Page, top};
+use crate::tables::{LATER, LATER_CONFIGURATION, LATER_FILES, NOT_RUN, SUBSTITUTIONS};
 
 #[test]
 fn every_relative_link_leads_to_a_file_and_a_heading() {
@@ -81,6 +81,30 @@ fn what_is_listed_for_later_is_not_here_yet() {
             !top().join(file).exists(),
             "{file} is here, so branch {branch} is: take it out of LATER_FILES"
         );
+    }
+}
+
+/// A line of a table that no page needs would hide what it once was for.
+#[test]
+fn every_line_of_the_tables_is_needed() {
+    let pages = Page::all();
+    let blocks = || pages.iter().flat_map(|page| &page.blocks);
+    let typed = |beginning: &str| {
+        let mut commands = blocks().filter(|block| ["console", "sh"].contains(&&*block.language));
+        commands.any(|block| block.commands().iter().any(|command| command.text.starts_with(beginning)))
+    };
+    for (beginning, _) in LATER.iter().chain(NOT_RUN) {
+        assert!(typed(beginning), "no page has a command `{beginning}`");
+    }
+    for (word, _) in LATER_CONFIGURATION {
+        let note = format!("later {word} of ");
+        let noted = |block: &Block| block.note.as_deref().is_some_and(|said| said.starts_with(&note));
+        assert!(blocks().any(noted), "no page has a note `{note}…`");
+    }
+    for (printed, _) in SUBSTITUTIONS {
+        let old_client = include_str!("old_client/meshclient.cfg");
+        let named = blocks().any(|block| block.text.contains(printed)) || old_client.contains(printed);
+        assert!(named, "no page prints {printed}");
     }
 }
 

@@ -119,7 +119,7 @@ impl Stage {
             "portal-roots.pem",
             "internal.pem",
         ] {
-            self.write(&format!("etc/{name}"), &authority);
+            self.write(format!("etc/{name}"), &authority);
         }
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=guides"])
@@ -135,6 +135,7 @@ impl Stage {
             ("x26hc005.pass", "password"),
             ("mailbox.pass", "password"),
             ("broker.url", "amqps://relay:secret@broker.trust.example:5671/mesh"),
+            ("tunnel.url", "amqp://relay:secret@broker.trust.example:5672/mesh"),
             ("kafka.pass", "a login of this test alone"),
             ("webhook.secret", "a signing secret of this test alone"),
             ("alerts.secret", "another signing secret of this test alone"),
@@ -143,7 +144,7 @@ impl Stage {
             ("journal.url", "postgresql://relay:secret@database.trust.example/mesh_relay"),
             ("client.key", &fs::read_to_string(self.path("etc/client.key")).expect("a key")),
         ] {
-            self.write(&format!("etc/{secret}"), content);
+            self.write(format!("etc/{secret}"), content);
             let mode = fs::Permissions::from_mode(0o600);
             fs::set_permissions(self.path(&format!("etc/{secret}")), mode).expect("permissions");
         }
