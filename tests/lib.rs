@@ -10,6 +10,7 @@
 //! | `canary` | marked patient data and secrets on every way, and that they come out nowhere |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
 //! | `health` | what stands still is found and told once, probes, systemd, Kubernetes samples, stops |
+//! | `guides` | the pages of `docs/` and README: each command is run, each configuration checked, each link followed |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
 //! | `package` | packages, the container's image and the laboratory, used as an administrator would |
 //! | `prove` | long runs that `make prove` makes: huge messages, lost answers, thousands of kills |

@@ -7,6 +7,8 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 # What looks over packages, and what lists the dependencies and judges them.
 ./tests/packages.sh binutils dpkg-dev lintian
 ./packaging/tools.sh > /dev/null
+# What the guides' commands use.
+./tests/packages.sh curl openssl procps
 MESH_RELAY_TEST_PYTHON=$(./tests/python.sh)
 MESH_RELAY_TEST_NODE=$(./tests/node.sh)
 export MESH_RELAY_TEST_PYTHON MESH_RELAY_TEST_NODE

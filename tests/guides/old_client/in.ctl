@@ -1,0 +1,26 @@
+<DTSControl>
+  <Version>1.0</Version>
+  <AddressType>ALL</AddressType>
+  <MessageType>Data</MessageType>
+  <From_DTS>X26ABC2</From_DTS>
+  <To_DTS>X26ABC1</To_DTS>
+  <From_ESMTP>x26abc2@dts.nhs.uk</From_ESMTP>
+  <To_ESMTP>x26abc1@dts.nhs.uk</To_ESMTP>
+  <Subject>Invented</Subject>
+  <LocalId>LAB-0</LocalId>
+  <DTSId>20261123225524553449_000001</DTSId>
+  <PartnerId></PartnerId>
+  <Compress>N</Compress>
+  <Encrypted>N</Encrypted>
+  <WorkflowId>TEST_WORKFLOW</WorkflowId>
+  <ProcessId></ProcessId>
+  <DataChecksum></DataChecksum>
+  <IsCompressed>N</IsCompressed>
+  <StatusRecord>
+    <DateTime>20261123225524</DateTime>
+    <Event>TRANSFER</Event>
+    <Status>SUCCESS</Status>
+    <StatusCode>00</StatusCode>
+    <Description>Transferred to recipient mailbox</Description>
+  </StatusRecord>
+</DTSControl>

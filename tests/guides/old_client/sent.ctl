@@ -1,0 +1,19 @@
+<DTSControl>
+  <Version>1.0</Version>
+  <AddressType>DTS</AddressType>
+  <MessageType>Data</MessageType>
+  <From_DTS>X26ABC1</From_DTS>
+  <To_DTS>X26ABC2</To_DTS>
+  <Subject>Invented</Subject>
+  <LocalId>LAB-0</LocalId>
+  <DTSId>20261123225524554194_000002</DTSId>
+  <WorkflowId>TEST_WORKFLOW</WorkflowId>
+  <IsCompressed>N</IsCompressed>
+  <StatusRecord>
+    <DateTime>20261123225524</DateTime>
+    <Event>TRANSFER</Event>
+    <Status>SUCCESS</Status>
+    <StatusCode>00</StatusCode>
+    <Description>Data Transfer success confirmation.</Description>
+  </StatusRecord>
+</DTSControl>
