@@ -112,7 +112,7 @@ impl Case {
         for line in &self.end {
             text += format!("\n++ {line}").trim_end();
         }
-        for encode in &self.encode {
+        if let Some(encode) = &self.encode {
             text += &format!("\nencode {encode}");
         }
         for (verb, rest) in &self.files {
