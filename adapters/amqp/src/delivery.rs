@@ -10,6 +10,7 @@ use relay_carrier::parked;
 use relay_core::policy::backoff;
 use relay_core::{Clock, Deferral, DeferralCause, Ended, Offer, Outcome, RelayHandle, Shutdown};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument;
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
@@ -64,11 +65,15 @@ impl Desk {
             Ok(offer) => offer,
             Err(done) => return done,
         };
-        let held_until = taken + HELD_MAX;
+        let span = offer.trace().span().clone();
+        self.carry_read(&delivery, &body, offer, taken + HELD_MAX).instrument(span).await
+    }
+
+    async fn carry_read(&self, delivery: &Delivery, body: &Bytes, offer: Offer, held_until: Instant) -> Done {
         let mut wake = self.relay.wake();
         loop {
             let deferral = match self.relay.offer(&offer).await {
-                Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
+                Ok(ended) => return self.settle(delivery, body, ended, held_until).await,
                 Err(deferral) => deferral,
             };
             // Nothing that goes back can be tried meanwhile, and each return may count with the broker. So what MESH or
@@ -90,7 +95,7 @@ impl Desk {
                 () = wake.woken_for(offer.key()) => true,
             };
             if !woken && again == held_until {
-                return self.give_back(&delivery).await;
+                return self.give_back(delivery).await;
             }
         }
     }

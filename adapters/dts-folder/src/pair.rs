@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream;
 use relay_core::{
     Envelope, HeaderText, MailboxId, OpenPayload, Payload, PayloadStream, Refused, Rejection, SourceKey,
-    SourceMessage, checksum,
+    SourceMessage, Trace, checksum,
 };
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -173,7 +173,13 @@ fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: 
             description: fault.description,
             message_id: None,
         };
-        Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection, reply: None })
+        Verdict::Refuse(Refused {
+            key: key.clone(),
+            mailbox: mailbox.clone(),
+            rejection,
+            reply: None,
+            trace: Trace::default(),
+        })
     };
     let data = match &ready.data {
         Some((name, identity)) => DataFile::Here { name, length: identity.length() },
@@ -223,6 +229,7 @@ fn message(
         key,
         fingerprint: None,
         reply: None,
+        trace: Trace::default(),
         not_after: None,
         order_key: None,
         envelope,

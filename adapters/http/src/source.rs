@@ -8,6 +8,7 @@ use relay_core::{Ended, MailboxId, Outcome, RelayHandle, Shutdown, Source, Sourc
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::answer::{self, Answer};
 use crate::desk::{Desk, Job, Limits};
@@ -56,7 +57,8 @@ impl HttpSource {
 
     fn begin(&self, tasks: &mut JoinSet<()>, relay: &RelayHandle, job: Job) {
         let (desk, relay) = (Arc::clone(&self.desk), relay.clone());
-        tasks.spawn(carry(desk, relay, job));
+        let span = job.message.trace.span().clone();
+        tasks.spawn(carry(desk, relay, job).instrument(span));
     }
 
     /// Waits a while for what was begun.

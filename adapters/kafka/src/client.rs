@@ -152,7 +152,7 @@ impl ClientContext for Context {
         if fac == "OFFSET" && message.contains("offset reset") && !message.contains("no previously committed")
         {
             // INV-5: what a topic does not have any more is at least named.
-            KAFKA_RECORDS.count("offset-reset");
+            KAFKA_RECORDS.count(["offset-reset".into()]);
             if !self.is_new(message) {
                 return;
             }

@@ -10,6 +10,7 @@ use relay_core::{
 };
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::Shared;
 use crate::config::Outbound;
@@ -47,6 +48,11 @@ impl Desk {
     /// Works on a record until its end is in the journal. `false`: a stop came first, and it comes again.
     pub(crate) async fn carry(&self, record: &Record) -> bool {
         let Some(offer) = self.readable(record).await else { return false };
+        let span = offer.trace().span().clone();
+        self.carry_read(record, offer).instrument(span).await
+    }
+
+    async fn carry_read(&self, record: &Record, offer: Offer) -> bool {
         let mut wake = self.relay.wake();
         loop {
             if !self.gate.passed(&self.stop).await {
@@ -119,14 +125,14 @@ impl Desk {
     async fn settle(&self, record: &Record, ended: Ended) -> bool {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
         if let Outcome::Accepted(id) = ended.outcome() {
-            KAFKA_RECORDS.count("accepted");
+            KAFKA_RECORDS.count(["accepted".into()]);
             tracing::info!(%relay_id, %adapter, message_id = %id, "record of the topic accepted by MESH");
         } else {
             if !self.park(record, &ended).await {
                 return false;
             }
             let (state, reason) = (ended.outcome().name(), parked::reason(ended.outcome()));
-            KAFKA_RECORDS.count(reason.as_str());
+            KAFKA_RECORDS.count([reason.as_str().into()]);
             let (partition, offset) = (record.partition, record.offset);
             tracing::warn!(%relay_id, %adapter, state, %reason, partition, offset, "record of the topic parked");
         }

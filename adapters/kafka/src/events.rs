@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use relay_carrier::event::CONTENT_TYPE;
 use relay_carrier::{CloudEvent, Reply, binary};
-use relay_core::{DeliveryEvent, EventSink, TellError};
+use relay_core::{DeliveryEvent, EventSink, TellError, TraceContext};
 
 use crate::Shared;
 use crate::config;
@@ -30,12 +30,14 @@ impl EventSink for StatusTopic {
         let reply = Reply::from_text(event.reply.as_deref());
         let told = CloudEvent::of(event, &reply, &self.status.types, &self.source);
         let key = event.id.relay_id.to_string();
+        let trace = reply.trace();
+        let trace = || trace.iter().flat_map(TraceContext::headers);
         for topic in [Some(&self.status.topic), self.status.latest.as_ref()].into_iter().flatten() {
             let publication = Publication {
                 topic,
                 key: Some(key.as_bytes()),
                 value: Some(&told.body),
-                headers: headers([(binary::CONTENT_TYPE, CONTENT_TYPE)]),
+                headers: headers(std::iter::once((binary::CONTENT_TYPE, CONTENT_TYPE)).chain(trace())),
             };
             let published = self.shared.publisher.publish(publication).await;
             published.map_err(|error| TellError { what: error.to_string() })?;

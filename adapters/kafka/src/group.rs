@@ -227,7 +227,7 @@ impl Member {
             let adapter = &self.adapter;
             tracing::error!(%adapter, partition, offset, "a partition went back, as one of a topic made anew does; its \
                 records are taken from there");
-            KAFKA_RECORDS.count("rewound");
+            KAFKA_RECORDS.count(["rewound".into()]);
             let _ = self.told.send(Told::Revoked(before));
             self.begin(partition);
             if let Some(part) = self.hold().parts.get_mut(&partition) {
@@ -357,7 +357,7 @@ impl Member {
                 let _ = self.told.send(Told::Failed(advice(&error)));
                 continue;
             }
-            KAFKA_RECORDS.count("rewound");
+            KAFKA_RECORDS.count(["rewound".into()]);
             let _ = self.told.send(Told::Revoked(Stint { partition, epoch }));
             self.begin(partition);
         }
@@ -411,7 +411,7 @@ impl Member {
             if let Some(part) = hold.parts.remove(partition)
                 && (is_lost || !part.has_left)
             {
-                KAFKA_RECORDS.count("handed-back");
+                KAFKA_RECORDS.count(["handed-back".into()]);
                 let (adapter, in_work) = (&self.adapter, part.watermark.gap());
                 tracing::warn!(%adapter, partition, in_work, "a partition goes to another member before all that was in \
                     work of it has ended; that waits for it there");

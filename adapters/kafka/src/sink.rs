@@ -44,7 +44,7 @@ impl TopicSink {
     }
 
     fn not_published(&self, error: &PublishError) -> DeliveryError {
-        KAFKA_DELIVERIES.count("failed");
+        KAFKA_DELIVERIES.count(["failed".into()]);
         if error.is_too_large {
             self.set_trouble(None);
             let what =
@@ -88,6 +88,7 @@ impl Sink for TopicSink {
         // A transaction that came about before is found by its mark, so nothing here can be a repeat.
         let repeats = message.attempt > 1 && self.transactor.is_none();
         let mut pairs = inbound::headers(download, message.relay_id, body.size(), repeats);
+        pairs.extend(inbound::trace_headers(message.trace.as_ref()));
         if let Some(claim) = body.claim() {
             pairs.extend(inbound::claim_headers(&claim.reference, &claim.sha256, claim.size));
         }
@@ -113,11 +114,11 @@ impl Sink for TopicSink {
         self.set_trouble(None);
         match delivered {
             Delivered::At { partition, offset } => {
-                KAFKA_DELIVERIES.count(if repeats { "repeated" } else { "delivered" });
+                KAFKA_DELIVERIES.count([(if repeats { "repeated" } else { "delivered" }).into()]);
                 Ok(Receipt(format!("kafka:{topic}/{partition}/{offset}")))
             }
             Delivered::Before => {
-                KAFKA_DELIVERIES.count("seen");
+                KAFKA_DELIVERIES.count(["seen".into()]);
                 Ok(Receipt(format!("kafka:{topic} by an earlier transaction")))
             }
         }

@@ -33,6 +33,7 @@ mod send;
 mod source;
 mod stop;
 mod suggest;
+mod telemetry;
 
 pub use adapter::AdapterSection;
 pub use console::{
@@ -43,7 +44,7 @@ pub use fault::{Fault, Faults};
 pub use identity::{Identity, IdentityEntries};
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
 pub use load::{Loaded, load, load_text_with, load_with};
-pub use log::LogSection;
+pub use log::{LogFormat, LogLevel, LogSection};
 pub use mailbox::{MailboxSection, UnknownWorkflow};
 pub use mesh::{IDENTITY_LOOK, MeshSection};
 pub use proxy::{Proxy, ProxyLogin};
@@ -53,6 +54,7 @@ pub use section::Section;
 pub use send::{InDoubt, RouteSection, SendSection};
 pub use stop::StopSection;
 pub use suggest::did_you_mean;
+pub use telemetry::TelemetrySection;
 
 #[cfg(test)]
 mod tests;

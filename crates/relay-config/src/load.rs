@@ -18,9 +18,10 @@ use crate::send::SendSection;
 use crate::source::Source;
 use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
+use crate::telemetry::TelemetrySection;
 
 /// Sections that stand once.
-const ONCE: [&str; 6] = ["mesh", "journal", "send", "console", "log", "stop"];
+const ONCE: [&str; 7] = ["mesh", "journal", "send", "console", "log", "telemetry", "stop"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 2] = ["mailbox", "adapter"];
 
@@ -37,6 +38,8 @@ pub struct Loaded<A = AdapterSection> {
     pub console: Option<ConsoleSection>,
     /// `[log]`, empty if it is not there.
     pub log: LogSection,
+    /// `[telemetry]`, if it is there: without it nothing is sent to a collector.
+    pub telemetry: Option<TelemetrySection>,
     /// `[stop]`, empty if it is not there.
     pub stop: StopSection,
     /// Each `[[mailbox]]` in the order of the file, at least one.
@@ -110,6 +113,8 @@ fn load_source<A>(
         Some(section) => LogSection::read(&section, &mut faults),
         None => Some(LogSection::default()),
     };
+    let telemetry =
+        once(&source, "telemetry", &mut faults).map(|section| TelemetrySection::read(section, &mut faults));
     let stop = match once(&source, "stop", &mut faults) {
         Some(section) => StopSection::read(&section, &mut faults),
         None => Some(StopSection::default()),
@@ -130,8 +135,8 @@ fn load_source<A>(
     faults.sort();
     match (mesh, journal, send, log, stop) {
         (Some(mesh), Some(journal), Some(send), Some(log), Some(stop)) if faults.is_empty() => {
-            let console = console.flatten();
-            Ok(Loaded { mesh, journal, send, console, log, stop, mailboxes, adapters, secrets })
+            let (console, telemetry) = (console.flatten(), telemetry.flatten());
+            Ok(Loaded { mesh, journal, send, console, log, telemetry, stop, mailboxes, adapters, secrets })
         }
         _ => Err(faults),
     }

@@ -35,6 +35,16 @@ pub enum Part {
     Sending,
 }
 
+impl Part {
+    /// Its name, as it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Receiving => "receiving",
+            Self::Sending => "sending",
+        }
+    }
+}
+
 /// What this instance saw last of each mailbox. Bounded by the configured mailboxes.
 #[derive(Debug, Default)]
 pub struct Board(Mutex<BTreeMap<MailboxId, MailboxStatus>>);

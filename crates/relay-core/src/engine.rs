@@ -23,6 +23,7 @@ use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, SourceKey, SourceMessage};
 use crate::state::OutboundState;
 use crate::step::{OutboundEvent, StepContext};
+use crate::trace::Traces;
 
 /// The unit in which bytes in flight are counted, so that a permit count fits.
 const PERMIT_BYTES: u64 = 1024;
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) policy: SendPolicy,
     pub(crate) proven: Arc<ProvenTime>,
     pub(crate) pauses: Pauses,
+    pub(crate) traces: Arc<dyn Traces>,
     board: Arc<Board>,
     pub(crate) lanes: HashMap<MailboxId, Lane>,
     /// One lock for each source message that is being worked on, so that the same one offered twice is sent once.
@@ -120,12 +122,13 @@ impl Engine {
     ) -> Self {
         let lanes =
             mailboxes.into_iter().map(|mesh| (mesh.mailbox().clone(), Lane::new(mesh, &policy))).collect();
-        let Surroundings { clock, chance, proven, pauses, board, .. } = surroundings.clone();
+        let Surroundings { clock, chance, proven, pauses, board, traces, .. } = surroundings.clone();
         Self {
             clock,
             chance,
             proven,
             pauses,
+            traces,
             board,
             pace: Pace::new(policy.rate),
             recipient_pace: Pace::new(policy.recipient_rate),

@@ -24,6 +24,7 @@ mod engine;
 pub mod event;
 pub mod follow;
 mod follow_up;
+pub mod happening;
 mod inbound;
 pub mod journal;
 pub mod kept;
@@ -45,15 +46,18 @@ pub mod search;
 pub mod shutdown;
 pub mod sink;
 pub mod source;
+pub mod standing;
 pub mod state;
 pub mod step;
 pub mod teller;
+pub mod trace;
 
 pub use board::{Board, MailboxStatus, Part, Trouble};
 pub use clock::{Chance, Clock, RelayId};
 pub use decision::{Decided, Decision, NotNow, is_by_person};
 pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
+pub use happening::Happening;
 pub use journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, KeyReuse,
     MailboxTimes, NewInbound, NewOutbound, OutboundChange, OutboundDetails, OutboundRecord, Records,
@@ -85,5 +89,7 @@ pub use sink::{DeliveryError, Inbound, Polled, Receipt, Sink, SinkHealth};
 pub use source::{
     Deferral, DeferralCause, Offer, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage,
 };
+pub use standing::Standing;
 pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};
 pub use teller::Teller;
+pub use trace::{NoTraces, Trace, TraceContext, Traces};

@@ -9,15 +9,20 @@ use futures_util::stream;
 use jiff::Timestamp;
 use mesh_api::{MailboxId, MessageId};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::board::{Board, Part, Trouble};
 use crate::clock::{Chance, Clock};
 use crate::follow_up::FollowUp;
-use crate::inbound::{Listing, Received, Receiver};
+use crate::happening::Happening;
+use crate::happening::inbound::{NotDelivered, NotEnded};
+use crate::happening::mailbox::{LeftUnknown, NotLooked, Readable, ShookHands, Unreadable};
+use crate::inbound::{Listing, NotReceived, Received, Receiver};
 use crate::journal::MailboxTimes;
 use crate::lease::Tenure;
 use crate::ledger::Ledger;
 use crate::mesh::{MeshError, MeshMailbox};
+use crate::metric::{self, Value};
 use crate::outbound::Surroundings;
 use crate::pause::{Pauses, Woken};
 use crate::policy::{ReceivePolicy, backoff};
@@ -89,9 +94,13 @@ impl Poller {
                 sink,
                 chance: &self.surroundings.chance,
                 policy: &self.policy,
-                ledger: Ledger::under(&self.surroundings, &tenure),
+                ledger: Ledger {
+                    adapter: self.adapter.as_deref().map_or(metric::NO_ADAPTER.into(), Value::configured),
+                    ..Ledger::under(&self.surroundings, &tenure)
+                },
                 follow_up: &follow_up,
                 tenure: &tenure,
+                traces: &self.surroundings.traces,
             }),
             tenure: &tenure,
         };
@@ -198,7 +207,8 @@ impl Turn<'_> {
             return Left::Nothing;
         }
         if self.remaining(times.handshake_at, self.policy.handshake_every).is_none() {
-            let made = self.mesh.handshake().await;
+            let span = tracing::info_span!(parent: None, "handshake", mailbox = %self.mesh.mailbox());
+            let made = self.mesh.handshake().instrument(span).await;
             if let (Err(error), Some(receiver)) = (&made, &self.receiver) {
                 receiver.sink.polled(Polled::Failed(error)).await;
             }
@@ -209,7 +219,7 @@ impl Turn<'_> {
             self.board.note(self.mesh.mailbox(), Part::Sending, None);
             let now = Some(self.ledger.clock.now());
             self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
-            tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
+            ShookHands(self.mesh.mailbox()).tell();
         }
         // MESH hears of a paused mailbox as often as it wants, and is asked for nothing.
         if self.paused() {
@@ -224,7 +234,8 @@ impl Turn<'_> {
         if !self.tenure.holds() {
             return Left::Nothing;
         }
-        let listed = self.mesh.list(None).await;
+        let span = tracing::info_span!(parent: None, "poll", mailbox = %self.mesh.mailbox());
+        let listed = self.mesh.list(None).instrument(span).await;
         let polled = listed.as_ref().map_or_else(Polled::Failed, |ids| Polled::Listed(ids.len()));
         receiver.sink.polled(polled).await;
         let Some(ids) = outage.note(listed) else { return Left::Nothing };
@@ -241,7 +252,7 @@ impl Turn<'_> {
         let unended = match self.ledger.journal.unended_inbound(mailbox, UNENDED_MAX).await {
             Ok(unended) => unended,
             Err(error) => {
-                tracing::warn!(%mailbox, %error, "what an earlier run left of inbound messages is not taken up for now");
+                LeftUnknown { mailbox, error: &error }.tell();
                 return;
             }
         };
@@ -251,8 +262,8 @@ impl Turn<'_> {
                 return;
             }
             // Most of them are gone, which is what is to be recorded; the next look tries the others again.
-            if let Err(error) = receiver.receive(id, Listing::Left).await {
-                tracing::debug!(%mailbox, message_id = %id, %error, "a message that is no longer listed");
+            if let Err(NotReceived { relay_id, error }) = receiver.receive(id, Listing::Left).await {
+                NotEnded { relay_id, mailbox, message_id: id, error: &error }.tell();
             }
         }
     }
@@ -264,9 +275,7 @@ impl Turn<'_> {
             .journal
             .mailbox_times(mailbox)
             .await
-            .inspect_err(|error| {
-                tracing::error!(%mailbox, %error, "the inbox is not looked into; messages stay at MESH");
-            })
+            .inspect_err(|error| NotLooked { mailbox, error }.tell())
             .ok()
     }
 
@@ -274,7 +283,7 @@ impl Turn<'_> {
         let mailbox = self.mesh.mailbox();
         let kept = self.ledger.journal.commit_mailbox_times(mailbox, times, self.ledger.fence.as_ref()).await;
         if let Err(error) = &kept {
-            tracing::error!(%mailbox, %error, "the inbox is not looked into; messages stay at MESH");
+            NotLooked { mailbox, error }.tell();
         }
         kept.is_ok()
     }
@@ -312,7 +321,7 @@ impl Turn<'_> {
             .buffer_unordered(self.policy.downloads_max.max(1));
         let mut failed = 0;
         while let Some((id, result)) = results.next().await {
-            let error = match result {
+            let NotReceived { relay_id, error } = match result {
                 Ok(Received::Delivered) => {
                     resting.remove(&id);
                     continue;
@@ -327,7 +336,7 @@ impl Turn<'_> {
             let failures = resting.get(&id).map_or(0, |rest| rest.failures) + 1;
             let wait = backoff(failures, self.policy.retry_first, self.policy.retry_max, &**self.chance);
             let mailbox = self.mesh.mailbox();
-            tracing::warn!(%mailbox, message_id = %id, failures, %error, "message not delivered; it stays at MESH");
+            NotDelivered { relay_id, mailbox, message_id: &id, failures, error: &error }.tell();
             resting.insert(id, Rest { failures, until: Instant::now() + wait });
         }
         // Where nothing went well, trying the rest at once would help nobody.
@@ -383,7 +392,7 @@ impl Outage {
             Ok(value) => {
                 if let Some(since) = self.since.take() {
                     let lasted = Duration::from_secs(since.elapsed().as_secs());
-                    tracing::info!(%mailbox, ?lasted, "MESH answers again");
+                    Readable { mailbox, lasted }.tell();
                     self.said.clear();
                 }
                 self.board.note(mailbox, Part::Receiving, None);
@@ -394,7 +403,7 @@ impl Outage {
                 let trouble = Trouble { since: self.clock.now(), what: error.what.clone() };
                 self.board.note(mailbox, Part::Receiving, Some(trouble));
                 if self.said != error.what {
-                    tracing::error!(%mailbox, %error, "mailbox cannot be read; messages stay at MESH");
+                    Unreadable { mailbox, error: &error }.tell();
                     self.said = error.what;
                 }
                 None

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 
 use crate::clock::{Chance, RelayId};
 use crate::event::{EventId, EventSink};
+use crate::happening::Happening;
+use crate::happening::events::{NotTold, Told, Unreadable};
 use crate::journal::{Journal, JournalError};
 use crate::lease::Tenure;
 use crate::outbound::Surroundings;
@@ -126,11 +128,12 @@ impl Teller {
             }
             match self.sink.tell(&event).await {
                 Ok(()) => {
+                    Told { event: event.id, adapter: &self.adapter }.tell();
                     told.push(event.id);
                     resting.told(relay_id);
                 }
                 Err(error) => {
-                    tracing::warn!(%relay_id, adapter = %self.adapter, %error, "an event was not told; it is told again later");
+                    NotTold { relay_id, adapter: &self.adapter, error: &error }.tell();
                     stuck.insert(relay_id);
                     resting.failed(relay_id, &*self.chance);
                 }
@@ -144,6 +147,6 @@ impl Teller {
     }
 
     fn failed(&self, error: &JournalError) {
-        tracing::warn!(adapter = %self.adapter, %error, "events cannot be told for now");
+        Unreadable { adapter: &self.adapter, error }.tell();
     }
 }

@@ -91,6 +91,7 @@ async fn deliver(
         body,
         held: Held::default(),
         progress: Box::new(Held::default),
+        trace: None,
         attempt,
     };
     sink.deliver(message).await
