@@ -212,6 +212,8 @@ async fn watch(
             BROKER_BLOCKED.set_whether([Value::configured(&self.0)], false);
         }
     }
+    // There from the start, so that whoever looks can tell no from nothing.
+    BROKER_BLOCKED.set_whether([Value::configured(&adapter)], false);
     let mut blocked = None;
     while let Some(event) = events.next().await {
         match event {

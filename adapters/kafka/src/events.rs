@@ -31,13 +31,14 @@ impl EventSink for StatusTopic {
         let told = CloudEvent::of(event, &reply, &self.status.types, &self.source);
         let key = event.id.relay_id.to_string();
         let trace = reply.trace();
-        let trace = || trace.iter().flat_map(TraceContext::headers);
+        let pairs = trace.iter().flat_map(TraceContext::headers);
+        let pairs: Vec<_> = std::iter::once((binary::CONTENT_TYPE, CONTENT_TYPE)).chain(pairs).collect();
         for topic in [Some(&self.status.topic), self.status.latest.as_ref()].into_iter().flatten() {
             let publication = Publication {
                 topic,
                 key: Some(key.as_bytes()),
                 value: Some(&told.body),
-                headers: headers(std::iter::once((binary::CONTENT_TYPE, CONTENT_TYPE)).chain(trace())),
+                headers: headers(pairs.iter().copied()),
             };
             let published = self.shared.publisher.publish(publication).await;
             published.map_err(|error| TellError { what: error.to_string() })?;

@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,13 +7,13 @@ use clap::{Args, Parser, Subcommand};
 use keystore::Severity;
 use relay_config::{Fault, Faults};
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
 
 use crate::java_client::{self, StandIn};
 use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop_file::StopFile;
+use crate::telemetry::{self, Telemetry};
 use crate::{demo, hand, identity, lint, records, sandbox, shadow, stop};
 
 /// Everything went as asked.
@@ -31,9 +30,6 @@ pub const EXIT_REFUSED: u8 = 4;
 pub const EXIT_CREDENTIALS: u8 = 5;
 /// By hand: there is no such message, or it can no longer be had.
 pub const EXIT_GONE: u8 = 6;
-
-/// Names the variable that sets how much is logged, in the usual filter syntax.
-const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
 
 /// What whoever starts it must know.
 const RUN_HELP: &str = "\
@@ -120,11 +116,6 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// Libraries that log what they carry: lapin whole messages that come back, at `warn`, and every frame at `trace`
-/// (`queue-bridging.md` 2.7, 3), `object_store` names of objects. What they have to say comes to us as errors, which are
-/// told without that.
-const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
-
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
@@ -135,16 +126,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Hand(_) | Command::Records(_) => "warn",
         _ => "info",
     };
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
-    let filter =
-        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let stderr_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(stderr_colours)
-        .with_target(false)
-        .init();
+    // A relay's configuration says how it logs.
+    if !matches!(cli.command, Command::Run(_)) {
+        telemetry::for_people(usual);
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot start: {error}")),
@@ -209,24 +194,52 @@ fn as_json(severity: Severity, fault: &Fault) -> serde_json::Value {
     })
 }
 
-/// What a relay is to be started with.
-fn settings(args: &RunArgs) -> Result<Settings, Faults> {
+/// What a relay is to be started with, and what is to be told about where that comes from.
+fn settings(args: &RunArgs) -> (Result<Settings, Faults>, Vec<(Severity, String)>) {
     if let Some(path) = &args.meshclient_cfg {
-        let stand_in = StandIn::read(path)?;
-        for told in &stand_in.told {
-            identity::log(told.severity, &told.text);
-        }
-        return stand_in.settings();
+        let stand_in = match StandIn::read(path) {
+            Ok(stand_in) => stand_in,
+            Err(faults) => return (Err(faults), Vec::new()),
+        };
+        let told = stand_in.told.iter().map(|told| (told.severity, told.text.to_string())).collect();
+        return (stand_in.settings(), told);
     }
     // The command line asks for one of them.
-    Settings::load(args.config.as_deref().unwrap_or(Path::new("")))
+    (Settings::load(args.config.as_deref().unwrap_or(Path::new(""))), Vec::new())
 }
 
 async fn relay(args: &RunArgs) -> ExitCode {
-    let settings = match settings(args) {
-        Ok(settings) => settings,
-        Err(faults) => return refused(&faults),
+    let (settings, told) = settings(args);
+    let started = match &settings {
+        Ok(settings) => {
+            let volume = settings.journal.folder().map(Path::to_owned);
+            Telemetry::start(&settings.reporting, settings.console.is_some(), volume).map(Some)
+        }
+        Err(_) => {
+            telemetry::for_people("info");
+            Ok(None)
+        }
     };
+    for (severity, text) in &told {
+        identity::log(*severity, text);
+    }
+    let (mut settings, telemetry) = match (settings, started) {
+        (Err(faults), _) => return refused(&faults),
+        (_, Err(error)) => return failed(&error.to_string()),
+        (Ok(settings), Ok(telemetry)) => (settings, telemetry),
+    };
+    if let (Some(console), Some(telemetry)) = (&mut settings.console, &telemetry) {
+        console.exposition = telemetry.exposition();
+    }
+    let ended = carry(settings).await;
+    if let Some(telemetry) = telemetry {
+        telemetry.stop().await;
+    }
+    ended
+}
+
+/// Runs a relay until it is to stop, or breaks.
+async fn carry(settings: Settings) -> ExitCode {
     tracing::info!("{settings}");
     for note in &settings.notes {
         identity::log(note.severity, &note.to_string());

@@ -161,6 +161,8 @@ impl IdentityWatch {
 
     /// Looks at the files every so often until the relay stops.
     pub async fn run(mut self, every: Duration, mut shutdown: Shutdown) {
+        // It was read before anybody kept metrics.
+        measure(&self.whose, &self.material);
         loop {
             tokio::select! {
                 () = shutdown.requested() => return,

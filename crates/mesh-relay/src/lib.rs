@@ -17,6 +17,7 @@
 //! | settings to a running relay | [`relay`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
+//! | log, metrics, traces | [`telemetry`] |
 
 pub mod adapters;
 pub mod cli;
@@ -37,3 +38,4 @@ pub mod shadow;
 pub mod stop;
 pub mod stop_file;
 pub mod system;
+pub mod telemetry;

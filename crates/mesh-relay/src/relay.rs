@@ -11,7 +11,7 @@ use http_adapter::{HttpSource, Limits, Submit};
 use relay_console::{self as console, Console, Mailbox, Site};
 use relay_core::{
     Chance, Clock, JournalError, KeyReuse, Lease, MeshMailbox, Operator, PartLeases, Poller, RelayHandle,
-    Retention, Shutdown, ShutdownTrigger, SourceError, Surroundings, Teller, Tenure, Terms,
+    Retention, Shutdown, ShutdownTrigger, SourceError, Standing, Surroundings, Teller, Tenure, Terms,
 };
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
@@ -22,6 +22,7 @@ use crate::journal::{JournalOpenError, OpenJournal};
 use crate::mesh_port::MeshPort;
 use crate::settings::Settings;
 use crate::system::{self, SystemChance, SystemClock};
+use crate::telemetry;
 
 /// Longest wait for messages under way when the relay stops: longer than the client waits for an answer, so that a
 /// stop does not make doubts. What is not finished by then is taken up by the next start.
@@ -123,7 +124,8 @@ impl Relay {
             adapters.push((mailbox, name, kind, adapter));
         }
         let journal = OpenJournal::open(&settings.journal).await?;
-        let surroundings = Surroundings::new(journal.shared(), clock, chance);
+        let mut surroundings = Surroundings::new(journal.shared(), clock, chance);
+        surroundings.traces = telemetry::traces();
         // Before anything is sent or received: a pause lasts over every start.
         surroundings.pauses.read(&*surroundings.journal).await.map_err(StartError::Pauses)?;
         let mut console_watch = None;
@@ -179,6 +181,15 @@ impl Relay {
                 lease.while_held(stop, poll).await
             });
         }
+        let sinks = adapters.iter().filter_map(|(_, name, _, adapter)| {
+            adapter.sink.as_ref().map(|sink| (name.clone(), Arc::clone(sink)))
+        });
+        let known = mailboxes.iter().map(|mailbox| mailbox.id.clone()).collect();
+        let (standing, stop) = (Standing::new(surroundings.clone(), known, sinks), shutdown.clone());
+        tasks.spawn(async move {
+            standing.run(stop).await;
+            Ok(())
+        });
         let retention = Retention::new(surroundings.clone(), settings.keep);
         let lease = lease_of(Retention::LEASE.to_owned());
         let stop = shutdown.clone();

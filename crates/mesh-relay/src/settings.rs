@@ -25,6 +25,7 @@ use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
 use crate::system;
+use crate::telemetry::Reporting;
 
 /// What a relay is started with: everything resolved, no connection and no folder opened.
 pub struct Settings {
@@ -54,6 +55,8 @@ pub struct Settings {
     pub adapters: Vec<(String, AdapterConfig)>,
     /// The console, if there is to be one.
     pub console: Option<ConsoleSettings>,
+    /// What the process tells of itself.
+    pub reporting: Reporting,
     /// The pause between two looks at files of certificates.
     pub identity_look: Duration,
 }
@@ -135,6 +138,8 @@ impl Settings {
             .console
             .as_ref()
             .and_then(|section| ConsoleSettings::read(section, secrets, &mut adapter_notes, &mut faults));
+        let telemetry = loaded.telemetry.as_ref();
+        let reporting = Reporting::read(&loaded.log, telemetry, secrets, &mut faults);
         match (reach(&loaded.mesh, secrets, &mut faults), journal) {
             (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
                 mesh_url: loaded.mesh.environment.base_url().to_owned(),
@@ -152,6 +157,7 @@ impl Settings {
                 transfer_names: if loaded.log.names { Names::Told } else { Names::Left },
                 stop_signal: loaded.stop.signal,
                 console,
+                reporting,
                 identity_look: loaded.mesh.identity_look,
                 adapters: loaded
                     .adapters

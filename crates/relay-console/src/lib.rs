@@ -15,6 +15,7 @@ mod ask;
 mod console;
 mod csv;
 mod live;
+mod metrics;
 mod overview;
 mod page;
 mod problem;
@@ -31,6 +32,7 @@ pub use access::{
 };
 pub use console::{Adapter, Certificate, Console, Mailbox, Site};
 pub use live::WATCHERS_MAX;
+pub use metrics::metrics;
 pub use problem::Problem;
 pub use serve::{
     CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, Connection, ListenConfig, ListenError, Listening, STOP_GRACE,

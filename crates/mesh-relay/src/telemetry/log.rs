@@ -1,0 +1,58 @@
+//! Lines of the log, on standard error.
+
+use std::io::IsTerminal;
+
+use relay_config::{LogFormat, LogLevel};
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+/// Names the variable that sets how much is logged, in the usual filter syntax.
+const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
+
+/// Libraries that log what they carry: lapin whole messages that come back, at `warn`, and every frame at `trace`
+/// (`queue-bridging.md` 2.7, 3), `object_store` names of objects. What they have to say comes to us as errors, which are
+/// told without that.
+const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
+
+type Boxed<S> = Box<dyn Layer<S> + Send + Sync>;
+
+/// Lines as a configuration wants them.
+pub(super) fn layer<S>(format: LogFormat, level: LogLevel) -> Boxed<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    match format {
+        LogFormat::Text => text(level.as_str()),
+        LogFormat::Json => {
+            // Each line holds its fields beside the message. Spans are not named: whatever is about a message has its
+            // relay id itself.
+            let layer = fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_writer(std::io::stderr);
+            layer.with_filter(lines(level.as_str())).boxed()
+        }
+    }
+}
+
+/// Lines for people, of level `usual` and above unless the variable says otherwise.
+pub(super) fn text<S>(usual: &str) -> Boxed<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
+    layer.with_filter(lines(usual)).boxed()
+}
+
+/// What is logged: events alone, which say by themselves what they are about.
+fn lines<S: Subscriber>(usual: &str) -> impl tracing_subscriber::layer::Filter<S> + Send + Sync + 'static {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
+    let filter =
+        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
+    FilterExt::<S>::and(filter, filter_fn(|metadata| metadata.is_event()))
+}
