@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use claim_check::Body;
 use relay_carrier::{binary, inbound};
-use relay_core::metric::KAFKA_DELIVERIES;
-use relay_core::{Clock, DeliveryError, FailureClass, Inbound, Owner, Receipt, Sink, SinkHealth};
+use relay_core::{Clock, DeliveryError, FailureClass, Happening, Inbound, Owner, Receipt, Sink, SinkHealth};
 
 use crate::Shared;
 use crate::config;
+use crate::happening::Delivery;
 use crate::publisher::{Publication, PublishError, headers};
 use crate::transaction::{Delivered, Marked, Transactor};
 
@@ -44,7 +44,7 @@ impl TopicSink {
     }
 
     fn not_published(&self, error: &PublishError) -> DeliveryError {
-        KAFKA_DELIVERIES.count(["failed".into()]);
+        Delivery::Failed.tell();
         if error.is_too_large {
             self.set_trouble(None);
             let what =
@@ -114,11 +114,11 @@ impl Sink for TopicSink {
         self.set_trouble(None);
         match delivered {
             Delivered::At { partition, offset } => {
-                KAFKA_DELIVERIES.count([(if repeats { "repeated" } else { "delivered" }).into()]);
+                if repeats { Delivery::Repeated } else { Delivery::Delivered }.tell();
                 Ok(Receipt(format!("kafka:{topic}/{partition}/{offset}")))
             }
             Delivered::Before => {
-                KAFKA_DELIVERIES.count(["seen".into()]);
+                Delivery::Seen.tell();
                 Ok(Receipt(format!("kafka:{topic} by an earlier transaction")))
             }
         }

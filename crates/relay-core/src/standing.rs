@@ -110,6 +110,9 @@ fn begin() {
     for outcome in ["taken", "refused"] {
         metric::CONFIG_RELOADS.add([outcome.into()], 0);
     }
+    for outcome in ["collected", "undelivered", "unknown"] {
+        metric::FOLLOWED.add([outcome.into()], 0);
+    }
     for direction in [metric::OUTBOUND, metric::INBOUND] {
         metric::RETRIES.add([direction.into()], 0);
         metric::PAYLOAD_BYTES.add([direction.into()], 0);
