@@ -29,6 +29,22 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 pub use settings::{Collector, Reporting};
 
+/// The rooms of the house, as `tracing` names them. What libraries log of connections, and perhaps of what goes over them, is
+/// no part of traces, nor of the log where a configuration asks for more lines.
+const ROOMS: [&str; 11] = [
+    "amqp",
+    "claim_check",
+    "dts_folder",
+    "http_adapter",
+    "kafka",
+    "keystore",
+    "mesh_client",
+    "mesh_relay",
+    "relay_console",
+    "relay_core",
+    "relay_journal",
+];
+
 /// What `/metrics` answers with.
 pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -74,7 +90,7 @@ impl Telemetry {
         let pipeline = match reporting.collector.as_ref().map(otlp::Pipeline::new).transpose() {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                for_people(reporting.level.as_str());
+                for_people(&log::directives(reporting.level));
                 return Err(error);
             }
         };

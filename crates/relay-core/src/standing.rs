@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use mesh_api::MailboxId;
 use tokio::task::JoinHandle;
@@ -61,9 +62,9 @@ impl Standing {
                 _ = tokio::time::timeout(LOOK_WITHIN, look) => {}
                 () = shutdown.requested() => break,
             }
-            for asked in &mut self.sinks {
-                let is_ready = asked.is_ready().await;
-                metric::ADAPTER_READY.set_whether([Value::configured(&asked.adapter)], is_ready);
+            tokio::select! {
+                _ = join_all(self.sinks.iter_mut().map(Asked::tell)) => {}
+                () = shutdown.requested() => break,
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -136,6 +137,11 @@ fn in_state(counts: &[StateCount], direction: Direction, state: &str) -> u64 {
 }
 
 impl Asked {
+    async fn tell(&mut self) {
+        let is_ready = self.is_ready().await;
+        metric::ADAPTER_READY.set_whether([Value::configured(&self.adapter)], is_ready);
+    }
+
     async fn is_ready(&mut self) -> bool {
         let asking = self.asking.get_or_insert_with(|| {
             let sink = Arc::clone(&self.sink);

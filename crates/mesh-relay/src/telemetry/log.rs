@@ -8,6 +8,8 @@ use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+use super::ROOMS;
+
 /// Names the variable that sets how much is logged, in the usual filter syntax.
 const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
 
@@ -24,7 +26,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     match format {
-        LogFormat::Text => text(level.as_str()),
+        LogFormat::Text => text(&directives(level)),
         LogFormat::Json => {
             // Each line holds its fields beside the message. Spans are not named: whatever is about a message has its
             // relay id itself.
@@ -34,7 +36,18 @@ where
                 .with_current_span(false)
                 .with_span_list(false)
                 .with_writer(std::io::stderr);
-            layer.with_filter(lines(level.as_str())).boxed()
+            layer.with_filter(lines(&directives(level))).boxed()
+        }
+    }
+}
+
+/// What is logged at a level: of libraries never more than at `info`.
+pub(super) fn directives(level: LogLevel) -> String {
+    match level {
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info => level.as_str().to_owned(),
+        LogLevel::Debug => {
+            let rooms = ROOMS.map(|room| format!("{room}=debug"));
+            format!("info,{}", rooms.join(","))
         }
     }
 }

@@ -43,18 +43,31 @@ where
     metric::BUILD_INFO.set([env!("CARGO_PKG_VERSION").into()], 1.0);
     let process = Collector::default();
     process.describe();
-    tokio::spawn(look(process, handle.clone(), volume));
+    tokio::spawn(look(process, handle.clone()));
+    if let Some(volume) = volume {
+        tokio::spawn(measure(volume));
+    }
     Ok(Arc::new(move || handle.render()))
 }
 
 /// Looks at the process, as long as the runtime lasts.
-async fn look(process: Collector, handle: PrometheusHandle, volume: Option<PathBuf>) {
+async fn look(process: Collector, handle: PrometheusHandle) {
     let mut every = tokio::time::interval(LOOK_EVERY);
     loop {
         every.tick().await;
         process.collect();
         handle.run_upkeep();
-        if let Some(free) = volume.as_deref().and_then(free_bytes) {
+    }
+}
+
+/// Looks at a volume, as long as the runtime lasts. One that hangs is not asked again meanwhile.
+async fn measure(volume: PathBuf) {
+    let volume: Arc<Path> = volume.into();
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    loop {
+        every.tick().await;
+        let volume = Arc::clone(&volume);
+        if let Ok(Some(free)) = tokio::task::spawn_blocking(move || free_bytes(&volume)).await {
             metric::JOURNAL_DISK_FREE.set_number([], free);
         }
     }

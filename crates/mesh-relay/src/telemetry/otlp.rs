@@ -28,7 +28,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::bridge::Bridge;
 use super::client::CollectorClient;
-use super::{Collector, TelemetryError};
+use super::{Collector, ROOMS, TelemetryError};
 use crate::system;
 
 /// What the relay's spans and metrics are said to be of.
@@ -36,21 +36,6 @@ const SCOPE: &str = "mesh-relay";
 
 /// How long the relay waits at its stop for what was not sent yet.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// The rooms whose spans and lines are part of traces. Libraries' own say what went over which connection, which is nobody's
-/// to keep.
-const ROOMS: [&str; 10] = [
-    "amqp",
-    "claim_check",
-    "dts_folder",
-    "http_adapter",
-    "kafka",
-    "mesh_client",
-    "mesh_relay",
-    "relay_console",
-    "relay_core",
-    "relay_journal",
-];
 
 /// What leads to the collector.
 pub(super) struct Pipeline {

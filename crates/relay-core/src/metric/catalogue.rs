@@ -74,7 +74,8 @@ metrics! {
     /// Messages that wait for a person, by direction.
     PARKED: Gauge<1> = "mesh_relay_parked", ["direction"];
 
-    /// Messages that waited in a mailbox's inbox when this instance last listed it; there for the instance that polls it.
+    /// Messages that waited in a mailbox's inbox when this instance last listed it; 0 at an
+    /// instance that does not poll it.
     INBOX_BACKLOG: Gauge<1> = "mesh_relay_inbox_backlog", ["mailbox"];
 
     /// When a mailbox's inbox was last listed by any instance, in seconds since 1970 (UTC); 0: never.
