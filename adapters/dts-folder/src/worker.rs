@@ -199,7 +199,7 @@ impl Worker {
                 }
                 ended
             }
-            Verdict::Refuse(refused) => self.relay.refuse(refused).await,
+            Verdict::Refuse(refused) => self.relay.refuse(*refused).await,
         };
         let ended = ended.map_err(|deferral| Kept::Deferred(Box::new(deferral), key))?;
         HasEnded { ended: &ended, adapter: &self.adapter }.tell();

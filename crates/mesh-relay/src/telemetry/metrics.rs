@@ -24,9 +24,9 @@ pub(super) fn install<R>(bridge: Option<R>, volume: Option<PathBuf>) -> Result<E
 where
     R: ::metrics::Recorder + Send + Sync + 'static,
 {
-    let histograms = metric::ALL.iter().filter(|declared| declared.kind == Kind::Histogram);
-    let builder = histograms.fold(Ok(PrometheusBuilder::new()), |builder, declared| {
-        builder?.set_buckets_for_metric(Matcher::Full(declared.name.to_owned()), declared.buckets)
+    let mut histograms = metric::ALL.iter().filter(|declared| declared.kind == Kind::Histogram);
+    let builder = histograms.try_fold(PrometheusBuilder::new(), |builder, declared| {
+        builder.set_buckets_for_metric(Matcher::Full(declared.name.to_owned()), declared.buckets)
     });
     // Only without buckets, which a test of the catalogue looks for.
     let recorder = builder.map_err(|_| TelemetryError::Metrics)?.build_recorder();
