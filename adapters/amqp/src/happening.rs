@@ -17,7 +17,7 @@ pub(crate) struct Accepted<'a> {
 impl Happening for Accepted<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, message_id } = self;
-        tracing::info!(%relay_id, adapter, %message_id, "message of the queue accepted by MESH");
+        tracing::info!(%relay_id, %adapter, %message_id, "message of the queue accepted by MESH");
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Parked<'a> {
 impl Happening for Parked<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, state, reason } = self;
-        tracing::warn!(%relay_id, adapter, state, %reason, "message of the queue parked");
+        tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct NotParked<'a> {
 impl Happening for NotParked<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, error } = self;
-        tracing::error!(%relay_id, adapter, %error, "a message cannot be parked; it stays in its queue");
+        tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Held<'a> {
 impl Happening for Held<'_> {
     fn tell(&self) {
         let Self { adapter, deferral } = self;
-        tracing::debug!(adapter, %deferral, "a message of the queue is held for another try");
+        tracing::debug!(%adapter, %deferral, "a message of the queue is held for another try");
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct PayloadAway<'a> {
 impl Happening for PayloadAway<'_> {
     fn tell(&self) {
         let Self { adapter, trouble } = self;
-        tracing::warn!(adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
+        tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
     }
 }
 
@@ -86,7 +86,7 @@ impl Happening for PayloadSlow<'_> {
     fn tell(&self) {
         let (adapter, minutes) = (self.adapter, self.within.as_secs() / 60);
         tracing::error!(
-            adapter,
+            %adapter,
             "the payload that a message names could not be read within {minutes} minutes; the message goes back to its queue, \
              and this will be so again: see to the store"
         );

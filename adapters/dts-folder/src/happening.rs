@@ -16,20 +16,20 @@ impl Happening for HasEnded<'_> {
         let (relay_id, adapter) = (self.ended.relay_id(), self.adapter);
         match self.ended.outcome() {
             Outcome::Accepted(message_id) => {
-                tracing::info!(%relay_id, adapter, %message_id, "pair accepted by MESH");
+                tracing::info!(%relay_id, %adapter, %message_id, "pair accepted by MESH");
             }
             Outcome::Rejected(rejection) => {
                 let (event, code) = (&rejection.event, &rejection.code);
-                tracing::warn!(%relay_id, adapter, event, code, "pair refused; it goes to FAILED with a report in IN");
+                tracing::warn!(%relay_id, %adapter, event, code, "pair refused; it goes to FAILED with a report in IN");
             }
             Outcome::Parked(reason) => {
-                tracing::error!(%relay_id, adapter, reason, "pair parked; it goes to FAILED with a report in IN");
+                tracing::error!(%relay_id, %adapter, reason, "pair parked; it goes to FAILED with a report in IN");
             }
             Outcome::Expired => {
-                tracing::error!(%relay_id, adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
+                tracing::error!(%relay_id, %adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
             }
             Outcome::Cancelled { .. } => {
-                tracing::warn!(%relay_id, adapter, "pair cancelled; it goes to FAILED with a report in IN");
+                tracing::warn!(%relay_id, %adapter, "pair cancelled; it goes to FAILED with a report in IN");
             }
         }
     }
@@ -44,7 +44,7 @@ pub(crate) struct Withdrawn<'a> {
 impl Happening for Withdrawn<'_> {
     fn tell(&self) {
         let (relay_id, adapter, state) = (self.ended.relay_id(), self.adapter, self.ended.outcome().name());
-        tracing::warn!(%relay_id, adapter, state, "a pair was taken out of OUT, or changed there, while it waited");
+        tracing::warn!(%relay_id, %adapter, state, "a pair was taken out of OUT, or changed there, while it waited");
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct NotMoved<'a> {
 impl Happening for NotMoved<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, what } = self;
-        tracing::error!(%relay_id, adapter, "{what}");
+        tracing::error!(%relay_id, %adapter, "{what}");
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Waits<'a> {
 impl Happening for Waits<'_> {
     fn tell(&self) {
         let Self { adapter, deferral } = self;
-        tracing::warn!(adapter, %deferral, "a pair stays in OUT for another try");
+        tracing::warn!(%adapter, %deferral, "a pair stays in OUT for another try");
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct Unreadable<'a> {
 impl Happening for Unreadable<'_> {
     fn tell(&self) {
         let (adapter, folder, error) = (self.adapter, self.folder.display(), self.error);
-        tracing::warn!(adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
+        tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
     }
 }
 
@@ -100,6 +100,6 @@ pub(crate) struct Unreported<'a> {
 impl Happening for Unreported<'_> {
     fn tell(&self) {
         let (adapter, folder, error) = (self.adapter, self.folder.display(), self.error);
-        tracing::warn!(adapter, %folder, %error, "a collect report cannot be written; its pair is not sent before");
+        tracing::warn!(%adapter, %folder, %error, "a collect report cannot be written; its pair is not sent before");
     }
 }

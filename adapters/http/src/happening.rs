@@ -13,11 +13,11 @@ impl Happening for HasEnded<'_> {
         let (relay_id, adapter) = (self.ended.relay_id(), self.adapter);
         match self.ended.outcome() {
             Outcome::Accepted(message_id) => {
-                tracing::info!(%relay_id, adapter, %message_id, "message that was handed in accepted by MESH");
+                tracing::info!(%relay_id, %adapter, %message_id, "message that was handed in accepted by MESH");
             }
             other => {
                 let state = other.name();
-                tracing::warn!(%relay_id, adapter, state, "message that was handed in not accepted");
+                tracing::warn!(%relay_id, %adapter, state, "message that was handed in not accepted");
             }
         }
     }
@@ -32,7 +32,7 @@ pub(crate) struct Deferred<'a> {
 impl Happening for Deferred<'_> {
     fn tell(&self) {
         let Self { adapter, deferral } = self;
-        tracing::debug!(adapter, %deferral, "a message that was handed in has not ended; its caller repeats it");
+        tracing::debug!(%adapter, %deferral, "a message that was handed in has not ended; its caller repeats it");
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct GivenUp<'a> {
 impl Happening for GivenUp<'_> {
     fn tell(&self) {
         let (relay_id, adapter, state) = (self.ended.relay_id(), self.adapter, self.ended.outcome().name());
-        tracing::warn!(%relay_id, adapter, state, "a message ended whose caller did not come back for it");
+        tracing::warn!(%relay_id, %adapter, state, "a message ended whose caller did not come back for it");
     }
 }
 
@@ -59,6 +59,6 @@ pub(crate) struct NotGivenUp<'a> {
 impl Happening for NotGivenUp<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, deferral } = self;
-        tracing::warn!(%relay_id, adapter, %deferral, "a message whose caller did not come back was not ended");
+        tracing::warn!(%relay_id, %adapter, %deferral, "a message whose caller did not come back was not ended");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Accepted<'a> {
 impl Happening for Accepted<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, message_id } = self;
-        tracing::info!(%relay_id, adapter, %message_id, "record of the topic accepted by MESH");
+        tracing::info!(%relay_id, %adapter, %message_id, "record of the topic accepted by MESH");
         KAFKA_RECORDS.count(["accepted".into()]);
     }
 }
@@ -34,7 +34,7 @@ pub(crate) struct Parked<'a> {
 impl Happening for Parked<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, state, reason, partition, offset } = self;
-        tracing::warn!(%relay_id, adapter, state, %reason, partition, offset, "record of the topic parked");
+        tracing::warn!(%relay_id, %adapter, state, %reason, partition, offset, "record of the topic parked");
         KAFKA_RECORDS.count([reason.as_str().into()]);
     }
 }
@@ -49,7 +49,7 @@ pub(crate) struct NotParked<'a> {
 impl Happening for NotParked<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, error } = self;
-        tracing::error!(%relay_id, adapter, %error, "a record cannot be parked; its partition waits for it");
+        tracing::error!(%relay_id, %adapter, %error, "a record cannot be parked; its partition waits for it");
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Held<'a> {
 impl Happening for Held<'_> {
     fn tell(&self) {
         let Self { adapter, deferral } = self;
-        tracing::debug!(adapter, %deferral, "a record is held for another try");
+        tracing::debug!(%adapter, %deferral, "a record is held for another try");
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct PayloadAway<'a> {
 impl Happening for PayloadAway<'_> {
     fn tell(&self) {
         let Self { adapter, trouble } = self;
-        tracing::warn!(adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
+        tracing::warn!(%adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
     }
 }
 
@@ -115,7 +115,7 @@ impl Happening for WentBack<'_> {
     fn tell(&self) {
         let Self { adapter, partition, offset } = self;
         tracing::error!(
-            adapter,
+            %adapter,
             partition,
             offset,
             "a partition went back, as one of a topic made anew does; its records are taken from there"
@@ -144,7 +144,7 @@ impl Happening for HandedBack<'_> {
     fn tell(&self) {
         let Self { adapter, partition, in_work } = self;
         tracing::warn!(
-            adapter,
+            %adapter,
             partition,
             in_work,
             "a partition goes to another member before all that was in work of it has ended; that waits for it there"
@@ -168,7 +168,7 @@ impl Happening for OffsetReset<'_> {
         if !self.again {
             let Self { adapter, what, .. } = self;
             tracing::error!(
-                adapter,
+                %adapter,
                 what,
                 "an offset was out of range: records may have expired before they were taken, or the topic was made anew; \
                  going on at the oldest"

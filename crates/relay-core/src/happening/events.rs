@@ -15,7 +15,7 @@ pub(crate) struct Told<'a> {
 impl Happening for Told<'_> {
     fn tell(&self) {
         let EventId { relay_id, sequence } = self.event;
-        tracing::debug!(%relay_id, sequence, adapter = self.adapter, "an event was told");
+        tracing::debug!(%relay_id, sequence, adapter = %self.adapter, "an event was told");
         metric::EVENTS.count([Value::configured(self.adapter), "told".into()]);
     }
 }
@@ -30,7 +30,7 @@ pub(crate) struct NotTold<'a> {
 impl Happening for NotTold<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, error } = self;
-        tracing::warn!(%relay_id, adapter, %error, "an event was not told; it is told again later");
+        tracing::warn!(%relay_id, %adapter, %error, "an event was not told; it is told again later");
         metric::EVENTS.count([Value::configured(adapter), "failed".into()]);
     }
 }
@@ -44,6 +44,6 @@ pub(crate) struct Unreadable<'a> {
 impl Happening for Unreadable<'_> {
     fn tell(&self) {
         let Self { adapter, error } = self;
-        tracing::warn!(adapter, %error, "events cannot be told for now");
+        tracing::warn!(%adapter, %error, "events cannot be told for now");
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Lost<'a> {
 impl Happening for Lost<'_> {
     fn tell(&self) {
         tracing::warn!(
-            lease = self.lease,
+            lease = %self.lease,
             "the lease is over; its work is dropped and taken up by whoever holds it next"
         );
         metric::LEASES_LOST.count([]);

@@ -21,7 +21,7 @@ impl Happening for Moved<'_> {
     fn tell(&self) {
         let OutboundRecord { relay_id, mailbox, source, .. } = self.record;
         let (state, message_id) = (self.to.name(), self.to.message_id().map(MessageId::as_str));
-        tracing::debug!(%relay_id, %mailbox, adapter = source.adapter, state, message_id, "outbound message");
+        tracing::debug!(%relay_id, %mailbox, adapter = %source.adapter, state, message_id, "outbound message");
         let ended_before = self.from.and_then(Outcome::of).map(|outcome| outcome.name());
         if let Some(outcome) = Outcome::of(self.to).map(|outcome| outcome.name())
             && ended_before != Some(outcome)

@@ -18,6 +18,6 @@ pub struct NotSettled<'a> {
 impl Happening for NotSettled<'_> {
     fn tell(&self) {
         let Self { relay_id, adapter, error } = self;
-        tracing::warn!(%relay_id, adapter, %error, "that a message is settled was not recorded");
+        tracing::warn!(%relay_id, %adapter, %error, "that a message is settled was not recorded");
     }
 }
