@@ -11,7 +11,8 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 ./tests/packages.sh curl openssl procps
 MESH_RELAY_TEST_PYTHON=$(./tests/python.sh)
 MESH_RELAY_TEST_NODE=$(./tests/node.sh)
-export MESH_RELAY_TEST_PYTHON MESH_RELAY_TEST_NODE
+MESH_RELAY_TEST_PROMTOOL=$(./tests/promtool.sh)
+export MESH_RELAY_TEST_PYTHON MESH_RELAY_TEST_NODE MESH_RELAY_TEST_PROMTOOL
 trap './tests/postgres.sh stop; ./tests/rabbitmq.sh stop; ./tests/kafka.sh stop; ./tests/browser.sh stop' EXIT
 MESH_RELAY_TEST_POSTGRES=$(./tests/postgres.sh start)
 MESH_RELAY_TEST_RABBITMQ=$(./tests/rabbitmq.sh start)

@@ -285,7 +285,7 @@ fn the_example_configurations_pass() {
         site.write("kafka.pass", "password");
         site.write("console.pem", &identity.certificate);
         site.write("console.key", &identity.key);
-        for token in ["engine.token", "service-desk.token", "portal.token"] {
+        for token in ["engine.token", "service-desk.token", "portal.token", "prometheus.token"] {
             site.write(token, token.repeat(4));
         }
         site.write("openid.secret", "secret");

@@ -263,6 +263,7 @@ async fn send(world: &World, key: &str, local_id: &str) -> MessageId {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         fingerprint: None,
         reply: None,
+        trace: relay_core::Trace::default(),
         not_after: None,
         order_key: None,
         envelope,

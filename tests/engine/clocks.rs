@@ -20,7 +20,13 @@ fn refused() -> Refused {
         description: String::new(),
         message_id: None,
     };
-    Refused { key: message("a", "L1", 9).key, mailbox: mailbox(), rejection, reply: None }
+    Refused {
+        key: message("a", "L1", 9).key,
+        mailbox: mailbox(),
+        rejection,
+        reply: None,
+        trace: Trace::default(),
+    }
 }
 
 /// A bench on which one message was sent and another one waits.

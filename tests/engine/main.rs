@@ -7,6 +7,7 @@ use mesh_api::MailboxId;
 use relay_core::{
     Deferral, DoubtStrategy, Ended, Envelope, MeshMailbox, Outcome, Pattern, Payload, Refused, Rejection,
     RelayHandle, SendPolicy, SendRoute, Shutdown, ShutdownTrigger, SourceKey, SourceMessage, Surroundings,
+    Trace,
 };
 use relay_journal::SqliteJournal;
 use relay_testkit::scripted::{Fault, Made, ScriptedMesh};
@@ -105,6 +106,7 @@ fn message(key: &str, local_id: &str, length: usize) -> SourceMessage {
         key: SourceKey { adapter: "test".to_owned(), message: key.to_owned() },
         fingerprint: None,
         reply: None,
+        trace: Trace::default(),
         not_after: None,
         order_key: None,
         envelope,

@@ -188,7 +188,8 @@ async fn refusals_end_with_their_reason() {
     assert!(matches!(empty.outcome(), Outcome::Rejected(rejection) if rejection.code == "02"));
 
     let key = SourceKey { adapter: "test".to_owned(), message: "c".to_owned() };
-    let unreadable = Refused { key, mailbox: mailbox(), rejection: refusal(), reply: None };
+    let unreadable =
+        Refused { key, mailbox: mailbox(), rejection: refusal(), reply: None, trace: Trace::default() };
     let ended = bench.relay.refuse(unreadable).await.expect("an end");
     assert_eq!(ended.outcome(), &Outcome::Rejected(refusal()));
     assert_eq!(bench.mesh.made(), [Made::Begin], "what can never be sent is not sent");

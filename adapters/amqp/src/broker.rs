@@ -10,7 +10,7 @@ use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 use lapin::{Connection, ConnectionProperties, Event};
 use relay_core::Chance;
-use relay_core::metric::BROKER_BLOCKED;
+use relay_core::metric::{BROKER_BLOCKED, Value};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::net::lookup_host;
@@ -205,16 +205,18 @@ async fn watch(
     struct Blocked(Arc<str>);
     impl Drop for Blocked {
         fn drop(&mut self) {
-            BROKER_BLOCKED.set(String::from(&*self.0), 0.0);
+            BROKER_BLOCKED.set_whether([Value::configured(&self.0)], false);
         }
     }
+    // There from the start, so that whoever looks can tell no from nothing.
+    BROKER_BLOCKED.set_whether([Value::configured(&adapter)], false);
     let mut blocked = None;
     while let Some(event) = events.next().await {
         match event {
             Event::ConnectionBlocked(reason) => {
                 tracing::warn!(%adapter, %broker, purpose, %reason, "the broker is out of room and takes no messages; \
                                those from MESH stay there, those for MESH go on");
-                BROKER_BLOCKED.set(String::from(&*adapter), 1.0);
+                BROKER_BLOCKED.set_whether([Value::configured(&adapter)], true);
                 blocked = Some(Blocked(Arc::clone(&adapter)));
             }
             Event::ConnectionUnblocked if blocked.take().is_some() => {

@@ -7,15 +7,18 @@ use bytes::Bytes;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use relay_carrier::parked;
+use relay_core::happening::settle::NotSettled;
 use relay_core::policy::backoff;
-use relay_core::{Clock, Deferral, DeferralCause, Ended, Offer, Outcome, RelayHandle, Shutdown};
+use relay_core::{Clock, Deferral, DeferralCause, Ended, Happening, Offer, Outcome, RelayHandle, Shutdown};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument;
 
 use crate::Shared;
 use crate::broker::ANSWER_WITHIN;
 use crate::config::Outbound;
+use crate::happening::{Accepted, Held, NotParked, Parked, PayloadAway, PayloadSlow};
 use crate::offer::order_key;
-use crate::parked::{Parked, Place};
+use crate::parked::{Parked as ParkedCopy, Place};
 
 /// How long a message is held that MESH does not take although it can be reached, or that waits for others of its key: within
 /// the 30 minutes after which a broker takes it back (`queue-bridging.md` 2.8), with as much again as a doubt may last.
@@ -64,11 +67,15 @@ impl Desk {
             Ok(offer) => offer,
             Err(done) => return done,
         };
-        let held_until = taken + HELD_MAX;
+        let span = offer.trace().span().clone();
+        self.carry_read(&delivery, &body, offer, taken + HELD_MAX).instrument(span).await
+    }
+
+    async fn carry_read(&self, delivery: &Delivery, body: &Bytes, offer: Offer, held_until: Instant) -> Done {
         let mut wake = self.relay.wake();
         loop {
             let deferral = match self.relay.offer(&offer).await {
-                Ok(ended) => return self.settle(&delivery, &body, ended, held_until).await,
+                Ok(ended) => return self.settle(delivery, body, ended, held_until).await,
                 Err(deferral) => deferral,
             };
             // Nothing that goes back can be tried meanwhile, and each return may count with the broker. So what MESH or
@@ -81,7 +88,7 @@ impl Desk {
             }
             // Never given back before its time, however far off the next try is: it would come again at once.
             let again = (Instant::now() + deferral.after).min(held_until);
-            tracing::debug!(adapter = %self.shared.name, %deferral, "a message of the queue is held for another try");
+            Held { adapter: &self.shared.name, deferral: &deferral }.tell();
             let woken = tokio::select! {
                 waited = self.wait_until(again) => match waited {
                     true => false,
@@ -90,7 +97,7 @@ impl Desk {
                 () = wake.woken_for(offer.key()) => true,
             };
             if !woken && again == held_until {
-                return self.give_back(&delivery).await;
+                return self.give_back(delivery).await;
             }
         }
     }
@@ -112,14 +119,8 @@ impl Desk {
             };
             match read {
                 Ok(Ok(offer)) => return Ok(offer),
-                Ok(Err(trouble)) => {
-                    tracing::warn!(%adapter, %trouble, "the payload of a message cannot be had; it is held for another try");
-                }
-                Err(_) => {
-                    let minutes = HELD_MAX.as_secs() / 60;
-                    tracing::error!(%adapter, "the payload that a message names could not be read within {minutes} minutes; \
-                                    the message goes back to its queue, and this will be so again: see to the store");
-                }
+                Ok(Err(trouble)) => PayloadAway { adapter, trouble: &trouble }.tell(),
+                Err(_) => PayloadSlow { adapter, within: HELD_MAX }.tell(),
             }
             let again = (Instant::now() + pause).min(held_until);
             if !self.wait_until(again).await {
@@ -145,14 +146,14 @@ impl Desk {
     async fn settle(&self, delivery: &Delivery, body: &[u8], ended: Ended, held_until: Instant) -> Done {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
         if let Outcome::Accepted(id) = ended.outcome() {
-            tracing::info!(%relay_id, %adapter, message_id = %id, "message of the queue accepted by MESH");
+            Accepted { relay_id, adapter, message_id: id }.tell();
         } else {
             let (mut failures, mut copy) = (0, self.parked(delivery, body, &ended));
             // Not broken off by a stop: whatever of it arrives would be there once more. The publisher's own limits bound it.
             while let Err(error) = self.shared.publisher.publish(copy.publication()).await {
                 failures += 1;
                 let wait = backoff(failures, PARK_RETRY_FIRST, PARK_RETRY_MAX, &*self.shared.chance);
-                tracing::error!(%relay_id, %adapter, %error, "a message cannot be parked; it stays in its queue");
+                NotParked { relay_id, adapter, error: &error }.tell();
                 let again = (Instant::now() + wait).min(held_until.max(Instant::now()));
                 if !self.wait_until(again).await {
                     return Done::Back;
@@ -164,11 +165,11 @@ impl Desk {
                 copy.repeats();
             }
             let (state, reason) = (ended.outcome().name(), parked::reason(ended.outcome()));
-            tracing::warn!(%relay_id, %adapter, state, %reason, "message of the queue parked");
+            Parked { relay_id, adapter, state, reason }.tell();
         }
         // Its end is known for good, whether the broker hears of it or not.
         if let Err(error) = self.relay.settled(&ended).await {
-            tracing::warn!(%relay_id, %adapter, %error, "that a message is settled was not recorded");
+            NotSettled { relay_id, adapter, error: &error }.tell();
         }
         match timeout(ANSWER_WITHIN, delivery.ack(BasicAckOptions::default())).await {
             Ok(Ok(true)) => Done::Settled,
@@ -178,8 +179,8 @@ impl Desk {
     }
 
     /// The copy of a message that is parked.
-    fn parked<'a>(&'a self, delivery: &Delivery, body: &'a [u8], ended: &Ended) -> Parked<'a> {
-        let mut copy = Parked::new(
+    fn parked<'a>(&'a self, delivery: &Delivery, body: &'a [u8], ended: &Ended) -> ParkedCopy<'a> {
+        let mut copy = ParkedCopy::new(
             Place {
                 exchange: &self.shared.config.parked,
                 queue: &self.queue,

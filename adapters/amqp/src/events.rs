@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use lapin::types::FieldTable;
 use relay_carrier::event::CONTENT_TYPE;
-use relay_carrier::header::{TRACE_PARENT, TRACE_STATE};
-use relay_carrier::{CloudEvent, Reply};
+use relay_carrier::{CloudEvent, Reply, inbound};
 use relay_core::{DeliveryEvent, EventSink, TellError};
 
 use crate::Shared;
@@ -36,10 +35,8 @@ impl StatusExchange {
         let mut properties = properties(&event.id, &event.kind, CONTENT_TYPE);
         // As headers too, where whoever traces looks for them.
         let mut headers = FieldTable::default();
-        for (name, value) in [(TRACE_PARENT, &reply.traceparent), (TRACE_STATE, &reply.tracestate)] {
-            if let Some(value) = value {
-                put(&mut headers, name, value);
-            }
+        for (name, value) in inbound::trace_headers(reply.trace().as_ref()) {
+            put(&mut headers, name, &value);
         }
         if !headers.inner().is_empty() {
             properties = properties.with_headers(headers);

@@ -22,6 +22,7 @@ mod broker;
 pub mod config;
 mod delivery;
 pub mod events;
+mod happening;
 mod offer;
 mod parked;
 mod properties;

@@ -5,7 +5,7 @@ use claim_check::{StoreTrouble, Unclaimed};
 use lapin::message::Delivery;
 use relay_carrier::header::Meaning;
 use relay_carrier::{Given, Reason, Reply, Submission, Unfit, digest, header};
-use relay_core::{DeferralCause, Offer, Payload, Refused, SourceKey, SourceMessage};
+use relay_core::{DeferralCause, Offer, Payload, Refused, SourceKey, SourceMessage, Trace};
 use thiserror::Error;
 
 use crate::delivery::Desk;
@@ -39,12 +39,13 @@ impl Desk {
             Ok((given, Some(unfit))) => (given, Err(unfit)),
             Err(unfit) => (Given::default(), Err(unfit)),
         };
-        let reply = Some(Reply::of(&given).to_text());
+        let trace = self.relay.arrival(given.trace());
+        let reply = Some(Reply::of(&given, &trace).to_text());
         let whole = whole(&given, body);
         let message = given.message_id.clone().unwrap_or_default();
         let submission = match unfit.and_then(|()| Unfit::guard(|| self.submission(&given, body))) {
             Ok(submission) => submission,
-            Err(unfit) => return Ok(self.refuse(&message, &whole, &unfit, reply)),
+            Err(unfit) => return Ok(self.refuse(&message, &whole, &unfit, reply, trace)),
         };
         let fingerprint = submission.fingerprint(body);
         let payload = match &submission.claim {
@@ -56,9 +57,9 @@ impl Desk {
                     let key = self.key(&message);
                     // Whoever was told that MESH has it may have taken its payload away since.
                     return Ok(if self.relay.knows(&key, &fingerprint).await? {
-                        self.refused(key, &unfit, reply)
+                        self.refused(key, &unfit, reply, trace)
                     } else {
-                        self.refuse(&message, &whole, &unfit, reply)
+                        self.refuse(&message, &whole, &unfit, reply, trace)
                     });
                 }
             },
@@ -67,6 +68,7 @@ impl Desk {
             key: self.key(&message),
             fingerprint: Some(fingerprint),
             reply,
+            trace,
             not_after: submission.not_after,
             order_key: submission.order_key,
             envelope: submission.envelope,
@@ -101,13 +103,20 @@ impl Desk {
 
     /// One that can never be sent is known by all that it has, not by its id alone: it must neither be taken for another one
     /// of that id that was sent, nor keep a corrected one from being sent under it.
-    fn refuse(&self, message: &str, whole: &str, unfit: &Unfit, reply: Option<String>) -> Offer {
-        self.refused(self.key(&format!("{message} unfit {whole}")), unfit, reply)
+    fn refuse(
+        &self,
+        message: &str,
+        whole: &str,
+        unfit: &Unfit,
+        reply: Option<String>,
+        trace: Trace,
+    ) -> Offer {
+        self.refused(self.key(&format!("{message} unfit {whole}")), unfit, reply, trace)
     }
 
-    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
+    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>, trace: Trace) -> Offer {
         let mailbox = self.shared.config.mailbox.clone();
-        Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply }))
+        Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply, trace }))
     }
 }
 

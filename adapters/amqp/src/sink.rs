@@ -63,6 +63,9 @@ impl Sink for ExchangeSink {
         for (name, value) in inbound::headers(download, message.relay_id, body.size(), repeats) {
             put(&mut headers, name, &value);
         }
+        for (name, value) in inbound::trace_headers(message.trace.as_ref()) {
+            put(&mut headers, name, &value);
+        }
         if let Some(claim) = body.claim() {
             for (name, value) in inbound::claim_headers(&claim.reference, &claim.sha256, claim.size) {
                 put(&mut headers, name, &value);

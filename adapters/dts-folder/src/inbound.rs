@@ -316,6 +316,7 @@ mod tests {
                 0 => Held::default(),
                 chunks => Held { chunks, bytes: 5 },
             }),
+            trace: None,
             attempt: 1,
         };
         sink.deliver(message).await.expect_err("a failure")

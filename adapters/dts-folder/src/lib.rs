@@ -23,6 +23,7 @@
 pub mod config;
 pub mod control_files;
 pub mod folders;
+mod happening;
 mod housekeeping;
 pub mod inbound;
 pub mod outbound;

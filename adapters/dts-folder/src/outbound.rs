@@ -8,13 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
-use relay_core::{Clock, RelayHandle, Shutdown, Source, SourceError, SourceKey, Step, Woken};
+use relay_core::{Clock, Happening, RelayHandle, Shutdown, Source, SourceError, SourceKey, Step, Woken};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::folders::Folders;
+use crate::happening::{Unreadable, Unreported, Waits};
 use crate::housekeeping;
 use crate::pickup::{Pickup, ReadyPair};
 use crate::transfer_log::TransferLog;
@@ -432,18 +433,16 @@ impl OutFolder {
                     self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
                     self.tell(format!("adapter {adapter}: {deferral}; pairs stay in OUT"));
                 } else {
-                    tracing::warn!(%adapter, %deferral, "a pair stays in OUT for another try");
+                    Waits { adapter, deferral: &deferral }.tell();
                 }
             }
             Kept::Unreadable(error) => {
-                let folder = work.folders.out.display();
-                tracing::warn!(%adapter, %folder, %error, "a control file cannot be opened; give the relay's account the right to read it");
+                Unreadable { adapter, folder: &work.folders.out, error: &error }.tell();
                 self.rest(done.control, now);
             }
             Kept::Unreported(error, key) => {
                 self.unended.insert(done.control.clone(), key);
-                let folder = work.folders.inbox.display();
-                tracing::warn!(%adapter, %folder, %error, "a collect report cannot be written; its pair is not sent before");
+                Unreported { adapter, folder: &work.folders.inbox, error: &error }.tell();
                 self.rest(done.control, now);
             }
             Kept::Changed => self.is_changed = true,

@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream;
 use relay_core::{
     Envelope, HeaderText, MailboxId, OpenPayload, Payload, PayloadStream, Refused, Rejection, SourceKey,
-    SourceMessage, checksum,
+    SourceMessage, Trace, checksum,
 };
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -37,7 +37,7 @@ pub enum Verdict {
     /// It can be sent. With the control file as it stood in OUT, for reports on it.
     Send(Box<SourceMessage>, Box<ControlFile>),
     /// It can never be sent.
-    Refuse(Refused),
+    Refuse(Box<Refused>),
 }
 
 /// What makes a pair recognisable: the control file's name and content, and which file its data is. A control file
@@ -173,7 +173,8 @@ fn judge(mailbox: &MailboxId, out: &Path, ready: &ReadyPair, bytes: &[u8], key: 
             description: fault.description,
             message_id: None,
         };
-        Verdict::Refuse(Refused { key: key.clone(), mailbox: mailbox.clone(), rejection, reply: None })
+        let (key, mailbox) = (key.clone(), mailbox.clone());
+        Verdict::Refuse(Box::new(Refused { key, mailbox, rejection, reply: None, trace: Trace::default() }))
     };
     let data = match &ready.data {
         Some((name, identity)) => DataFile::Here { name, length: identity.length() },
@@ -223,6 +224,7 @@ fn message(
         key,
         fingerprint: None,
         reply: None,
+        trace: Trace::default(),
         not_after: None,
         order_key: None,
         envelope,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dts_control::{ControlFile, Event};
 use relay_core::{
-    Clock, Deferral, DeferralCause, Ended, Outcome, Pump, RelayHandle, RelayId, Shutdown, SourceKey,
-    Unsettled,
+    Clock, Deferral, DeferralCause, Ended, Happening, Outcome, Pump, RelayHandle, RelayId, Shutdown,
+    SourceKey, Unsettled,
 };
 use thiserror::Error;
 use tokio::task::{self, JoinError};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::folders::Folders;
+use crate::happening::{HasEnded, NotMoved, Withdrawn};
 use crate::pair::{self, PairKey, Verdict};
 use crate::pickup::ReadyPair;
 use crate::report::{self, Trouble};
@@ -153,9 +154,8 @@ impl Worker {
     /// may have it or had answered already.
     pub(crate) async fn withdraw(&self, key: SourceKey) -> Result<bool, Kept> {
         let Some(ended) = self.end(&key).await? else { return Ok(false) };
-        let (relay_id, state) = (ended.relay_id(), ended.outcome().name());
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).delays.remove(&relay_id);
-        tracing::warn!(%relay_id, adapter = %self.adapter, state, "a pair was taken out of OUT, or changed there, while it waited");
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).delays.remove(&ended.relay_id());
+        Withdrawn { ended: &ended, adapter: &self.adapter }.tell();
         let dealt_with = *ended.outcome() != Outcome::Cancelled { by_person: false };
         self.settle_by_key(&key, ended).await;
         Ok(dealt_with)
@@ -204,28 +204,10 @@ impl Worker {
                 }
                 ended
             }
-            Verdict::Refuse(refused) => self.relay.refuse(refused).await,
+            Verdict::Refuse(refused) => self.relay.refuse(*refused).await,
         };
         let ended = ended.map_err(|deferral| Kept::Deferred(Box::new(deferral), key))?;
-        let (relay_id, adapter) = (ended.relay_id(), &self.adapter);
-        match ended.outcome() {
-            Outcome::Accepted(id) => {
-                tracing::info!(%relay_id, %adapter, message_id = %id, "pair accepted by MESH");
-            }
-            Outcome::Rejected(rejection) => {
-                let (event, code) = (&rejection.event, &rejection.code);
-                tracing::warn!(%relay_id, %adapter, event, code, "pair refused; it goes to FAILED with a report in IN");
-            }
-            Outcome::Parked(reason) => {
-                tracing::error!(%relay_id, %adapter, reason, "pair parked; it goes to FAILED with a report in IN");
-            }
-            Outcome::Expired => {
-                tracing::error!(%relay_id, %adapter, "pair not accepted in time; it goes to FAILED with a report in IN");
-            }
-            Outcome::Cancelled { .. } => {
-                tracing::warn!(%relay_id, %adapter, "pair cancelled; it goes to FAILED with a report in IN");
-            }
-        }
+        HasEnded { ended: &ended, adapter: &self.adapter }.tell();
         let control_identity = Some(ready.control_identity.to_key());
         self.settle(Picked { key: pair.key, bytes: Some(pair.bytes), control_identity }, ended).await;
         Ok(())
@@ -316,7 +298,7 @@ impl Worker {
         let mut shutdown = self.shutdown.clone();
         while let Err(what) = self.try_settle(&settled).await {
             if told.as_ref() != Some(&what) {
-                tracing::error!(%relay_id, adapter = %self.adapter, "{what}");
+                NotMoved { relay_id, adapter: &self.adapter, what: &what }.tell();
                 told = Some(what);
             }
             tokio::select! {

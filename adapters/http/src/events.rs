@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
 use relay_carrier::event::CONTENT_TYPE;
 use relay_carrier::{CloudEvent, Reply};
-use relay_core::{Clock, DeliveryEvent, EventSink, TellError};
+use relay_core::{Clock, DeliveryEvent, EventSink, TellError, TraceContext};
 
 use crate::config;
 use crate::webhook::{Content, Secrets, Webhook, WebhookError};
@@ -47,6 +47,11 @@ impl EventSink for EventWebhook {
         let told = CloudEvent::of(event, &reply, &self.types, &self.source);
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        for (name, value) in reply.trace().iter().flat_map(TraceContext::headers) {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
         let posted = self.webhook.post(&told.id, headers, Content::Whole(told.body.into())).await;
         posted.map(drop).map_err(|error| TellError { what: format!("adapter {}: {error}", self.adapter) })
     }

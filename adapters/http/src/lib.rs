@@ -23,6 +23,7 @@ mod answer;
 pub mod config;
 mod desk;
 pub mod events;
+mod happening;
 mod moves;
 mod outgoing;
 mod problem;

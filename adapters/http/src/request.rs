@@ -5,7 +5,7 @@ use base64ct::{Base64, Encoding};
 use percent_encoding::percent_decode;
 use relay_carrier::header::{Meaning, TRACE_PARENT, TRACE_STATE, meaning, shown};
 use relay_carrier::{Given, Reply, digest};
-use relay_core::{Envelope, HeaderText, MailboxId, checksum};
+use relay_core::{Envelope, HeaderText, MailboxId, Trace, TraceContext, checksum};
 
 use crate::outgoing::CONTENT_DIGEST;
 use crate::problem::SubmissionProblem;
@@ -54,8 +54,8 @@ pub(crate) struct Head {
     pub(crate) length: u64,
     /// Its SHA-256, if the caller gave it.
     pub(crate) sum: Option<Sum>,
-    /// What events about it say.
-    pub(crate) reply: String,
+    /// Where it stands in a trace, if its caller says so.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Head {
@@ -197,12 +197,7 @@ impl Fields {
         envelope.content_type = content_type(headers)?;
         envelope.compressed = self.flag(COMPRESSED)?;
         envelope.encrypted = self.flag(ENCRYPTED)?;
-        Ok(Head {
-            envelope,
-            length: length(headers)?,
-            sum: content_digest(headers)?,
-            reply: reply(key, headers),
-        })
+        Ok(Head { envelope, length: length(headers)?, sum: content_digest(headers)?, trace: trace(headers) })
     }
 }
 
@@ -272,14 +267,15 @@ fn content_digest(headers: &HeaderMap) -> Result<Option<Sum>, SubmissionProblem>
     if is_given && sum.is_none() { Err(wrong()) } else { Ok(sum) }
 }
 
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let value = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext::read(value(TRACE_PARENT)?, value(TRACE_STATE))
+}
+
 /// What events say of the request: its key, and where it stands in a trace.
-fn reply(key: &str, headers: &HeaderMap) -> String {
-    let trace = |name: &'static str| {
-        headers.get(name).and_then(|value| Some((name.to_owned(), value.to_str().ok()?.to_owned())))
-    };
-    let traces = [TRACE_PARENT, TRACE_STATE].into_iter().filter_map(trace);
-    let given = Given { message_id: Some(key.to_owned()), headers: traces.collect(), ..Given::default() };
-    Reply::of(&given).to_text()
+pub(crate) fn reply(key: &str, trace: &Trace) -> String {
+    let given = Given { message_id: Some(key.to_owned()), ..Given::default() };
+    Reply::of(&given, trace).to_text()
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use relay_core::{
     Clock, DeliveryError, Download, FailureClass, Inbound, MessageKind, Owner, Receipt, Sink, SinkHealth,
+    TraceContext,
 };
 
 use crate::config;
@@ -152,6 +153,11 @@ impl Sink for WebhookSink {
         {
             // Digits, letters and hyphens.
             if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        for (name, value) in message.trace.iter().flat_map(TraceContext::headers) {
+            if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         }

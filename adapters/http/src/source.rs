@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use relay_core::{Ended, MailboxId, Outcome, RelayHandle, Shutdown, Source, SourceError, Unsettled};
+use relay_core::happening::settle::NotSettled;
+use relay_core::{Ended, Happening, MailboxId, RelayHandle, Shutdown, Source, SourceError, Unsettled};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::answer::{self, Answer};
 use crate::desk::{Desk, Job, Limits};
+use crate::happening::{Deferred, GivenUp, HasEnded, NotGivenUp};
 use crate::submit::Submit;
 use crate::upload::BodyFault;
 
@@ -64,7 +67,8 @@ impl HttpSource {
 
     fn begin(&self, tasks: &mut JoinSet<()>, relay: &RelayHandle, job: Job) {
         let (desk, relay) = (Arc::clone(&self.desk), relay.clone());
-        tasks.spawn(carry(desk, relay, job));
+        let span = job.message.trace.span().clone();
+        tasks.spawn(carry(desk, relay, job).instrument(span));
     }
 
     /// Waits a while for what was begun.
@@ -131,14 +135,12 @@ impl HttpSource {
             None if is_young || !self.desk.is_left(&key.message) => return,
             None => match relay.withdraw(&key).await {
                 Ok(Some(ended)) => {
-                    let state = ended.outcome().name();
-                    tracing::warn!(%relay_id, %adapter, state, "a message ended whose caller did not come back for it");
+                    GivenUp { ended: &ended, adapter }.tell();
                     ended
                 }
                 Ok(None) => return,
                 Err(deferral) => {
-                    tracing::warn!(%relay_id, %adapter, %deferral, "a message whose caller did not come back was not ended");
-                    return;
+                    return NotGivenUp { relay_id, adapter, deferral: &deferral }.tell();
                 }
             },
         };
@@ -187,8 +189,7 @@ async fn outcome(desk: &Desk, relay: &RelayHandle, job: &Job) -> Answer {
     }
     match sent {
         Some(Err(deferral)) => {
-            let adapter = &desk.name;
-            tracing::debug!(%adapter, %deferral, "a message that was handed in has not ended; its caller repeats it");
+            Deferred { adapter: &desk.name, deferral: &deferral }.tell();
             Err(answer::deferred(&deferral))
         }
         _ => Err(answer::closed()),
@@ -197,16 +198,7 @@ async fn outcome(desk: &Desk, relay: &RelayHandle, job: &Job) -> Answer {
 
 /// The message has ended: its caller may let go of it, whether it hears so now or when it asks again.
 async fn end(desk: &Desk, relay: &RelayHandle, message: &str, ended: &Ended) -> Answer {
-    let (relay_id, adapter) = (ended.relay_id(), &desk.name);
-    match ended.outcome() {
-        Outcome::Accepted(id) => {
-            tracing::info!(%relay_id, %adapter, message_id = %id, "message that was handed in accepted by MESH");
-        }
-        other => {
-            let state = other.name();
-            tracing::warn!(%relay_id, %adapter, state, "message that was handed in not accepted");
-        }
-    }
+    HasEnded { ended, adapter: &desk.name }.tell();
     desk.forget(message);
     settle(desk, relay, ended).await;
     answer::ended(ended)
@@ -214,7 +206,6 @@ async fn end(desk: &Desk, relay: &RelayHandle, message: &str, ended: &Ended) -> 
 
 async fn settle(desk: &Desk, relay: &RelayHandle, ended: &Ended) {
     if let Err(error) = relay.settled(ended).await {
-        let (relay_id, adapter) = (ended.relay_id(), &desk.name);
-        tracing::warn!(%relay_id, %adapter, %error, "that a message is settled was not recorded");
+        NotSettled { relay_id: ended.relay_id(), adapter: &desk.name, error: &error }.tell();
     }
 }

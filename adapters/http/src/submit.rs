@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use crate::answer::{self, Answer, Submitted};
 use crate::desk::{Desk, Job};
 use crate::problem::SubmissionProblem;
-use crate::request::{Fields, idempotency_key, key_of};
+use crate::request::{Fields, idempotency_key, key_of, reply};
 use crate::upload::{Promise, Upload};
 
 /// Longest body that is read, and dropped, behind an answer that did not need it, in bytes: a caller that sends on while it
@@ -119,11 +119,13 @@ impl Submit {
         let promise = Promise { length: head.length, sum: head.sum, quiet_max: desk.limits.body_quiet };
         let upload = Upload::new(body.take().unwrap_or_default(), promise, begun);
         let (answer, answered) = oneshot::channel();
+        let trace = counter.relay.arrival(head.trace);
         let job = Job {
             message: SourceMessage {
                 key: desk.key(&message),
                 fingerprint: Some(fingerprint),
-                reply: Some(head.reply),
+                reply: Some(reply(key, &trace)),
+                trace,
                 not_after: None,
                 order_key: None,
                 envelope: head.envelope,

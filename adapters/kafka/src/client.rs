@@ -10,10 +10,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
-use relay_core::metric::KAFKA_RECORDS;
+use relay_core::Happening;
 use thiserror::Error;
 
 use crate::config::Config;
+use crate::happening::OffsetReset;
 use crate::token;
 
 /// After so long the same thing is said again.
@@ -152,13 +153,8 @@ impl ClientContext for Context {
         if fac == "OFFSET" && message.contains("offset reset") && !message.contains("no previously committed")
         {
             // INV-5: what a topic does not have any more is at least named.
-            KAFKA_RECORDS.count("offset-reset");
-            if !self.is_new(message) {
-                return;
-            }
-            tracing::error!(%adapter, what = message, "an offset was out of range: records may have expired before they \
-                were taken, or the topic was made anew; going on at the oldest");
-            return;
+            let again = !self.is_new(message);
+            return OffsetReset { adapter, what: message, again }.tell();
         }
         match level {
             RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {

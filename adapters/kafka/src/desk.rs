@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay_carrier::parked;
-use relay_core::metric::KAFKA_RECORDS;
+use relay_core::happening::settle::NotSettled;
 use relay_core::{
-    Clock, Deferral, DeferralCause, Ended, JournalError, Offer, Outcome, RelayHandle, Shutdown,
+    Clock, Deferral, DeferralCause, Ended, Happening, JournalError, Offer, Outcome, RelayHandle, Shutdown,
 };
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::Shared;
 use crate::config::Outbound;
 use crate::gate::Gate;
+use crate::happening::{Accepted, Held, NotParked, Parked, PayloadAway};
 use crate::offer::ReadTrouble;
 use crate::parked::{Extent, copy as parked_copy};
 use crate::record::Record;
@@ -47,6 +49,11 @@ impl Desk {
     /// Works on a record until its end is in the journal. `false`: a stop came first, and it comes again.
     pub(crate) async fn carry(&self, record: &Record) -> bool {
         let Some(offer) = self.readable(record).await else { return false };
+        let span = offer.trace().span().clone();
+        self.carry_read(record, offer).instrument(span).await
+    }
+
+    async fn carry_read(&self, record: &Record, offer: Offer) -> bool {
         let mut wake = self.relay.wake();
         loop {
             if !self.gate.passed(&self.stop).await {
@@ -62,7 +69,7 @@ impl Desk {
             if is_for_all(&deferral) {
                 self.gate.shut(&deferral);
             } else {
-                tracing::debug!(adapter = %self.shared.name, %deferral, "a record is held for another try");
+                Held { adapter: &self.shared.name, deferral: &deferral }.tell();
                 tokio::select! {
                     waited = self.wait(deferral.after) => if !waited {
                         return false;
@@ -88,7 +95,7 @@ impl Desk {
             };
             let adapter = &self.shared.name;
             if pause == CLAIM_RETRY_FIRST {
-                tracing::warn!(%adapter, %trouble, "the payload of a record cannot be had; it is held for another try");
+                PayloadAway { adapter, trouble: &trouble }.tell();
             }
             record.waits();
             if !self.wait(pause).await {
@@ -119,20 +126,18 @@ impl Desk {
     async fn settle(&self, record: &Record, ended: Ended) -> bool {
         let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
         if let Outcome::Accepted(id) = ended.outcome() {
-            KAFKA_RECORDS.count("accepted");
-            tracing::info!(%relay_id, %adapter, message_id = %id, "record of the topic accepted by MESH");
+            Accepted { relay_id, adapter, message_id: id }.tell();
         } else {
             if !self.park(record, &ended).await {
                 return false;
             }
             let (state, reason) = (ended.outcome().name(), parked::reason(ended.outcome()));
-            KAFKA_RECORDS.count(reason.as_str());
             let (partition, offset) = (record.partition, record.offset);
-            tracing::warn!(%relay_id, %adapter, state, %reason, partition, offset, "record of the topic parked");
+            Parked { relay_id, adapter, state, reason, partition, offset }.tell();
         }
         // Its end is known under its key for good, whether the group's offset moves or not.
         if let Err(error) = self.relay.settled(&ended).await {
-            tracing::warn!(%relay_id, %adapter, %error, "that a message is settled was not recorded");
+            NotSettled { relay_id, adapter, error: &error }.tell();
         }
         record.ended(&ended);
         true
@@ -162,7 +167,7 @@ impl Desk {
             // The try before may have arrived.
             repeats = true;
             let (relay_id, adapter) = (ended.relay_id(), &self.shared.name);
-            tracing::error!(%relay_id, %adapter, %error, "a record cannot be parked; its partition waits for it");
+            NotParked { relay_id, adapter, error: &error }.tell();
             if !self.wait(pause).await {
                 return false;
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use relay_carrier::event::CONTENT_TYPE;
 use relay_carrier::{CloudEvent, Reply, binary};
-use relay_core::{DeliveryEvent, EventSink, TellError};
+use relay_core::{DeliveryEvent, EventSink, TellError, TraceContext};
 
 use crate::Shared;
 use crate::config;
@@ -37,12 +37,15 @@ impl EventSink for StatusTopic {
         let reply = Reply::from_text(event.reply.as_deref());
         let told = CloudEvent::of(event, &reply, &self.status.types, &self.source);
         let key = event.id.relay_id.to_string();
+        let trace = reply.trace();
+        let pairs = trace.iter().flat_map(TraceContext::headers);
+        let pairs: Vec<_> = std::iter::once((binary::CONTENT_TYPE, CONTENT_TYPE)).chain(pairs).collect();
         for topic in [Some(&self.status.topic), self.status.latest.as_ref()].into_iter().flatten() {
             let publication = Publication {
                 topic,
                 key: Some(key.as_bytes()),
                 value: Some(&told.body),
-                headers: headers([(binary::CONTENT_TYPE, CONTENT_TYPE)]),
+                headers: headers(pairs.iter().copied()),
             };
             let published = self.shared.publisher.publish(publication).await;
             published.map_err(|error| TellError { what: error.to_string() })?;

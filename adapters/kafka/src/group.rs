@@ -13,13 +13,13 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
-use relay_core::Pump;
-use relay_core::metric::KAFKA_RECORDS;
+use relay_core::{Happening, Pump};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Shared;
 use crate::client::{Context, advice, made};
 use crate::config::Outbound;
+use crate::happening::{HandedBack, PutBack, WentBack};
 use crate::hold::{Command, FORGOTTEN, Hold, Part, is_wide};
 use crate::partition::Stint;
 use crate::record::Record;
@@ -231,9 +231,7 @@ impl Member {
         };
         if let Some(before) = went_back {
             let adapter = &self.adapter;
-            tracing::error!(%adapter, partition, offset, "a partition went back, as one of a topic made anew does; its \
-                records are taken from there");
-            KAFKA_RECORDS.count("rewound");
+            WentBack { adapter, partition, offset }.tell();
             let _ = self.told.send(Told::Revoked(before));
             self.begin(partition);
             if let Some(part) = self.hold().parts.get_mut(&partition) {
@@ -363,7 +361,7 @@ impl Member {
                 let _ = self.told.send(Told::Failed(advice(&error)));
                 continue;
             }
-            KAFKA_RECORDS.count("rewound");
+            PutBack.tell();
             let _ = self.told.send(Told::Revoked(Stint { partition, epoch }));
             self.begin(partition);
         }
@@ -417,10 +415,8 @@ impl Member {
             if let Some(part) = hold.parts.remove(partition)
                 && (is_lost || !part.has_left)
             {
-                KAFKA_RECORDS.count("handed-back");
-                let (adapter, in_work) = (&self.adapter, part.watermark.gap());
-                tracing::warn!(%adapter, partition, in_work, "a partition goes to another member before all that was in \
-                    work of it has ended; that waits for it there");
+                let (adapter, partition, in_work) = (&*self.adapter, *partition, part.watermark.gap());
+                HandedBack { adapter, partition, in_work }.tell();
             }
         }
     }

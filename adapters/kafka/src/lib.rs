@@ -28,6 +28,7 @@ pub mod events;
 mod faults;
 mod gate;
 mod group;
+mod happening;
 mod hold;
 mod marks;
 mod offer;

@@ -2,7 +2,7 @@
 
 use claim_check::{StoreTrouble, Unclaimed};
 use relay_carrier::{Given, Reason, Reply, Submission, Unfit, binary, digest};
-use relay_core::{DeferralCause, Offer, Payload, Refused, SourceKey, SourceMessage};
+use relay_core::{DeferralCause, Offer, Payload, Refused, SourceKey, SourceMessage, Trace};
 use thiserror::Error;
 
 use crate::config::Order;
@@ -43,11 +43,12 @@ impl Desk {
         let key = self.key(&known_by(record, &given));
         // Events name it so, and by it MESH can be asked whether it has the message.
         given.message_id.get_or_insert_with(|| record.own_id());
-        let reply = Some(Reply::of(&given).to_text());
+        let trace = self.relay.arrival(given.trace());
+        let reply = Some(Reply::of(&given, &trace).to_text());
         let value = record.value();
         let submission = match unfit.and_then(|()| Unfit::guard(|| self.submission(&given, record))) {
             Ok(submission) => submission,
-            Err(unfit) => return Ok(self.refuse(record, &unfit, reply)),
+            Err(unfit) => return Ok(self.refuse(record, &unfit, reply, trace)),
         };
         let fingerprint = submission.fingerprint(&value);
         let payload = match &submission.claim {
@@ -57,15 +58,16 @@ impl Desk {
                 Err(Unclaimed::Store(trouble)) => return Err(trouble.into()),
                 // Whoever was told that MESH has it may have taken its payload away since.
                 Err(Unclaimed::Unfit(unfit)) if self.relay.knows(&key, &fingerprint).await? => {
-                    return Ok(self.refused(key, &unfit, reply));
+                    return Ok(self.refused(key, &unfit, reply, trace));
                 }
-                Err(Unclaimed::Unfit(unfit)) => return Ok(self.refuse(record, &unfit, reply)),
+                Err(Unclaimed::Unfit(unfit)) => return Ok(self.refuse(record, &unfit, reply, trace)),
             },
         };
         Ok(Offer::Send(Box::new(SourceMessage {
             key,
             fingerprint: Some(fingerprint),
             reply,
+            trace,
             not_after: submission.not_after,
             // A partition keeps its keys in order itself: a record that another instance took over would never come here
             // again, and would hold up its key.
@@ -99,13 +101,13 @@ impl Desk {
 
     /// One that can never be sent is known by its place alone: it must neither be taken for another one of its id, nor be in
     /// the way of a corrected one.
-    fn refuse(&self, record: &Record, unfit: &Unfit, reply: Option<String>) -> Offer {
-        self.refused(self.key(&placed(record)), unfit, reply)
+    fn refuse(&self, record: &Record, unfit: &Unfit, reply: Option<String>, trace: Trace) -> Offer {
+        self.refused(self.key(&placed(record)), unfit, reply, trace)
     }
 
-    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>) -> Offer {
+    fn refused(&self, key: SourceKey, unfit: &Unfit, reply: Option<String>, trace: Trace) -> Offer {
         let mailbox = self.shared.config.mailbox.clone();
-        Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply }))
+        Offer::Refuse(Box::new(Refused { key, mailbox, rejection: unfit.rejection(), reply, trace }))
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use claim_check::Body;
 use relay_carrier::{binary, inbound};
-use relay_core::metric::KAFKA_DELIVERIES;
-use relay_core::{Clock, DeliveryError, FailureClass, Inbound, Owner, Receipt, Sink, SinkHealth};
+use relay_core::{Clock, DeliveryError, FailureClass, Happening, Inbound, Owner, Receipt, Sink, SinkHealth};
 
 use crate::Shared;
 use crate::config;
+use crate::happening::Delivery;
 use crate::publisher::{PUBLISHED_WITHIN, Publication, PublishError, headers};
 use crate::transaction::{Delivered, Marked, Transactor};
 
@@ -49,7 +49,7 @@ impl TopicSink {
     }
 
     fn not_published(&self, error: &PublishError) -> DeliveryError {
-        KAFKA_DELIVERIES.count("failed");
+        Delivery::Failed.tell();
         if error.is_too_large {
             self.set_trouble(None);
             let what =
@@ -97,6 +97,7 @@ impl Sink for TopicSink {
         // A transaction that came about before is found by its mark, so nothing here can be a repeat.
         let repeats = message.attempt > 1 && self.transactor.is_none();
         let mut pairs = inbound::headers(download, message.relay_id, body.size(), repeats);
+        pairs.extend(inbound::trace_headers(message.trace.as_ref()));
         if let Some(claim) = body.claim() {
             pairs.extend(inbound::claim_headers(&claim.reference, &claim.sha256, claim.size));
         }
@@ -122,11 +123,11 @@ impl Sink for TopicSink {
         self.set_trouble(None);
         match delivered {
             Delivered::At { partition, offset } => {
-                KAFKA_DELIVERIES.count(if repeats { "repeated" } else { "delivered" });
+                if repeats { Delivery::Repeated } else { Delivery::Delivered }.tell();
                 Ok(Receipt(format!("kafka:{topic}/{partition}/{offset}")))
             }
             Delivered::Before => {
-                KAFKA_DELIVERIES.count("seen");
+                Delivery::Seen.tell();
                 Ok(Receipt(format!("kafka:{topic} by an earlier transaction")))
             }
         }

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,21 +9,17 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use keystore::Severity;
 use relay_config::{Fault, Faults};
-use relay_core::Shutdown;
+use relay_core::{Shutdown, metric};
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::java_client;
 use crate::relay::{Relay, Stopped};
 use crate::reload::{Cause, Configuration, Follow};
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
-use crate::silence::may_speak;
 use crate::stop::Signals;
 use crate::stop_file::StopFile;
+use crate::telemetry::{self, Telemetry};
 use crate::{broken, demo, explain, hand, harden, health, identity, lint, manual, records, sandbox, shadow};
 
 /// Everything went as asked.
@@ -47,9 +43,6 @@ pub const EXIT_AT_ONCE: u8 = 8;
 
 /// How long threads may take that wait for what does not answer, a share or a broker, once all else has ended.
 const THREADS_WITHIN: Duration = Duration::from_secs(1);
-
-/// Names the variable that sets how much is logged, in the usual filter syntax.
-const LOG_VARIABLE: &str = "MESH_RELAY_LOG";
 
 /// What whoever starts it must know.
 const RUN_HELP: &str = "\
@@ -164,15 +157,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Hand(_) | Command::Records(_) => "warn",
         _ => "info",
     };
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(stderr_colours())
-        .with_target(false)
-        .finish()
-        .with(filter_fn(may_speak))
-        .init();
+    // A relay's configuration says how it logs.
+    if !matches!(cli.command, Command::Run(_)) {
+        telemetry::for_people(usual);
+    }
     broken::tell_without_words();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
@@ -199,7 +187,7 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 /// Whether whoever reads the errors sees colours, and wants to.
-fn stderr_colours() -> bool {
+pub(crate) fn stderr_colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
@@ -263,14 +251,42 @@ fn configuration(args: &RunArgs) -> Configuration {
 
 async fn relay(args: &RunArgs) -> ExitCode {
     // Before the first secret is read.
-    if let Err(error) = harden::close() {
+    let closed = harden::close();
+    let configuration = configuration(args);
+    let (settings, told) = configuration.load();
+    let started = match &settings {
+        Ok(settings) => {
+            let volume = settings.journal.folder().map(Path::to_owned);
+            Telemetry::start(&settings.reporting, settings.console.is_some(), volume).map(Some)
+        }
+        Err(_) => {
+            telemetry::for_people("info");
+            Ok(None)
+        }
+    };
+    if let Err(error) = closed {
         tracing::warn!("{error}");
     }
-    let configuration = configuration(args);
-    let settings = match configuration.load() {
-        Ok(settings) => settings,
-        Err(faults) => return refused(&faults),
+    for (severity, text) in &told {
+        identity::log(*severity, text);
+    }
+    let (mut settings, telemetry) = match (settings, started) {
+        (Err(faults), _) => return refused(&faults),
+        (_, Err(error)) => return failed(&error.to_string()),
+        (Ok(settings), Ok(telemetry)) => (settings, telemetry),
     };
+    if let (Some(console), Some(telemetry)) = (&mut settings.console, &telemetry) {
+        console.exposition = telemetry.exposition();
+    }
+    let ended = carry(configuration, settings).await;
+    if let Some(telemetry) = telemetry {
+        telemetry.stop().await;
+    }
+    ended
+}
+
+/// Runs a relay until it is to stop, or breaks.
+async fn carry(configuration: Configuration, settings: Settings) -> ExitCode {
     tracing::info!("{settings}");
     for note in &settings.notes {
         identity::log(note.severity, &note.to_string());
@@ -365,9 +381,14 @@ async fn reload(relay: &mut Relay, follow: &mut Follow, cause: Cause, stop: &Shu
         Cause::Changed => "since a file of it changed",
     };
     tracing::info!("the configuration is read again, {why}");
-    let settings = match follow.load().await {
+    let (loaded, told) = follow.load().await;
+    for (severity, text) in &told {
+        identity::log(*severity, text);
+    }
+    let settings = match loaded {
         Ok(settings) => settings,
         Err(faults) => {
+            metric::CONFIG_RELOADS.count(["refused".into()]);
             let number = faults.len();
             tracing::error!(
                 faults = number,
@@ -380,7 +401,13 @@ async fn reload(relay: &mut Relay, follow: &mut Follow, cause: Cause, stop: &Shu
         identity::log(note.severity, &note.to_string());
     }
     match relay.reload(settings, stop).await {
-        Ok(changes) => tracing::info!("the configuration is taken: {changes}"),
-        Err(error) => tracing::error!("the configuration is not taken: {error}"),
+        Ok(changes) => {
+            metric::CONFIG_RELOADS.count(["taken".into()]);
+            tracing::info!("the configuration is taken: {changes}");
+        }
+        Err(error) => {
+            metric::CONFIG_RELOADS.count(["refused".into()]);
+            tracing::error!("the configuration is not taken: {error}");
+        }
     }
 }

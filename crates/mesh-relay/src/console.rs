@@ -21,6 +21,7 @@ use crate::adapters::{AUTHORITIES, IDENTITY, SECRET};
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::settings::Note;
 use crate::system;
+use crate::telemetry::Exposition;
 
 /// What the console is started with, secrets resolved.
 pub struct ConsoleSettings {
@@ -28,6 +29,8 @@ pub struct ConsoleSettings {
     pub listen: SocketAddr,
     access: AccessConfig,
     tls: Option<Arc<ServerConfig>>,
+    /// What `/metrics` answers with, if metrics are kept.
+    pub exposition: Option<Exposition>,
     /// What keeps the certificate that it shows as its files are.
     pub identity: Option<IdentityWatch>,
 }
@@ -105,7 +108,7 @@ impl ConsoleSettings {
             faults.push(section.section.fault_of(None, &error, hint));
             return None;
         }
-        Some(Self { listen: section.listen, access, tls, identity })
+        Some(Self { listen: section.listen, access, tls, exposition: None, identity })
     }
 
     /// On any free port of loopback, for whoever works on this machine, with one operator's token.
@@ -120,7 +123,7 @@ impl ConsoleSettings {
             tokens: vec![token],
             openid: None,
         };
-        Self { listen, access, tls: None, identity: None }
+        Self { listen, access, tls: None, exposition: None, identity: None }
     }
 
     /// Opens the port. Nothing is answered yet.
@@ -132,7 +135,7 @@ impl ConsoleSettings {
         let access = AccessConfig { listen: listening.address(), ..self.access };
         let deeds = Arc::new(Recorded(Arc::clone(&surroundings.journal)));
         let access = Access::new(access, deeds, Arc::clone(&surroundings.clock))?;
-        Ok(OpenConsole { listening, access })
+        Ok(OpenConsole { listening, access, exposition: self.exposition })
     }
 }
 
@@ -140,6 +143,7 @@ impl ConsoleSettings {
 pub struct OpenConsole {
     listening: Listening,
     access: Access,
+    exposition: Option<Exposition>,
 }
 
 impl OpenConsole {
@@ -151,7 +155,11 @@ impl OpenConsole {
     /// Answers until shutdown.
     pub async fn run(self, console: Console, more: utoipa_axum::router::OpenApiRouter, shutdown: Shutdown) {
         let following = console.clone();
-        let routes = self.access.protect(console.routes(more));
+        let mut routes = console.routes(more);
+        if let Some(exposition) = self.exposition {
+            routes = routes.merge(relay_console::metrics(exposition));
+        }
+        let routes = self.access.protect(routes);
         tokio::join!(self.listening.run(routes, shutdown.clone()), following.follow(shutdown));
     }
 }

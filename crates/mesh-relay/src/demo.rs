@@ -25,6 +25,7 @@ use crate::console::ConsoleSettings;
 use crate::journal::JournalSettings;
 use crate::relay::{Relay, RelayError, StartError};
 use crate::settings::{AdapterSettings, Fixed, MailboxSettings, Settings, application};
+use crate::telemetry::Reporting;
 use crate::{stop, system};
 
 /// Stock mailboxes of the sandbox, and the password of each (`mesh-api.md` 11.2).
@@ -156,6 +157,7 @@ fn settings(sandbox: &Sandbox, root: &Path, token: &str) -> Result<Settings, Dem
         now: system::now,
     })?;
     Ok(Settings {
+        reporting: Reporting::default(),
         mesh_url: sandbox.base_url(),
         client,
         identity: None,

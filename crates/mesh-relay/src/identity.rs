@@ -11,7 +11,7 @@ use keystore::{
 use mesh_client::RootCertificate;
 use relay_config::{Identity, SecretRef, Secrets};
 use relay_core::Shutdown;
-use relay_core::metric::{CERTIFICATE_EXPIRY, CLIENT_IDENTITY};
+use relay_core::metric::{CERTIFICATE_EXPIRY, CLIENT_IDENTITY, Value};
 use rustls::sign::CertifiedKey;
 use secret_file::Lax;
 use thiserror::Error;
@@ -102,11 +102,11 @@ impl Whose {
     }
 
     /// The label of metrics about it.
-    fn label(&self) -> String {
+    fn label(&self) -> Value {
         match self {
-            Self::Mesh(_) => CLIENT_IDENTITY.to_owned(),
-            Self::Adapter(name) => name.clone(),
-            Self::Console => "console".to_owned(),
+            Self::Mesh(_) => CLIENT_IDENTITY.into(),
+            Self::Adapter(name) => Value::configured(name),
+            Self::Console => "console".into(),
         }
     }
 }
@@ -165,6 +165,8 @@ impl IdentityWatch {
 
     /// Looks at the files every so often until the relay stops.
     pub async fn run(mut self, every: Duration, mut shutdown: Shutdown) {
+        // It was read before anybody kept metrics.
+        measure(&self.whose, &self.material);
         loop {
             tokio::select! {
                 () = shutdown.requested() => return,
@@ -279,7 +281,7 @@ fn read(files: &IdentityFiles, whose: &Whose, now: Timestamp) -> Result<Fit, Ide
 /// Tells the metrics when the certificate in use ends.
 fn measure(whose: &Whose, material: &KeyMaterial) {
     if let Some(Ok(facts)) = material.chain.first().map(Facts::read) {
-        CERTIFICATE_EXPIRY.set_time(whose.label(), facts.not_after);
+        CERTIFICATE_EXPIRY.set_time([whose.label()], facts.not_after);
     }
 }
 

@@ -57,6 +57,14 @@ impl JournalSettings {
         })
     }
 
+    /// The folder of its file, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
+            Self::Postgres { .. } => None,
+        }
+    }
+
     /// How long a lease lasts without being renewed.
     pub fn lease(&self) -> Duration {
         match self {

@@ -28,6 +28,7 @@
 //! | incidents, and the disks to watch | [`alerts`], [`volumes`] |
 //! | the MESH client as the core's port | [`mesh_port`] |
 //! | the system's clock and randomness | [`system`] |
+//! | log, metrics, traces | [`telemetry`] |
 
 pub mod adapters;
 pub mod alerts;
@@ -60,4 +61,5 @@ pub mod silence;
 pub mod stop;
 pub mod stop_file;
 pub mod system;
+pub mod telemetry;
 pub mod volumes;

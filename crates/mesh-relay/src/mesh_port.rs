@@ -1,6 +1,7 @@
 //! The MESH client as the core's port: translation, no decisions.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use mesh_api::path::WorkflowFilter;
@@ -8,6 +9,7 @@ use mesh_api::{
     Classify, Download, Endpoint, Held, LocalId, MailboxId, MessageId, Tracking, TrackingStatus, WorkflowId,
 };
 use mesh_client::{CallError, ConnectFault, ErrorKind, LocalIdMatch, Mailbox, OpenMessage};
+use relay_core::metric::MESH_REQUEST;
 use relay_core::{
     DeliveryRecorded, Found, Incoming, MeshAnswer, MeshError, MeshMailbox, Outgoing, Rejection,
 };
@@ -41,12 +43,12 @@ impl MeshMailbox for MeshPort {
     }
 
     async fn handshake(&self) -> Result<(), MeshError> {
-        self.now().handshake().await.map_err(translate)
+        timed("handshake", self.now().handshake()).await.map_err(translate)
     }
 
     async fn begin_send(&self, outgoing: Outgoing<'_>) -> Result<MessageId, MeshError> {
         let Outgoing { envelope, payload, plan, gzip } = outgoing;
-        self.now().send(envelope, payload, plan, gzip).await.map_err(translate)
+        timed("send", self.now().send(envelope, payload, plan, gzip)).await.map_err(translate)
     }
 
     async fn continue_send(
@@ -56,11 +58,11 @@ impl MeshMailbox for MeshPort {
         index: u32,
     ) -> Result<(), MeshError> {
         let Outgoing { payload, plan, gzip, .. } = outgoing;
-        self.now().send_chunk(id, payload, plan, gzip, index).await.map_err(translate)
+        timed("chunk", self.now().send_chunk(id, payload, plan, gzip, index)).await.map_err(translate)
     }
 
     async fn find_by_local_id(&self, local_id: &LocalId) -> Result<Found, MeshError> {
-        Ok(match self.now().track_by_local_id(local_id).await.map_err(translate)? {
+        Ok(match timed("find", self.now().track_by_local_id(local_id)).await.map_err(translate)? {
             LocalIdMatch::Nothing => Found::Nothing,
             // Chunks without the last one: never delivered, so the message is not at MESH.
             LocalIdMatch::One(tracking) if tracking.status == TrackingStatus::Uploading => Found::Nothing,
@@ -72,19 +74,19 @@ impl MeshMailbox for MeshPort {
     }
 
     async fn track(&self, id: &MessageId) -> Result<Tracking, MeshError> {
-        self.now().track(id).await.map_err(translate)
+        timed("track", self.now().track(id)).await.map_err(translate)
     }
 
     async fn list(&self, filter: Option<&WorkflowFilter>) -> Result<Vec<MessageId>, MeshError> {
         match filter {
-            Some(filter) => self.now().list_filtered(filter).await,
-            None => self.now().list().await,
+            Some(filter) => timed("list", self.now().list_filtered(filter)).await,
+            None => timed("list", self.now().list()).await,
         }
         .map_err(translate)
     }
 
     async fn head(&self, id: &MessageId) -> Result<Download, MeshError> {
-        self.now().head(id).await.map_err(translate)
+        timed("head", self.now().head(id)).await.map_err(translate)
     }
 
     async fn lookup(
@@ -93,20 +95,47 @@ impl MeshMailbox for MeshPort {
         workflow: &WorkflowId,
     ) -> Result<Vec<Endpoint>, MeshError> {
         match ods_code {
-            Some(ods_code) => self.now().lookup(ods_code, workflow).await,
-            None => self.now().workflow_search(workflow).await,
+            Some(ods_code) => timed("lookup", self.now().lookup(ods_code, workflow)).await,
+            None => timed("lookup", self.now().workflow_search(workflow)).await,
         }
         .map_err(translate)
     }
 
     async fn open(&self, id: &MessageId, held: Held) -> Result<Incoming, MeshError> {
         let OpenMessage { download, body, progress } =
-            self.now().open_behind(id, held).await.map_err(translate)?;
+            timed("open", self.now().open_behind(id, held)).await.map_err(translate)?;
         Ok(Incoming { download, body, progress: Box::new(move || progress.held()) })
     }
 
     async fn acknowledge(&self, delivered: &DeliveryRecorded) -> Result<(), MeshError> {
-        self.now().acknowledge(delivered.message_id()).await.map_err(translate)
+        timed("acknowledge", self.now().acknowledge(delivered.message_id())).await.map_err(translate)
+    }
+}
+
+/// A call, with how long it took and how it ended among the metrics.
+async fn timed<T>(
+    call: &'static str,
+    calling: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let begun = Instant::now();
+    let answer = calling.await;
+    let status = answer.as_ref().map_or_else(|error| status(error.kind()), |_| "ok");
+    MESH_REQUEST.record([call.into(), status.into()], begun.elapsed().as_secs_f64());
+    answer
+}
+
+/// One word for how a call failed.
+fn status(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Refused | ErrorKind::Unsendable(_) => "refused",
+        ErrorKind::CredentialsRefused => "credentials",
+        ErrorKind::NoSuchMessage => "not-found",
+        ErrorKind::NoLongerAvailable => "gone",
+        ErrorKind::AlreadyComplete => "complete",
+        ErrorKind::Throttled { .. } => "throttled",
+        ErrorKind::Connect(ConnectFault::Tls(_)) => "not-trusted",
+        ErrorKind::Connect(_) => "unreachable",
+        _ => "failed",
     }
 }
 

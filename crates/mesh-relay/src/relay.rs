@@ -24,7 +24,7 @@ use relay_core::incident_watch::LOOK_EVERY;
 use relay_core::vitals::feel_pulse;
 use relay_core::{
     Chance, Clock, IncidentWatch, JournalError, KeyReuse, Limits, MailboxId, MeshMailbox, Operator, Phase,
-    Progress, RelayHandle, Retention, Router, Scope, SendPolicy, Surroundings, Terms,
+    Progress, RelayHandle, Retention, Router, Scope, SendPolicy, Standing, Surroundings, Terms,
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -43,6 +43,7 @@ use crate::mesh_port::MeshPort;
 use crate::service::Service;
 use crate::settings::{AdapterSettings, Fixed, MailboxSettings, Settings};
 use crate::system::{self, SystemChance, SystemClock};
+use crate::telemetry;
 use crate::volumes::Volumes;
 
 pub use changes::{Changes, Differences};
@@ -80,6 +81,8 @@ pub struct Relay {
     limits: Limits,
     /// The disks that it writes to, and what looks at them.
     volumes: (Volumes, Part),
+    /// What counts what stands where, for the metrics.
+    standing: Part,
     /// What people see, also where nobody can look.
     pages: Console,
     operator: Operator,
@@ -213,6 +216,7 @@ impl Relay {
         let journal = OpenJournal::open(&settings.journal).await?;
         let mut surroundings =
             Surroundings::new(journal.shared(), Arc::clone(&making.clock), Arc::clone(&making.chance));
+        surroundings.traces = telemetry::traces();
         if let Some(stall) = settings.alerts.stall {
             surroundings.progress = Progress::with_floor(stall);
         }
@@ -264,6 +268,7 @@ impl Relay {
         let pages = Console::new(nowhere(), surroundings.clone(), operator.clone());
         let mut relay = Self {
             volumes: (Volumes::new(Vec::new()), Part::new("the disks", &failures)),
+            standing: Part::new("the count of what stands where", &failures),
             last: Part::new("what watches over the relay", &failures),
             adapters,
             mailboxes,
@@ -341,6 +346,18 @@ impl Relay {
         self.last.run(async move { service.keep(&vitals, &progress, stop).await });
         self.surroundings.vitals.set_phase(Phase::Running);
         self.service.ready();
+    }
+
+    /// Counts what stands where, of what is configured now.
+    fn count_standing(&mut self) {
+        let mailboxes = self.mailboxes.iter().map(|mailbox| mailbox.id.clone()).collect();
+        let facts = self.adapters.iter().map(|adapter| &adapter.facts);
+        let sinks = facts.filter_map(|facts| Some((facts.name.clone(), Arc::clone(facts.sink.as_ref()?))));
+        let standing = Standing::new(self.surroundings.clone(), mailboxes, sinks);
+        let mut part = Part::new("the count of what stands where", &self.failures);
+        let stop = part.shutdown();
+        part.run(async move { standing.run(stop).await });
+        self.standing = part;
     }
 
     /// Looks at the disks that are written to now.
@@ -467,7 +484,7 @@ impl Relay {
         intake.extend(self.by_hand);
         intake.push(self.base);
         intake.extend(self.mesh.identity.map(|(_, part)| part));
-        let stages = Stages { intake, telling, last: vec![self.last, self.volumes.1] };
+        let stages = Stages { intake, telling, last: vec![self.last, self.volumes.1, self.standing] };
         let Surroundings { journal, board, .. } = &self.surroundings;
         let stopped = stages.stop(self.drain, &**journal, board).await;
         self.journal.close().await;

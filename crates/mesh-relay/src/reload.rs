@@ -5,10 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use keystore::Severity;
 use relay_config::Faults;
 
 use crate::java_client::StandIn;
 use crate::settings::Settings;
+
+/// What reading a configuration gave: the settings or every fault that was found, each with its place and what to do, and
+/// what is to be told about where it comes from.
+pub type Loaded = (Result<Settings, Faults>, Vec<(Severity, String)>);
 
 /// Where a relay's configuration is.
 #[derive(Debug, Clone)]
@@ -27,20 +32,19 @@ impl Configuration {
         }
     }
 
-    /// Reads it and everything that it refers to. Waits for the disk.
-    ///
-    /// # Errors
-    /// Every fault that was found, each with its place and what to do.
-    pub fn load(&self) -> Result<Settings, Faults> {
+    /// Reads it and everything that it refers to: the settings or every fault that was found, and what is to be told about
+    /// where that comes from. Waits for the disk.
+    pub fn load(&self) -> Loaded {
         match self {
-            Self::Own(path) => Settings::load(path),
-            Self::JavaClient(path) => {
-                let stand_in = StandIn::read(path)?;
-                for told in &stand_in.told {
-                    crate::identity::log(told.severity, &told.text);
+            Self::Own(path) => (Settings::load(path), Vec::new()),
+            Self::JavaClient(path) => match StandIn::read(path) {
+                Ok(stand_in) => {
+                    let told = stand_in.told.iter().map(|told| (told.severity, told.text.to_string()));
+                    let told = told.collect();
+                    (stand_in.settings(), told)
                 }
-                stand_in.settings()
-            }
+                Err(faults) => (Err(faults), Vec::new()),
+            },
         }
     }
 }
@@ -122,10 +126,7 @@ impl Follow {
     }
 
     /// Reads the configuration. What changes from now on is a change.
-    ///
-    /// # Errors
-    /// Every fault that was found.
-    pub async fn load(&mut self) -> Result<Settings, Faults> {
+    pub async fn load(&mut self) -> Loaded {
         self.moving = None;
         let (configuration, files) =
             (self.configuration.clone(), self.read.keys().cloned().collect::<Vec<_>>());
@@ -139,7 +140,7 @@ impl Follow {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return std::future::pending().await,
         };
-        match &loaded {
+        match &loaded.0 {
             Ok(settings) => {
                 self.look = settings.reload.look;
                 let named = [self.configuration.path()].into_iter();

@@ -27,6 +27,7 @@ use crate::clear_text::{self, ClearWay};
 use crate::console::ConsoleSettings;
 use crate::identity::{self, IdentityError, IdentityWatch, Whose};
 use crate::journal::JournalSettings;
+use crate::telemetry::Reporting;
 use crate::{config_tests, routing, system};
 
 /// What a relay is started with: everything resolved, no connection and no folder opened.
@@ -59,6 +60,8 @@ pub struct Settings {
     pub router: Arc<Router>,
     /// The console, if there is to be one.
     pub console: Option<ConsoleSettings>,
+    /// What the process tells of itself.
+    pub reporting: Reporting,
     /// The pause between two looks at files of certificates.
     pub identity_look: Duration,
     /// What tells how MESH is reached from how another configuration says.
@@ -226,6 +229,10 @@ impl Settings {
         let alerts_secrets = loaded.secrets.apart();
         let alerts = AlertSettings::read(&loaded.alerts, &alerts_secrets, &mut faults);
         files.append(&mut alerts_secrets.files());
+        let telemetry_secrets = loaded.secrets.apart();
+        let reporting =
+            Reporting::read(&loaded.log, loaded.telemetry.as_ref(), &telemetry_secrets, &mut faults);
+        files.append(&mut telemetry_secrets.files());
         let fixed = Fixed::new(&loaded, &journal_secrets, &console_secrets, &alerts_secrets);
         match (reached, journal) {
             (Some(Reach { client, watch, mut notes }), Some(journal)) if faults.is_empty() => Ok(Self {
@@ -249,6 +256,7 @@ impl Settings {
                 transfer_names: if loaded.log.names { Names::Told } else { Names::Left },
                 stop_signal: loaded.stop.signal,
                 console,
+                reporting,
                 identity_look: loaded.mesh.identity_look,
                 drain: loaded.stop.drain,
                 alerts,

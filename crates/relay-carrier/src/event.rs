@@ -1,18 +1,14 @@
 //! A change of state as a CloudEvent in JSON (`queue-bridging.md` 2.5).
 
-use relay_core::{DeliveryEvent, OutboundState, Resent};
+use relay_core::{DeliveryEvent, OutboundState, Resent, Trace, TraceContext};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::header;
 use crate::inbound::word;
 use crate::submission::Given;
 
 /// The media type of an event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
-
-/// Longest trace context that is kept, in bytes: what W3C asks everyone to take. A longer one is left out.
-const TRACE_BYTES_MAX: usize = 512;
 
 /// What an event about a message needs beside the journal's record. Kept there as text ([`Reply::to_text`]).
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,28 +22,30 @@ pub struct Reply {
     /// Where else the event goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// W3C trace context of the submission.
+    /// W3C trace context of the submission's arrival here, or where nobody records that, of the submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// W3C trace context of the submission.
+    /// What belongs to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
 }
 
 impl Reply {
     /// What is to be kept of a submission, whether it can be sent or not.
-    pub fn of(given: &Given) -> Self {
-        let trace = |known: &str| {
-            let found = given.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(known));
-            found.map(|(_, value)| value.clone()).filter(|value| value.len() <= TRACE_BYTES_MAX)
-        };
+    pub fn of(given: &Given, trace: &Trace) -> Self {
+        let context = trace.context();
         Self {
             message_id: given.message_id.clone(),
             correlation_id: given.correlation_id.clone(),
             reply_to: given.reply_to.clone(),
-            traceparent: trace(header::TRACE_PARENT),
-            tracestate: trace(header::TRACE_STATE),
+            traceparent: context.map(|context| context.parent().to_owned()),
+            tracestate: context.and_then(TraceContext::state).map(str::to_owned),
         }
+    }
+
+    /// The trace context that was kept.
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::read(self.traceparent.as_deref()?, self.tracestate.as_deref())
     }
 
     /// As the journal keeps it.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use relay_core::{Download, MessageKind, RelayId};
+use relay_core::{Download, MessageKind, RelayId, TraceContext};
 use sha2::{Digest, Sha256};
 
 use crate::header;
@@ -110,6 +110,11 @@ pub fn headers(
         headers.push((header::REDELIVERY, "true".to_owned()));
     }
     headers
+}
+
+/// The headers that an inbox item has beside those when somebody records the trace that its delivery belongs to.
+pub fn trace_headers(trace: Option<&TraceContext>) -> impl Iterator<Item = (&'static str, String)> {
+    trace.into_iter().flat_map(TraceContext::headers).map(|(name, value)| (name, value.to_owned()))
 }
 
 /// The headers that an inbox item has beside those when its payload was put elsewhere: where, its SHA-256 in hexadecimal

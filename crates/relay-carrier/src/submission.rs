@@ -1,7 +1,7 @@
 //! A broker's message as one for MESH (`queue-bridging.md` 2.3, 2.4).
 
 use jiff::Timestamp;
-use relay_core::{Envelope, HeaderText, MailboxId, checksum};
+use relay_core::{Envelope, HeaderText, MailboxId, TraceContext, checksum};
 use sha2::{Digest, Sha256};
 
 use crate::claim::ClaimHeaders;
@@ -46,6 +46,15 @@ impl Given {
         let is = |name: &str| header::meaning(name) == Meaning::Given(header::ORDER_KEY);
         let found = self.headers.iter().find(|(name, _)| is(name));
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The trace context that the message brought, if it is one.
+    pub fn trace(&self) -> Option<TraceContext> {
+        let value = |known: &'static str| {
+            let is = |name: &str| header::meaning(name) == Meaning::Given(known);
+            self.headers.iter().find(|(name, _)| is(name)).map(|(_, value)| value.as_str())
+        };
+        TraceContext::read(value(header::TRACE_PARENT)?, value(header::TRACE_STATE))
     }
 }
 

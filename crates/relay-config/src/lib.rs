@@ -39,6 +39,7 @@ mod send;
 mod source;
 mod stop;
 mod suggest;
+mod telemetry;
 mod test_section;
 
 pub use adapter::AdapterSection;
@@ -53,7 +54,7 @@ pub use identity::{Identity, IdentityEntries};
 pub use imprint::Imprint;
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
 pub use load::{Loaded, load, load_text_with, load_with};
-pub use log::LogSection;
+pub use log::{LogFormat, LogLevel, LogSection};
 pub use mailbox::{MailboxSection, UnknownWorkflow};
 pub use mesh::{IDENTITY_LOOK, MeshSection};
 pub use proxy::{Proxy, ProxyLogin};
@@ -65,6 +66,7 @@ pub use section::Section;
 pub use send::{InDoubt, SendRouteSection, SendSection};
 pub use stop::{DRAIN, DRAIN_MAX, DRAIN_MIN, StopSection};
 pub use suggest::did_you_mean;
+pub use telemetry::TelemetrySection;
 pub use test_section::{TestCase, TestSection};
 
 #[cfg(test)]

@@ -25,10 +25,12 @@ use crate::send::SendSection;
 use crate::source::Source;
 use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
+use crate::telemetry::TelemetrySection;
 use crate::test_section::TestSection;
 
 /// Sections that stand once.
-const ONCE: [&str; 8] = ["mesh", "journal", "send", "console", "log", "stop", "reload", "alerts"];
+const ONCE: [&str; 9] =
+    ["mesh", "journal", "send", "console", "log", "telemetry", "stop", "reload", "alerts"];
 /// Sections that may stand several times.
 const SEVERAL: [&str; 4] = ["mailbox", "adapter", "route", "test"];
 
@@ -45,6 +47,8 @@ pub struct Loaded<A = AdapterSection> {
     pub console: Option<ConsoleSection>,
     /// `[log]`, empty if it is not there.
     pub log: LogSection,
+    /// `[telemetry]`, if it is there: without it nothing is sent to a collector.
+    pub telemetry: Option<TelemetrySection>,
     /// `[stop]`, empty if it is not there.
     pub stop: StopSection,
     /// `[reload]`, empty if it is not there.
@@ -128,6 +132,8 @@ fn load_source<A>(
         Some(section) => LogSection::read(&section, &mut faults),
         None => Some(LogSection::default()),
     };
+    let telemetry =
+        once(&source, "telemetry", &mut faults).map(|section| TelemetrySection::read(section, &mut faults));
     let stop = match once(&source, "stop", &mut faults) {
         Some(section) => StopSection::read(&section, &mut faults),
         None => Some(StopSection::default()),
@@ -166,7 +172,7 @@ fn load_source<A>(
         (Some(mesh), Some(journal), Some(send), Some(log), Some(stop), Some(reload), Some(alerts))
             if faults.is_empty() =>
         {
-            let console = console.flatten();
+            let (console, telemetry) = (console.flatten(), telemetry.flatten());
             let once = imprints(&source);
             Ok(Loaded {
                 mesh,
@@ -174,6 +180,7 @@ fn load_source<A>(
                 send,
                 console,
                 log,
+                telemetry,
                 stop,
                 reload,
                 alerts,

@@ -17,6 +17,7 @@ mod console;
 mod csv;
 mod health;
 mod live;
+mod metrics;
 mod overview;
 mod page;
 mod problem;
@@ -33,6 +34,7 @@ pub use access::{
 };
 pub use console::{Adapter, Certificate, Console, Mailbox, Site, Volume};
 pub use live::WATCHERS_MAX;
+pub use metrics::metrics;
 pub use problem::Problem;
 pub use serve::{
     CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, Connection, ListenConfig, ListenError, Listening, STOP_GRACE,

@@ -47,6 +47,16 @@ pub enum Part {
     Sending,
 }
 
+impl Part {
+    /// Its name, as it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Receiving => "receiving",
+            Self::Sending => "sending",
+        }
+    }
+}
+
 /// What this instance saw last of each mailbox, and of whom it tells events. Bounded by what is configured.
 #[derive(Debug, Default)]
 pub struct Board {

@@ -24,6 +24,7 @@ use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, SourceKey, SourceMessage};
 use crate::state::OutboundState;
 use crate::step::{OutboundEvent, StepContext};
+use crate::trace::Traces;
 
 /// The unit in which bytes in flight are counted, so that a permit count fits.
 const PERMIT_BYTES: u64 = 1024;
@@ -44,6 +45,7 @@ pub(crate) struct Engine {
     pub(crate) policy: SendPolicy,
     pub(crate) proven: Arc<ProvenTime>,
     pub(crate) pauses: Pauses,
+    pub(crate) traces: Arc<dyn Traces>,
     board: Arc<Board>,
     pub(crate) progress: Progress,
     lanes: Mutex<HashMap<MailboxId, Arc<Lane>>>,
@@ -145,12 +147,14 @@ impl Engine {
             (mesh.mailbox().clone(), Arc::new(Lane::new(mesh, &policy, &surroundings.progress)))
         };
         let lanes = Mutex::new(mailboxes.into_iter().map(lane).collect());
-        let Surroundings { clock, chance, proven, pauses, board, progress, .. } = surroundings.clone();
+        let Surroundings { clock, chance, proven, pauses, board, progress, traces, .. } =
+            surroundings.clone();
         Self {
             clock,
             chance,
             proven,
             pauses,
+            traces,
             board,
             progress,
             pace: Pace::new(policy.rate),

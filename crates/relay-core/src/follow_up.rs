@@ -8,6 +8,8 @@ use std::time::Duration;
 use mesh_api::{Download, MailboxId, MessageId, Tracking, TrackingStatus};
 
 use crate::follow::{FollowEvent, Followed, follow};
+use crate::happening::Happening;
+use crate::happening::follow::{NotFollowed, StrangeReport, Uncollected, Warned};
 use crate::journal::{JournalError, OutboundRecord};
 use crate::lease::Tenure;
 use crate::ledger::Ledger;
@@ -68,7 +70,7 @@ impl FollowUp {
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
                         let mailbox = self.mesh.mailbox();
-                        tracing::warn!(%mailbox, %error, "sent messages cannot be looked after for now");
+                        NotFollowed { mailbox, error: &error }.tell();
                     }
                 }
             }
@@ -127,7 +129,7 @@ impl FollowUp {
         };
         loop {
             let Some(record) = self.reported(mailbox, &id, download).await? else {
-                tracing::warn!(%mailbox, message_id = %id, "MESH reports on a message that this journal does not know");
+                StrangeReport { mailbox, message_id: &id }.tell();
                 let note = format!("a report on message {id}, which this journal does not know");
                 return Ok(Reported::Unknown(note));
             };
@@ -147,7 +149,7 @@ impl FollowUp {
                 Applied::Moved => continue,
                 Applied::Warning(note) => {
                     let recipient = record.recipient.as_deref().unwrap_or_default();
-                    tracing::warn!(%relay_id, %mailbox, recipient, "{note}");
+                    Warned { relay_id, mailbox, recipient, note: &note }.tell();
                 }
                 Applied::Quietly => {}
             }
@@ -229,7 +231,7 @@ impl Silent {
 
     fn tell(self, mailbox: &MailboxId) {
         for ((recipient, note), messages) in self.0 {
-            tracing::warn!(%mailbox, recipient, messages, "sent messages: {note}; the recipient may have stopped collecting");
+            Uncollected { mailbox, recipient: &recipient, messages, note: &note }.tell();
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use mesh_api::{Download, FailureClass, Held, MessageId, MessageKind};
+use futures_util::StreamExt;
+use mesh_api::{Download, FailureClass, Held, MessageId, MessageKind, PayloadStream};
 use thiserror::Error;
+use tracing::{Instrument, Span};
 
 use crate::clock::{Chance, RelayId};
 use crate::follow_up::{FollowUp, Reported};
+use crate::happening::Happening;
+use crate::happening::inbound::{About, Carried, Gone, LeftAlone, Parked, ParkedTooLate, Read};
 use crate::journal::{Begin, InboundDetails, JournalError, NewInbound};
 use crate::lease::Tenure;
 use crate::ledger::{DeliveryRecorded, InboundEntry, Ledger, Seen};
@@ -15,6 +19,7 @@ use crate::policy::{ReceivePolicy, UnknownWorkflow};
 use crate::progress::{MESH_WITHIN, Pump, Step};
 use crate::sink::{DeliveryError, Inbound, Receipt, Sink};
 use crate::state::InboundState;
+use crate::trace::{self, Traces};
 
 /// What is done while the journal is to record something.
 const RECORDING: &str = "recording a message";
@@ -31,6 +36,14 @@ pub(crate) struct Receiver<'a> {
     pub(crate) follow_up: &'a FollowUp,
     pub(crate) tenure: &'a Tenure,
     pub(crate) pump: &'a Pump,
+    pub(crate) traces: &'a Arc<dyn Traces>,
+}
+
+/// A message that did not arrive this time.
+pub(crate) struct NotReceived {
+    /// The relay's id of it, where the journal said so.
+    pub(crate) relay_id: Option<RelayId>,
+    pub(crate) error: ReceiveError,
 }
 
 /// Whether the inbox lists a message.
@@ -70,7 +83,22 @@ pub(crate) enum ReceiveError {
 
 impl Receiver<'_> {
     /// Takes one message as far as it goes: delivered, recorded, acknowledged.
-    pub(crate) async fn receive(&self, id: &MessageId, listing: Listing) -> Result<Received, ReceiveError> {
+    pub(crate) async fn receive(&self, id: &MessageId, listing: Listing) -> Result<Received, NotReceived> {
+        let mailbox = self.mesh.mailbox();
+        let empty = tracing::field::Empty;
+        // A trace of its own, since MESH carries none.
+        let span = tracing::info_span!(parent: None, "receive", otel.kind = "consumer", %mailbox, message_id = %id, relay_id = empty);
+        let mut relay_id = None;
+        let received = self.receive_within(id, listing, &mut relay_id).instrument(span).await;
+        received.map_err(|error| NotReceived { relay_id, error })
+    }
+
+    async fn receive_within(
+        &self,
+        id: &MessageId,
+        listing: Listing,
+        known_as: &mut Option<RelayId>,
+    ) -> Result<Received, ReceiveError> {
         let now = self.ledger.clock.now();
         let mailbox = self.mesh.mailbox();
         let step = Arc::new(self.pump.step(RECORDING));
@@ -83,6 +111,9 @@ impl Receiver<'_> {
                 at: now,
             })
             .await?;
+        let (Begin::New(entry) | Begin::Known(entry)) = &begun;
+        *known_as = Some(entry.record().relay_id);
+        trace::is_about(&Span::current(), entry.record().relay_id);
         let mut entry = match begun {
             Begin::New(entry) => entry,
             Begin::Known(mut entry) => {
@@ -136,7 +167,8 @@ impl Receiver<'_> {
         };
         self.certain()?;
         step.turn_within("acknowledging a message to MESH", MESH_WITHIN);
-        match self.mesh.acknowledge(&delivered).await {
+        let acknowledge = tracing::info_span!("acknowledge");
+        match self.mesh.acknowledge(&delivered).instrument(acknowledge).await {
             Ok(()) => {}
             // Someone acknowledged it before: the aim is reached.
             Err(error)
@@ -145,7 +177,7 @@ impl Receiver<'_> {
         }
         step.turn(RECORDING);
         self.ledger.advance_inbound(&mut entry, InboundState::Acknowledged, Seen::default()).await?;
-        tracing::info!(%relay_id, %mailbox, message_id = %id, "message delivered and acknowledged");
+        Carried(About { relay_id, mailbox, message_id: id }).tell();
         Ok(Received::Delivered)
     }
 
@@ -161,7 +193,7 @@ impl Receiver<'_> {
         if let Some(delivered) = entry.delivered() {
             return Ok(delivered);
         }
-        tracing::warn!(%relay_id, "a message was parked while it was being delivered; it has arrived");
+        ParkedTooLate(relay_id).tell();
         let parked = "it was parked while it was being delivered, and has arrived";
         let note = Some(seen.note.map_or_else(|| parked.to_owned(), |note| format!("{note}; {parked}")));
         Ok(self.ledger.deliver(entry, receipt, Seen { note, ..seen }).await?)
@@ -181,20 +213,23 @@ impl Receiver<'_> {
         step.turn("asking the adapter what it holds of a message");
         let mut held = self.sink.held(id).await;
         step.turn_within("opening a message at MESH", MESH_WITHIN);
-        let mut opened = self.mesh.open(id, held).await;
+        let about = About { relay_id, mailbox, message_id: id };
+        let opening = tracing::info_span!("open");
+        let mut opened = self.mesh.open(id, held).instrument(opening).await;
         if held.chunks > 0
             && opened.as_ref().is_err_and(|error| error.answer != MeshAnswer::Nothing || !error.mailbox_wide)
         {
             // Whatever is wrong with going on, beginning again can do without it.
             held = Held::default();
-            opened = self.mesh.open(id, held).await;
+            let opening = tracing::info_span!("open");
+            opened = self.mesh.open(id, held).instrument(opening).await;
         }
         let incoming = match opened {
             Ok(incoming) => incoming,
             Err(error)
                 if matches!(error.answer, MeshAnswer::NoSuchMessage | MeshAnswer::NoLongerAvailable) =>
             {
-                tracing::warn!(%relay_id, %mailbox, message_id = %id, "message is gone from MESH; another reader took it or it expired");
+                Gone(about).tell();
                 self.ledger.advance_inbound(entry, InboundState::Gone, Seen::default()).await?;
                 // An error, so that it rests should MESH go on listing it.
                 return Err(error.into());
@@ -216,27 +251,29 @@ impl Receiver<'_> {
                 Reported::UnderWay => return Err(ReceiveError::UnderWay),
             }
         } else if !self.takes(&download.workflow) {
-            tracing::warn!(%relay_id, %mailbox, message_id = %id, "message of a workflow that is not configured; it stays at MESH");
+            LeftAlone(about).tell();
             let state = InboundState::Listed { workflow: download.workflow.clone() };
             self.ledger.advance_inbound(entry, state, seen).await?;
             return Ok(None);
         }
+        let delivering = tracing::info_span!("deliver", otel.kind = "producer", attempt);
         let message = Inbound {
             relay_id,
             mailbox,
             download: &download,
             reported_recipient,
             reported_adapter,
-            body: step.follow(body, DELIVERING, self.sink.patience()),
+            body: step.follow(counted(body), DELIVERING, self.sink.patience()),
             held,
             progress,
+            trace: self.traces.context(&delivering),
             attempt,
         };
         step.turn_within(DELIVERING, self.sink.patience());
-        match self.sink.deliver(message).await {
+        match self.sink.deliver(message).instrument(delivering).await {
             Ok(receipt) => Ok(Some((receipt, seen))),
             Err(error) if error.class == FailureClass::Permanent => {
-                tracing::error!(%relay_id, %mailbox, message_id = %id, %error, "message parked; MESH still holds it");
+                Parked { about, error: &error }.tell();
                 let state = InboundState::Parked { reason: error.what };
                 self.ledger.advance_inbound(entry, state, seen).await?;
                 Ok(None)
@@ -252,6 +289,15 @@ impl Receiver<'_> {
     fn certain(&self) -> Result<(), ReceiveError> {
         if self.tenure.holds() { Ok(()) } else { Err(ReceiveError::LeaseUncertain) }
     }
+}
+
+/// A body that counts what is read of it.
+fn counted(body: PayloadStream) -> PayloadStream {
+    Box::pin(body.inspect(|piece| {
+        if let Ok(piece) = piece {
+            Read { bytes: piece.len() as u64 }.tell();
+        }
+    }))
 }
 
 pub(crate) fn details(download: &Download) -> InboundDetails {

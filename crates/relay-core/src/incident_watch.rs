@@ -365,7 +365,7 @@ impl Counted<'_> {
     fn set(&self, incidents: &Incidents) {
         for kind in IncidentKind::ALL.into_iter().filter(|kind| self.0.takes(*kind)) {
             let open = incidents.open().filter(|incident| incident.kind == kind).count();
-            INCIDENTS_OPEN.set(kind.as_str(), open as f64);
+            INCIDENTS_OPEN.set([kind.as_str().into()], open as f64);
         }
     }
 }

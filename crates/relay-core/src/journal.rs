@@ -203,6 +203,10 @@ pub trait Records: Send + Sync {
     /// How many messages are in each state. The sum is the number of messages.
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError>;
 
+    /// How many messages are in doubt and how many are parked, as [`counts`](Self::counts) has them; states without any
+    /// are left out. Reads those alone, however many others there are.
+    async fn waiting_counts(&self) -> Result<Vec<StateCount>, JournalError>;
+
     /// The messages that have not ended, with the oldest of them, for each direction, mailbox and adapter.
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError>;
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::happening::Happening;
+use crate::happening::lease::{Awaited, Held, Lost};
 use crate::journal::{Fence, Journal, JournalError};
 use crate::shutdown::{Shutdown, ShutdownTrigger};
 
@@ -156,7 +158,7 @@ impl Lease {
                 biased;
                 // A process that was paused finds its time over before it does anything else.
                 () = &mut keeping => {
-                    tracing::warn!(lease = %self.name, "the lease is over; its work is dropped and taken up by whoever holds it next");
+                    Lost { lease: &self.name }.tell();
                     return Ok(After::Again);
                 }
                 ended = &mut working => break ended,
@@ -206,14 +208,14 @@ struct Waiting {
 impl Waiting {
     fn note(&mut self, lease: &str, why: &str) {
         if self.said != why {
-            tracing::info!(lease, why, "waiting for a lease");
+            Awaited { lease, why }.tell();
             why.clone_into(&mut self.said);
         }
     }
 
     fn over(&mut self, lease: &str) {
         if !std::mem::take(&mut self.said).is_empty() {
-            tracing::info!(lease, "the lease is held");
+            Held { lease }.tell();
         }
     }
 }

@@ -18,11 +18,13 @@ use mesh_api::MessageId;
 
 use crate::clock::{Clock, RelayId};
 use crate::follow;
+use crate::happening::{Happening, inbound, outbound};
 use crate::journal::{
     Begin, Fence, InboundChange, InboundDetails, InboundRecord, Journal, JournalError, NewInbound,
     NewOutbound, OutboundChange, OutboundRecord,
 };
 use crate::lease::Tenure;
+use crate::metric::{self, Value};
 use crate::outbound::Surroundings;
 use crate::sink::Receipt;
 use crate::source::{Outcome, SourceKey};
@@ -130,18 +132,28 @@ pub(crate) struct Ledger {
     pub(crate) clock: Arc<dyn Clock>,
     /// What each write names, where only the holder of a lease may write.
     pub(crate) fence: Option<Fence>,
+    /// Who takes messages from MESH, for what is counted of them.
+    pub(crate) adapter: Value,
 }
 
 impl Ledger {
+    /// One whose writes name no lease.
+    pub(crate) fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
+        Self { journal, clock, fence: None, adapter: metric::NO_ADAPTER.into() }
+    }
+
     /// One whose writes name the lease of `tenure`.
     pub(crate) fn under(surroundings: &Surroundings, tenure: &Tenure) -> Self {
         let (journal, clock) = (Arc::clone(&surroundings.journal), Arc::clone(&surroundings.clock));
-        Self { journal, clock, fence: Some(tenure.fence().clone()) }
+        Self { fence: Some(tenure.fence().clone()), ..Self::new(journal, clock) }
     }
 
     pub(crate) async fn begin_outbound(&self, new: NewOutbound) -> Result<Outbound, JournalError> {
         Ok(match self.journal.begin_outbound(new, self.fence.as_ref()).await? {
-            Begin::New(record) => Outbound { record, had_ended: false },
+            Begin::New(record) => {
+                outbound::Moved { record: &record, from: None, to: &record.state }.tell();
+                Outbound { record, had_ended: false }
+            }
             Begin::Known(record) => Outbound::known(record),
         })
     }
@@ -180,7 +192,10 @@ impl Ledger {
         at: Timestamp,
     ) -> Result<(), JournalError> {
         let change = OutboundChange { due: follow::due(&state), state, note, at };
-        self.journal.commit_outbound(record, change, self.fence.as_ref()).await
+        let to = change.state.clone();
+        self.journal.commit_outbound(record, change, self.fence.as_ref()).await?;
+        outbound::Moved { record, from: Some(&record.state), to: &to }.tell();
+        Ok(())
     }
 
     pub(crate) async fn settle(&self, relay_id: RelayId) -> Result<(), JournalError> {
@@ -225,6 +240,7 @@ impl Ledger {
         let Seen { details, note } = seen;
         let change = InboundChange { state: state.clone(), note, details, at: self.clock.now() };
         self.journal.commit_inbound(&entry.0, change, self.fence.as_ref()).await?;
+        inbound::Moved { adapter: &self.adapter, from: &entry.0.state, to: &state }.tell();
         entry.0.state = state;
         entry.0.version += 1;
         Ok(())

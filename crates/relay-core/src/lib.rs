@@ -24,6 +24,7 @@ mod engine;
 pub mod event;
 pub mod follow;
 mod follow_up;
+pub mod happening;
 mod inbound;
 pub mod incident;
 pub mod incident_watch;
@@ -50,9 +51,11 @@ pub mod search;
 pub mod shutdown;
 pub mod sink;
 pub mod source;
+pub mod standing;
 pub mod state;
 pub mod step;
 pub mod teller;
+pub mod trace;
 pub mod vitals;
 
 pub use board::{Board, MailboxStatus, Part, Trouble};
@@ -60,6 +63,7 @@ pub use clock::{Chance, Clock, RelayId};
 pub use decision::{Decided, Decision, NotNow, is_by_person};
 pub use deed::{Deed, DeedKind, DeedPlace, DeedQuery, NewDeed};
 pub use event::{DeliveryEvent, EventId, EventSink, TellError};
+pub use happening::Happening;
 pub use incident::{Condition, Incident, IncidentKind, Incidents, Limits, OpenIncident, Telling};
 pub use incident_watch::{Alert, AlertSink, Conditions, IncidentWatch, Scope, Seen};
 pub use journal::{
@@ -96,6 +100,8 @@ pub use sink::{DeliveryError, Inbound, Polled, Receipt, Sink, SinkHealth};
 pub use source::{
     Deferral, DeferralCause, Offer, Outcome, Refused, Source, SourceError, SourceKey, SourceMessage,
 };
+pub use standing::Standing;
 pub use state::{Evidence, InboundState, OutboundState, Rejection, Resent};
 pub use teller::Teller;
+pub use trace::{NoTraces, Trace, TraceContext, Traces};
 pub use vitals::{JournalState, Phase, Unready, Vitals};

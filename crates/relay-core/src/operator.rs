@@ -19,11 +19,13 @@ use crate::clock::RelayId;
 use crate::decision::{self, Decision, NotNow};
 use crate::deed::{DeedKind, DeedQuery, NewDeed};
 use crate::follow;
+use crate::happening::{Happening, inbound, outbound};
 use crate::inbound::details;
 use crate::journal::{InboundChange, JournalError, NewInbound, OutboundChange};
 use crate::kept::{KeepsSent, NotKept};
 use crate::ledger::{Ledger, Seen};
 use crate::mesh::{Incoming, MeshAnswer, MeshError, MeshMailbox};
+use crate::metric;
 use crate::outbound::{CLOCKS_APART_MAX, Surroundings};
 use crate::pause::{Pausable, Pause, Woken};
 use crate::person::Caller;
@@ -169,7 +171,11 @@ impl Operator {
         self.record(who, kind, about).await?;
         let due = follow::due(&decided.state);
         let change = OutboundChange { state: decided.state, note: Some(decided.note), due, at: self.now() };
+        let to = change.state.clone();
         let committed = journal.commit_outbound(&record, change, None).await;
+        if committed.is_ok() {
+            outbound::Moved { record: &record, from: Some(&record.state), to: &to }.tell();
+        }
         // After any other error it may stand in the journal all the same.
         if matches!(committed, Err(JournalError::Conflict { .. })) {
             self.not_done(who, kind, about).await;
@@ -247,7 +253,11 @@ impl Operator {
         self.record(who, kind, About { note, ..About::message(relay_id) }).await?;
         let change =
             InboundChange { state: decided.state, note: Some(decided.note), details: None, at: self.now() };
+        let to = change.state.clone();
         let committed = journal.commit_inbound(&record, change, None).await;
+        if committed.is_ok() {
+            inbound::Moved { adapter: &metric::BY_HAND.into(), from: &record.state, to: &to }.tell();
+        }
         if matches!(committed, Err(JournalError::Conflict { .. })) {
             self.not_done(who, kind, About::message(relay_id)).await;
         }
@@ -431,7 +441,8 @@ impl Operator {
         let mesh = self.mesh(mailbox)?;
         let now = self.now();
         let Surroundings { journal, clock, chance, .. } = &self.surroundings;
-        let ledger = Ledger { journal: Arc::clone(journal), clock: Arc::clone(clock), fence: None };
+        let ledger =
+            Ledger { adapter: metric::BY_HAND.into(), ..Ledger::new(Arc::clone(journal), Arc::clone(clock)) };
         let details = match mesh.head(id).await {
             Ok(download) if download.kind == MessageKind::Report => {
                 let what = "it is a report on a message of yours, which the relay takes in by itself; give the mailbox an \

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mesh_api::MailboxId;
+use tracing::Instrument;
 
 use crate::board::Board;
 use crate::clock::{Chance, Clock, RelayId};
 use crate::engine::{Busy, Engine, Lane, OWN_FAULT_RETRY, Permit, own_fault};
+use crate::happening::{Happening, outbound as happened};
 use crate::journal::{Journal, JournalError, KeyReuse, MailboxTimes, NewOutbound, OutboundDetails};
 use crate::lease::{PartLeases, Tenure};
 use crate::ledger::{Ended, Ledger, Outbound};
@@ -24,6 +26,7 @@ use crate::shutdown::Shutdown;
 use crate::source::{Deferral, DeferralCause, Offer, Refused, SourceKey, SourceMessage};
 use crate::state::{OutboundState, Rejection, Resent};
 use crate::step::{OutboundEffect, OutboundEvent, may_be_delivered, step};
+use crate::trace::{self, NoTraces, Trace, TraceContext, Traces};
 use crate::vitals::Vitals;
 
 /// How long a source waits before it offers a message again that has its turn after another.
@@ -71,10 +74,12 @@ pub struct Surroundings {
     pub progress: Progress,
     /// Whether the relay lives and is ready.
     pub vitals: Arc<Vitals>,
+    /// What ties spans to the traces of other systems.
+    pub traces: Arc<dyn Traces>,
 }
 
 impl Surroundings {
-    /// With a time that MESH has yet to confirm, and nothing paused.
+    /// With a time that MESH has yet to confirm, nothing paused, and spans that are tied to nothing.
     pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
         let proven = Arc::new(ProvenTime::new(Arc::clone(&clock)));
         Self {
@@ -86,6 +91,7 @@ impl Surroundings {
             board: Arc::default(),
             progress: Progress::default(),
             vitals: Arc::default(),
+            traces: Arc::new(NoTraces),
         }
     }
 }
@@ -149,7 +155,7 @@ impl RelayHandle {
     ) -> Self {
         let engine = Arc::new(Engine::new(&surroundings, mailboxes, policy));
         let Surroundings { journal, clock, .. } = surroundings;
-        let ledger = Ledger { journal, clock, fence: None };
+        let ledger = Ledger::new(journal, clock);
         let terms = Terms { reuse: KeyReuse::OnceSettled, tell: false };
         Self { engine, ledger, terms, tenure: None, parts: None, adapter: None, stop }
     }
@@ -223,6 +229,11 @@ impl RelayHandle {
     /// # Errors
     /// A [`Deferral`] when it has not ended yet: the source keeps the message and offers it again.
     pub async fn send(&self, message: SourceMessage) -> Result<Ended, Deferral> {
+        let span = trace::send(&message.trace, &message.key.adapter, &message.envelope.from);
+        self.send_within(message).instrument(span).await
+    }
+
+    async fn send_within(&self, message: SourceMessage) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
         let mailbox = &message.envelope.from;
         let Some(lane) = engine.lane(mailbox) else {
@@ -246,6 +257,12 @@ impl RelayHandle {
         let ended = self.carry(&lane, &message, &mut outbound).await?;
         engine.order.ended(&message.key);
         Ok(ended)
+    }
+
+    /// The arrival of a message at the source's adapter, with the trace context that it brought, if that is one. To be made
+    /// before the message, and to be given along with it.
+    pub fn arrival(&self, context: Option<TraceContext>) -> Trace {
+        Trace::received(&*self.engine.traces, self.adapter.as_deref().unwrap_or_default(), context)
     }
 
     /// Sends a message, or records that it can never be sent; as [`Self::send`] and [`Self::refuse`]. What is offered may be
@@ -359,6 +376,11 @@ impl RelayHandle {
     /// # Errors
     /// When the journal could not record it; the source keeps it.
     pub async fn refuse(&self, refused: Refused) -> Result<Ended, Deferral> {
+        let span = trace::send(&refused.trace, &refused.key.adapter, &refused.mailbox);
+        self.refuse_within(refused).instrument(span).await
+    }
+
+    async fn refuse_within(&self, refused: Refused) -> Result<Ended, Deferral> {
         let engine = &*self.engine;
         let _busy = self.hold(&refused.key).await?;
         let state = OutboundState::Rejected(refused.rejection.clone());
@@ -396,7 +418,8 @@ impl RelayHandle {
     /// # Errors
     /// When the journal could not record it.
     pub async fn settled(&self, ended: &Ended) -> Result<(), DeferralCause> {
-        self.ledger.settle(ended.relay_id()).await?;
+        let span = tracing::info_span!("settle", relay_id = %ended.relay_id());
+        self.ledger.settle(ended.relay_id()).instrument(span).await?;
         Ok(())
     }
 
@@ -484,7 +507,9 @@ impl RelayHandle {
     }
 
     async fn begin(&self, new: NewOutbound) -> Result<Outbound, Deferral> {
-        self.ledger.begin_outbound(new).await.map_err(|error| own_fault(error.into()))
+        let outbound = self.ledger.begin_outbound(new).await.map_err(|error| own_fault(error.into()))?;
+        trace::is_about(&tracing::Span::current(), outbound.record().relay_id);
+        Ok(outbound)
     }
 
     /// A key that is taken came with other content. Which of the two is meant, nobody here can know.
@@ -529,15 +554,15 @@ impl RelayHandle {
             let next = match decided {
                 Ok(step) => step,
                 Err(fault) => {
-                    tracing::error!(%relay_id, state = fault.state, "INV-5: a step that cannot be; message left as it is");
+                    happened::NoStep { relay_id, state: fault.state }.tell();
                     return Err(own_fault(DeferralCause::Again));
                 }
             };
             self.record(outbound, next.state, met.as_ref().map(|error| error.what.clone())).await?;
             last_error = met.take().or(last_error);
-            let state = outbound.record().state.name();
-            tracing::debug!(%relay_id, mailbox = %message.envelope.from, state, "outbound message");
-
+            if matches!(outbound.record().state, OutboundState::Accepted { .. }) {
+                happened::Taken { bytes: message.payload.length() }.tell();
+            }
             let posts = matches!(next.effect, OutboundEffect::Post | OutboundEffect::PostChunk { .. });
             if posts && !self.holds() {
                 return Err(own_fault(DeferralCause::Stopping));
@@ -550,17 +575,22 @@ impl RelayHandle {
                 }
                 (OutboundEffect::Post, Ok(plan)) => {
                     let message = &lane.moving(message);
-                    engine.post(lane, message, plan, outbound, &mut met).await
+                    let span = tracing::info_span!("post", chunks = plan.of());
+                    engine.post(lane, message, plan, outbound, &mut met).instrument(span).await
                 }
                 (OutboundEffect::PostChunk { index }, Ok(plan)) => {
                     let message = &lane.moving(message);
-                    engine.post_chunk(lane, message, plan, outbound, index, &mut met).await
+                    let span = tracing::info_span!("chunk", index);
+                    engine.post_chunk(lane, message, plan, outbound, index, &mut met).instrument(span).await
                 }
                 (OutboundEffect::Probe { after }, _) => {
                     // Others may go while this one waits.
                     drop(permit.take());
                     self.pause_in_doubt(after, outbound).await?;
-                    self.probe(lane, message, outbound.record().received_at, &mut met).await?
+                    let span = tracing::info_span!("probe");
+                    self.probe(lane, message, outbound.record().received_at, &mut met)
+                        .instrument(span)
+                        .await?
                 }
             };
         }
@@ -596,9 +626,8 @@ impl RelayHandle {
                 return Err(own_fault(error.into()));
             }
             if !std::mem::replace(&mut told, true) {
-                let (relay_id, message_id) = (outbound.record().relay_id, state.message_id());
-                let state = state.name();
-                tracing::error!(%relay_id, state, ?message_id, %error, "the journal cannot take where a message is");
+                let relay_id = outbound.record().relay_id;
+                happened::NotRecorded { relay_id, state: &state, error: &error }.tell();
             }
             self.pause(OWN_FAULT_RETRY).await?;
         }

@@ -9,15 +9,20 @@ use futures_util::stream;
 use jiff::Timestamp;
 use mesh_api::{MailboxId, MessageId};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::board::{Board, Part, Trouble};
 use crate::clock::{Chance, Clock};
 use crate::follow_up::FollowUp;
-use crate::inbound::{Listing, Received, Receiver};
+use crate::happening::Happening;
+use crate::happening::inbound::{NotDelivered, NotEnded};
+use crate::happening::mailbox::{LeftUnknown, NotLooked, Readable, ShookHands, Unreadable};
+use crate::inbound::{Listing, NotReceived, Received, Receiver};
 use crate::journal::MailboxTimes;
 use crate::lease::Tenure;
 use crate::ledger::Ledger;
 use crate::mesh::{MeshError, MeshMailbox};
+use crate::metric::{self, Value};
 use crate::outbound::Surroundings;
 use crate::pause::{Pauses, Woken};
 use crate::policy::{ReceivePolicy, backoff};
@@ -93,10 +98,14 @@ impl Poller {
                 sink,
                 chance: &self.surroundings.chance,
                 policy: &self.policy,
-                ledger: Ledger::under(&self.surroundings, &tenure),
+                ledger: Ledger {
+                    adapter: self.adapter.as_deref().map_or(metric::NO_ADAPTER.into(), Value::configured),
+                    ..Ledger::under(&self.surroundings, &tenure)
+                },
                 follow_up: &follow_up,
                 tenure: &tenure,
                 pump: &pump,
+                traces: &self.surroundings.traces,
             }),
             tenure: &tenure,
         };
@@ -210,7 +219,8 @@ impl Turn<'_> {
         }
         if self.remaining(times.handshake_at, self.policy.handshake_every).is_none() {
             step.turn_within("asking MESH for a handshake", MESH_WITHIN);
-            let made = self.mesh.handshake().await;
+            let span = tracing::info_span!(parent: None, "handshake", mailbox = %self.mesh.mailbox());
+            let made = self.mesh.handshake().instrument(span).await;
             step.turn("recording a handshake");
             if let (Err(error), Some(receiver)) = (&made, &self.receiver) {
                 step.turn("telling the adapter how the look went");
@@ -223,7 +233,7 @@ impl Turn<'_> {
             self.board.note(self.mesh.mailbox(), Part::Sending, None);
             let now = Some(self.ledger.clock.now());
             self.keep(MailboxTimes { handshake_at: now, ..MailboxTimes::default() }).await;
-            tracing::info!(mailbox = %self.mesh.mailbox(), "handshake done");
+            ShookHands(self.mesh.mailbox()).tell();
         }
         // MESH hears of a paused mailbox as often as it wants, and is asked for nothing.
         if self.paused() {
@@ -239,7 +249,8 @@ impl Turn<'_> {
             return Left::Nothing;
         }
         step.turn_within("listing the inbox at MESH", MESH_WITHIN);
-        let listed = self.mesh.list(None).await;
+        let span = tracing::info_span!(parent: None, "poll", mailbox = %self.mesh.mailbox());
+        let listed = self.mesh.list(None).instrument(span).await;
         step.turn("telling the adapter how the look went");
         let polled = listed.as_ref().map_or_else(Polled::Failed, |ids| Polled::Listed(ids.len()));
         receiver.sink.polled(polled).await;
@@ -259,7 +270,7 @@ impl Turn<'_> {
         let unended = match self.ledger.journal.unended_inbound(mailbox, UNENDED_MAX).await {
             Ok(unended) => unended,
             Err(error) => {
-                tracing::warn!(%mailbox, %error, "what an earlier run left of inbound messages is not taken up for now");
+                LeftUnknown { mailbox, error: &error }.tell();
                 return;
             }
         };
@@ -269,8 +280,8 @@ impl Turn<'_> {
                 return;
             }
             // Most of them are gone, which is what is to be recorded; the next look tries the others again.
-            if let Err(error) = receiver.receive(id, Listing::Left).await {
-                tracing::debug!(%mailbox, message_id = %id, %error, "a message that is no longer listed");
+            if let Err(NotReceived { relay_id, error }) = receiver.receive(id, Listing::Left).await {
+                NotEnded { relay_id, mailbox, message_id: id, error: &error }.tell();
             }
         }
     }
@@ -282,9 +293,7 @@ impl Turn<'_> {
             .journal
             .mailbox_times(mailbox)
             .await
-            .inspect_err(|error| {
-                tracing::error!(%mailbox, %error, "the inbox is not looked into; messages stay at MESH");
-            })
+            .inspect_err(|error| NotLooked { mailbox, error }.tell())
             .ok()
     }
 
@@ -292,7 +301,7 @@ impl Turn<'_> {
         let mailbox = self.mesh.mailbox();
         let kept = self.ledger.journal.commit_mailbox_times(mailbox, times, self.ledger.fence.as_ref()).await;
         if let Err(error) = &kept {
-            tracing::error!(%mailbox, %error, "the inbox is not looked into; messages stay at MESH");
+            NotLooked { mailbox, error }.tell();
         }
         kept.is_ok()
     }
@@ -330,7 +339,7 @@ impl Turn<'_> {
             .buffer_unordered(self.policy.downloads_max.max(1));
         let mut failed = 0;
         while let Some((id, result)) = results.next().await {
-            let error = match result {
+            let NotReceived { relay_id, error } = match result {
                 Ok(Received::Delivered) => {
                     resting.remove(&id);
                     continue;
@@ -345,7 +354,7 @@ impl Turn<'_> {
             let failures = resting.get(&id).map_or(0, |rest| rest.failures) + 1;
             let wait = backoff(failures, self.policy.retry_first, self.policy.retry_max, &**self.chance);
             let mailbox = self.mesh.mailbox();
-            tracing::warn!(%mailbox, message_id = %id, failures, %error, "message not delivered; it stays at MESH");
+            NotDelivered { relay_id, mailbox, message_id: &id, failures, error: &error }.tell();
             resting.insert(id, Rest { failures, until: Instant::now() + wait });
         }
         // Where nothing went well, trying the rest at once would help nobody.
@@ -401,7 +410,7 @@ impl Outage {
             Ok(value) => {
                 if let Some(since) = self.since.take() {
                     let lasted = Duration::from_secs(since.elapsed().as_secs());
-                    tracing::info!(%mailbox, ?lasted, "MESH answers again");
+                    Readable { mailbox, lasted }.tell();
                     self.said.clear();
                 }
                 self.board.note(mailbox, Part::Receiving, None);
@@ -412,7 +421,7 @@ impl Outage {
                 let trouble = Trouble::of(&error, self.clock.now());
                 self.board.note(mailbox, Part::Receiving, Some(trouble));
                 if self.said != error.what {
-                    tracing::error!(%mailbox, %error, "mailbox cannot be read; messages stay at MESH");
+                    Unreadable { mailbox, error: &error }.tell();
                     self.said = error.what;
                 }
                 None

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::audit::Pruned;
+use crate::happening::Happening;
+use crate::happening::upkeep::{Forgotten, NotForgotten};
 use crate::lease::Tenure;
 use crate::outbound::Surroundings;
 use crate::shutdown::Shutdown;
@@ -52,11 +54,10 @@ impl Retention {
         let Ok(before) = now.checked_sub(keep) else { return };
         match self.surroundings.journal.prune(before).await {
             Ok(pruned) if pruned != Pruned::default() => {
-                let Pruned { messages, links, deeds } = pruned;
-                tracing::info!(messages, links, deeds, %before, "the journal was pruned of what ended long ago");
+                Forgotten { pruned, before }.tell();
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the journal was not pruned; it is tried again later"),
+            Err(error) => NotForgotten(&error).tell(),
         }
     }
 }

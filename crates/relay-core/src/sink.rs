@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::clock::RelayId;
 use crate::mesh::{MeshError, ReadProgress};
+use crate::trace::TraceContext;
 
 /// A message on its way from MESH to the organisation.
 pub struct Inbound<'a> {
@@ -28,6 +29,8 @@ pub struct Inbound<'a> {
     pub held: Held,
     /// How much of the message is whole chunks, as the body is read: what a sink may keep for the next attempt.
     pub progress: ReadProgress,
+    /// What the system behind the adapter is told of the trace that the delivery belongs to. `None`: nobody records it.
+    pub trace: Option<TraceContext>,
     /// Which attempt this is, from 1. Above 1 the sink may hold some or all of it already.
     pub attempt: u32,
 }

@@ -16,6 +16,7 @@ use crate::pause::Pausable;
 use crate::policy::{DoubtStrategy, SendPolicy};
 use crate::shutdown::Shutdown;
 use crate::state::{BY_SOURCE, OutboundState, Rejection};
+use crate::trace::Trace;
 
 /// The organisation's side, outbound. Runs until shutdown; for each message it finds it calls
 /// [`RelayHandle::send`] and then settles its own copy by the outcome.
@@ -66,6 +67,8 @@ pub struct SourceMessage {
     /// What the adapter needs to tell the message's system of its changes, such as where it listens, in a form of the
     /// adapter's own. Comes back with each [`DeliveryEvent`](crate::DeliveryEvent).
     pub reply: Option<String>,
+    /// Where its trace begins: [`RelayHandle::arrival`].
+    pub trace: Trace,
     /// Not to be sent after this; what may be at MESH by then is followed to its end all the same.
     pub not_after: Option<Timestamp>,
     /// Messages of a mailbox with the same order key go one after the other, in the order in which they were offered.
@@ -91,6 +94,8 @@ pub struct Refused {
     pub rejection: Rejection,
     /// As [`SourceMessage::reply`].
     pub reply: Option<String>,
+    /// As [`SourceMessage::trace`].
+    pub trace: Trace,
 }
 
 /// What a source found, as something to be sent or as something that can never be.
@@ -108,6 +113,14 @@ impl Offer {
         match self {
             Self::Send(message) => &message.key,
             Self::Refuse(refused) => &refused.key,
+        }
+    }
+
+    /// Where its trace begins.
+    pub fn trace(&self) -> &Trace {
+        match self {
+            Self::Send(message) => &message.trace,
+            Self::Refuse(refused) => &refused.trace,
         }
     }
 }
@@ -303,6 +316,7 @@ mod tests {
             let message = SourceMessage {
                 fingerprint: None,
                 reply: None,
+                trace: Trace::default(),
                 not_after: None,
                 order_key: None,
                 key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 use crate::board::{Board, Trouble};
 use crate::clock::{Chance, Clock, RelayId};
 use crate::event::{EventId, EventSink};
+use crate::happening::Happening;
+use crate::happening::events::{NotTold, Told, Unreadable};
 use crate::journal::{Journal, JournalError};
 use crate::lease::Tenure;
 use crate::outbound::Surroundings;
@@ -152,12 +154,13 @@ impl Teller {
             step.turn_within("telling an event", self.sink.patience());
             match self.sink.tell(&event).await {
                 Ok(()) => {
+                    Told { event: event.id, adapter: &self.adapter }.tell();
                     told.push(event.id);
                     resting.told(relay_id);
                     self.board.note_telling(&self.adapter, None);
                 }
                 Err(error) => {
-                    tracing::warn!(%relay_id, adapter = %self.adapter, %error, "an event was not told; it is told again later");
+                    NotTold { relay_id, adapter: &self.adapter, error: &error }.tell();
                     stuck.insert(relay_id);
                     resting.failed(relay_id, &*self.chance);
                     let (since, what) = (self.clock.now(), error.what);
@@ -175,6 +178,6 @@ impl Teller {
     }
 
     fn failed(&self, error: &JournalError) {
-        tracing::warn!(adapter = %self.adapter, %error, "events cannot be told for now");
+        Unreadable { adapter: &self.adapter, error }.tell();
     }
 }

@@ -1,6 +1,7 @@
 //! The journal: the durable record of every message, on SQLite for one instance or on PostgreSQL for several.
 
 mod deeds;
+mod happening;
 mod postgres;
 mod sqlite;
 mod stored;

@@ -36,13 +36,14 @@ use jiff::Timestamp;
 use mesh_api::{LocalId, MailboxId, MessageId};
 use relay_core::audit::{AuditReport, Pruned};
 use relay_core::{
-    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
-    InboundRecord, Journal, JournalError, MailboxTimes, MessageQuery, MessageSummary, NewDeed, NewInbound,
-    NewOutbound, Oldest, OpenIncident, OutboundChange, OutboundRecord, Partner, Pausable, Pause, Records,
-    RelayId, SourceKey, StateCount, Traffic,
+    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, Happening, HistoryEntry,
+    InboundChange, InboundRecord, Journal, JournalError, MailboxTimes, MessageQuery, MessageSummary, NewDeed,
+    NewInbound, NewOutbound, Oldest, OpenIncident, OutboundChange, OutboundRecord, Partner, Pausable, Pause,
+    Records, RelayId, SourceKey, StateCount, Traffic,
 };
 use rusqlite::Connection;
 
+use crate::happening::NotClosed;
 use fault::Fault;
 pub use open::OpenError;
 use reader::Reader;
@@ -107,7 +108,7 @@ impl SqliteJournal {
         };
         if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
             let journal = &*self.inner.journal;
-            tracing::warn!(journal, within = ?CLOSE_WITHIN, "the journal did not close in time; what was answered is on disk");
+            NotClosed { journal, within: CLOSE_WITHIN }.tell();
         }
     }
 
@@ -145,6 +146,10 @@ impl SqliteJournal {
 impl Records for SqliteJournal {
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError> {
         self.inner.people.counts().await
+    }
+
+    async fn waiting_counts(&self) -> Result<Vec<StateCount>, JournalError> {
+        self.inner.people.waiting_counts().await
     }
 
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {

@@ -92,6 +92,7 @@ async fn deliver(
         body,
         held: Held::default(),
         progress: Box::new(Held::default),
+        trace: None,
         attempt,
     };
     sink.deliver(message).await

@@ -20,6 +20,7 @@ fn message(key: &str) -> SourceMessage {
         key: SourceKey { adapter: "lab".to_owned(), message: format!("ward/{key}") },
         fingerprint: None,
         reply: Some(json!({ "message_id": key }).to_string()),
+        trace: relay_core::Trace::default(),
         not_after: None,
         order_key: None,
         envelope: Envelope::new(from, to, "W".parse().expect("a workflow")),

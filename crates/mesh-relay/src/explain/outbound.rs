@@ -10,7 +10,7 @@ use dts_control::{ControlFile, DataFile, SIZE_MAX, file_name};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use relay_carrier::{Given as Carried, Submission};
-use relay_core::{Envelope, MailboxId, OpenPayload, Payload, PayloadStream, SourceKey, SourceMessage};
+use relay_core::{Envelope, MailboxId, OpenPayload, Payload, PayloadStream, SourceKey, SourceMessage, Trace};
 use serde::Serialize;
 
 use super::headers::Given;
@@ -183,6 +183,7 @@ fn message(
         key: SourceKey { adapter: String::new(), message: String::new() },
         fingerprint: None,
         reply: None,
+        trace: Trace::default(),
         not_after: None,
         order_key: None,
         envelope,

@@ -229,6 +229,7 @@ impl Relay {
             self.take_by_hand();
         }
         self.watch_volumes();
+        self.count_standing();
         self.operator.serve(self.meshes(), self.keepers());
         self.pages.show(self.site()).await;
     }

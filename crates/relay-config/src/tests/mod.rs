@@ -5,6 +5,7 @@ mod console;
 mod good;
 mod secrets;
 mod shown;
+mod telemetry;
 
 use std::fs::File;
 use std::io::Write;

@@ -67,7 +67,7 @@ pub(crate) fn passed(parts: &Parts) -> Result<&Visitor, Refusal> {
 /// Whether programs ask there, who want problems and no pages.
 pub(crate) fn is_api(parts: &Parts) -> bool {
     let path = parts.uri.path();
-    path == "/v1" || path.starts_with("/v1/") || path == "/openapi.json"
+    path == "/v1" || path.starts_with("/v1/") || matches!(path, "/openapi.json" | "/metrics")
 }
 
 fn refuse(parts: &Parts, visitor: &Visitor, may: &str) -> Refusal {

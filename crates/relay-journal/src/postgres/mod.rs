@@ -35,10 +35,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use relay_core::audit::{AuditReport, ORIGIN, Pruned};
 use relay_core::{
-    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, HistoryEntry, InboundChange,
-    InboundRecord, Journal, JournalError, LocalId, MailboxId, MailboxTimes, MessageId, MessageQuery,
-    MessageSummary, NewDeed, NewInbound, NewOutbound, Oldest, OpenIncident, OutboundChange, OutboundRecord,
-    Partner, Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
+    Begin, Change, ChangeCursor, Deed, DeedQuery, DeliveryEvent, EventId, Fence, Happening, HistoryEntry,
+    InboundChange, InboundRecord, Journal, JournalError, LocalId, MailboxId, MailboxTimes, MessageId,
+    MessageQuery, MessageSummary, NewDeed, NewInbound, NewOutbound, Oldest, OpenIncident, OutboundChange,
+    OutboundRecord, Partner, Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
 };
 
 pub use self::connect::in_clear_text;
@@ -48,6 +48,7 @@ use self::batch::{Done, Work};
 use self::connect::{ANSWER_WITHIN, Pool, Session, Target};
 use self::fault::Fault;
 use self::writer::Writer;
+use crate::happening::NotClosed;
 use crate::stored;
 
 /// Longest wait for the last commit when the journal is closed.
@@ -179,7 +180,7 @@ impl PostgresJournal {
         self.inner.leasers.close();
         if tokio::time::timeout(CLOSE_WITHIN, self.inner.writer.stop()).await.is_err() {
             let journal = &*self.inner.journal;
-            tracing::warn!(journal, within = ?CLOSE_WITHIN, "the journal did not close in time; what was answered is on disk");
+            NotClosed { journal, within: CLOSE_WITHIN }.tell();
         }
     }
 
@@ -251,6 +252,10 @@ async fn prepare(session: &Session, target: &Target, instance: &str) -> Result<(
 impl Records for PostgresJournal {
     async fn counts(&self) -> Result<Vec<StateCount>, JournalError> {
         self.ask(ANSWER_WITHIN, |session| async move { report::counts(&session).await }).await
+    }
+
+    async fn waiting_counts(&self) -> Result<Vec<StateCount>, JournalError> {
+        self.ask(ANSWER_WITHIN, |session| async move { report::waiting_counts(&session).await }).await
     }
 
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {

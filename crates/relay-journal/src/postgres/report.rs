@@ -66,7 +66,11 @@ pub(crate) async fn counts(session: &Session) -> Result<Vec<StateCount>, Fault> 
         UNION ALL
         SELECT 'outbound', state_name, count(*) FROM mesh_relay.outbound GROUP BY state_name
         ORDER BY direction, state_name";
-    let rows = session.query(SQL, &[]).await?;
+    counted(session, SQL).await
+}
+
+async fn counted(session: &Session, sql: &'static str) -> Result<Vec<StateCount>, Fault> {
+    let rows = session.query(sql, &[]).await?;
     let counted = |row| {
         Ok(StateCount {
             direction: value::direction(row, "direction")?,
@@ -75,6 +79,17 @@ pub(crate) async fn counts(session: &Session) -> Result<Vec<StateCount>, Fault> 
         })
     };
     rows.iter().map(counted).collect()
+}
+
+/// How many messages are in doubt, and how many parked.
+pub(crate) async fn waiting_counts(session: &Session) -> Result<Vec<StateCount>, Fault> {
+    const SQL: &str = "SELECT 'inbound' AS direction, state_name, count(*) AS messages
+            FROM mesh_relay.inbound WHERE state_name IN ('in_doubt', 'parked') GROUP BY state_name
+        UNION ALL
+        SELECT 'outbound', state_name, count(*)
+            FROM mesh_relay.outbound WHERE state_name IN ('in_doubt', 'parked') GROUP BY state_name
+        ORDER BY direction, state_name";
+    counted(session, SQL).await
 }
 
 /// The messages that have not ended, with the oldest of them.

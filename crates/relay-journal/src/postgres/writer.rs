@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relay_core::{Fence, JournalError};
+use relay_core::{Fence, Happening, JournalError};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::batch::{self, Done, Work};
 use super::connect::{ANSWER_WITHIN, BackOff, Session, Target};
 use super::fault::Fault;
+use crate::happening::{Committed, NotCommitted, Writable};
 
 /// Jobs that may wait for the writer. Further callers wait for a place.
 const QUEUE_MAX: usize = 512;
@@ -146,8 +147,10 @@ impl Committer {
             if jobs.is_empty() {
                 return jobs;
             }
+            let begun = Instant::now();
             let fault = match self.attempt(&jobs).await {
                 Ok(results) => {
+                    Committed { changes: jobs.len(), took: begun.elapsed() }.tell();
                     self.commits.fetch_add(1, Ordering::Relaxed);
                     self.note(None);
                     for (job, result) in jobs.into_iter().zip(results) {
@@ -213,12 +216,12 @@ impl Committer {
             fault.cloned(),
         );
         match (before, fault) {
-            (Some(_), None) => tracing::info!(journal, "the journal can be written again"),
-            (None, Some(fault)) => {
-                let error = fault.clone().of(journal);
-                tracing::error!(journal, %error, "the journal cannot be written");
+            (Some(_), None) => Writable { journal }.tell(),
+            (None, None) => {}
+            (before, Some(fault)) => {
+                let error = &fault.clone().of(journal);
+                NotCommitted { journal, error, again: before.is_some() }.tell();
             }
-            _ => {}
         }
     }
 }

@@ -78,6 +78,10 @@ impl Records for SqliteRecords {
         self.ask(report::counts).await
     }
 
+    async fn waiting_counts(&self) -> Result<Vec<StateCount>, JournalError> {
+        self.ask(report::waiting_counts).await
+    }
+
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {
         self.ask(report::oldest_unended).await
     }

@@ -47,10 +47,14 @@ const INBOUND: Table = Table {
 
 /// How many messages are in each state, both ways.
 pub(crate) fn counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> {
+    counted(connection, "")
+}
+
+fn counted(connection: &Connection, narrowed: &str) -> Result<Vec<StateCount>, Fault> {
     let mut counts = Vec::new();
     for Table { direction, name, .. } in [&INBOUND, &OUTBOUND] {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT state_name, count(*) AS messages FROM {name} GROUP BY state_name ORDER BY state_name"
+            "SELECT state_name, count(*) AS messages FROM {name} {narrowed} GROUP BY state_name ORDER BY state_name"
         ))?;
         counts.extend(value::all(statement.query([])?, |row| {
             Ok(StateCount {
@@ -61,6 +65,11 @@ pub(crate) fn counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> 
         })?);
     }
     Ok(counts)
+}
+
+/// How many messages are in doubt, and how many parked.
+pub(crate) fn waiting_counts(connection: &Connection) -> Result<Vec<StateCount>, Fault> {
+    counted(connection, "WHERE state_name IN ('in_doubt', 'parked')")
 }
 
 /// The messages of each mailbox and adapter that have not ended.

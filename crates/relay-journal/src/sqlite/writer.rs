@@ -9,12 +9,14 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
-use relay_core::JournalError;
+use relay_core::{Happening, JournalError};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fault::Fault;
+use crate::happening::{Committed, NotCommitted, NotRolledBack, Writable};
 
 /// Jobs that may wait for the writer. Further callers wait for a place.
 const QUEUE_MAX: usize = 512;
@@ -166,9 +168,11 @@ impl Committer {
     }
 
     fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        let begun = Instant::now();
         let transaction = self.transact(&mut batch);
         match &transaction {
             Ok(()) => {
+                Committed { changes: batch.len(), took: begun.elapsed() }.tell();
                 self.commits.fetch_add(1, Ordering::Relaxed);
             }
             Err(_) => self.roll_back(),
@@ -214,7 +218,7 @@ impl Committer {
         // The next transaction tries again before it begins.
         if let Err(error) = self.execute("ROLLBACK") {
             let journal = &*self.journal;
-            tracing::error!(journal, %error, "a transaction could not be rolled back");
+            NotRolledBack { journal, error: &error }.tell();
         }
     }
 
@@ -222,9 +226,9 @@ impl Committer {
     fn note(&mut self, transaction: &Result<(), JournalError>) {
         let journal = &*self.journal;
         match transaction {
-            Ok(()) if self.failing => tracing::info!(journal, "the journal can be written again"),
-            Err(error) if !self.failing => tracing::error!(journal, %error, "the journal cannot be written"),
-            _ => {}
+            Ok(()) if self.failing => Writable { journal }.tell(),
+            Ok(()) => {}
+            Err(error) => NotCommitted { journal, error, again: self.failing }.tell(),
         }
         self.failing = transaction.is_err();
     }

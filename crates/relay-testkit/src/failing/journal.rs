@@ -93,6 +93,10 @@ impl Records for FailingJournal {
         self.inner.counts().await
     }
 
+    async fn waiting_counts(&self) -> Result<Vec<StateCount>, JournalError> {
+        self.inner.waiting_counts().await
+    }
+
     async fn oldest_unended(&self) -> Result<Vec<Oldest>, JournalError> {
         self.inner.oldest_unended().await
     }

@@ -62,6 +62,10 @@ pub(crate) async fn counts_add_up(journal: &dyn Journal) {
             commit(journal, record, to(accepted("20260101_1"), at(5))).await;
         }
     }
+    assert!(journal.waiting_counts().await.unwrap().is_empty(), "nothing waits for anybody");
+    let record = begin(journal, outbound(4, "4.ctl")).await;
+    let parked = relay_core::OutboundState::Parked { reason: "a person looks".to_owned() };
+    commit(journal, record, to(parked, at(6))).await;
     begin_inbound(journal, inbound(9, "20260101_1")).await;
     let count =
         |direction, state: &str, messages| StateCount { direction, state: state.to_owned(), messages };
@@ -71,10 +75,12 @@ pub(crate) async fn counts_add_up(journal: &dyn Journal) {
         counts,
         [
             count(Direction::Outbound, "accepted", 1),
+            count(Direction::Outbound, "parked", 1),
             count(Direction::Outbound, "received", 2),
             count(Direction::Inbound, "delivering", 1),
         ],
     );
+    assert_eq!(journal.waiting_counts().await.unwrap(), [count(Direction::Outbound, "parked", 1)]);
 }
 
 pub(crate) async fn the_oldest_unended_of_each_mailbox_is_named(journal: &dyn Journal) {
