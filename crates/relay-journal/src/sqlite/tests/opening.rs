@@ -115,7 +115,7 @@ async fn a_journal_of_a_later_release_is_refused() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = refused(&place.path());
-    assert!(matches!(error, OpenError::TooNew { found: 99, known: 5, .. }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { found: 99, known: 6, .. }), "{error}");
 }
 
 #[tokio::test]

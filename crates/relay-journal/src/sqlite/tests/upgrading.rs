@@ -86,8 +86,8 @@ async fn a_journal_of_the_first_release_opens_with_everything_in_it() {
     place.open().close().await;
 }
 
-/// Takes back what the last step added to a file.
-const BEFORE_DEEDS: &str = "DROP TABLE deed; DROP TABLE deed_chain; DROP TABLE pause;
+/// Takes back what the last two steps added to a file.
+const BEFORE_DEEDS: &str = "DROP TABLE incident; DROP TABLE deed; DROP TABLE deed_chain; DROP TABLE pause;
     ALTER TABLE outbound DROP COLUMN accepted_at; ALTER TABLE outbound DROP COLUMN collected_at;
     PRAGMA user_version = 4";
 

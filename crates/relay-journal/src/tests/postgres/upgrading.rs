@@ -7,8 +7,8 @@ use super::Database;
 use crate::tests::promises::deeds::{chain, deed};
 use crate::tests::promises::{accepted, at, begin, commit, message_id, outbound, to};
 
-/// Takes back what the last step added to the tables.
-const BEFORE_DEEDS: &str = "DROP TABLE mesh_relay.deed, mesh_relay.pause;
+/// Takes back what the last two steps added to the tables.
+const BEFORE_DEEDS: &str = "DROP TABLE mesh_relay.incident, mesh_relay.deed, mesh_relay.pause;
     ALTER TABLE mesh_relay.chain DROP COLUMN deed_number, DROP COLUMN deed_hash, DROP COLUMN deed_base_number,
         DROP COLUMN deed_base_hash;
     ALTER TABLE mesh_relay.outbound DROP COLUMN accepted_at, DROP COLUMN collected_at;
