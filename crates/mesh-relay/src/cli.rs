@@ -99,6 +99,7 @@ pub enum Command {
     /// Run the MESH server alone, for tests and rehearsals
     Sandbox(Box<SandboxArgs>),
     /// Ask a relay that runs here, or a sandbox, whether it is well; for containers, which have no shell to ask with
+    #[command(after_help = health::HELP)]
     Health(health::HealthArgs),
     /// Print what a shell completes these commands and their options by
     Completions(manual::CompletionsArgs),

@@ -20,6 +20,9 @@ use crate::records::api::{self, ApiError};
 /// Longest wait for the answer. Whoever asks by a schedule wants to know before the next time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// What its exit codes mean.
+pub const HELP: &str = "Exit codes: 0 it is well, 1 it is not or nobody answers, 2 it cannot be asked for.";
+
 /// What the command takes.
 #[derive(Debug, Args)]
 pub struct HealthArgs {
