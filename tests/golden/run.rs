@@ -57,7 +57,7 @@ pub async fn outcomes(cases: &[&Case]) -> Vec<String> {
     let configuration = site.path().join("relay.toml");
     write(&configuration, format!("{mesh}{CONFIGURATION}").as_bytes());
     write_private(&site.path().join("mailbox.pass"), b"password\n");
-    write(&site.path().join("shared.key"), b"TestKey\n");
+    write_private(&site.path().join("shared.key"), b"TestKey\n");
 
     let out = root.join("OUT");
     fs::create_dir_all(&out).expect("OUT");

@@ -180,14 +180,16 @@ const KNOWN: [&str; 19] = [
 ];
 
 /// A text without what looks like a value: each word that is not of ASCII letters alone (with hyphens, underscores and
-/// apostrophes in it) or is very long becomes `…`, so that no number, date, name of a file or piece of a message is left.
+/// apostrophes in it) nor of three digits at most, or is very long, becomes `…`, so that no number, date, name of a file or piece of a message is left.
 fn plain(text: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for word in text.split_whitespace() {
         let inner = word.trim_matches(|c: char| c.is_ascii_punctuation());
+        // A limit or a count; a year, a date or a patient's number is longer.
+        let is_count = inner.len() <= 3 && inner.chars().all(|c| c.is_ascii_digit());
         let is_word = inner.len() <= WORD_CHARS_MAX
             && inner.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '-' | '_' | '\''));
-        match (is_word, kept.last()) {
+        match (is_word || is_count, kept.last()) {
             (true, _) => kept.push(word),
             (false, Some(&"…")) => {}
             (false, _) => kept.push("…"),
