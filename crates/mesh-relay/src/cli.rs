@@ -15,7 +15,7 @@ use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop_file::StopFile;
-use crate::{demo, explain, hand, identity, lint, records, sandbox, shadow, stop};
+use crate::{demo, explain, hand, identity, lint, records, sandbox, schema, shadow, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -78,6 +78,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Say which adapter, mailbox and route a message would take, and why; needs no secret and no network
     Explain(explain::ExplainArgs),
+    /// Print the JSON schema of the configuration, or its reference page
+    Schema(schema::SchemaArgs),
     /// Say what is wrong with control files, and where, before they are put in OUT
     Lint(lint::LintArgs),
     /// Compare what an old client writes with what the relay would write; sends nothing and only reads
@@ -131,7 +133,11 @@ const SILENT: [&str; 3] = ["lapin=off", "amq_protocol=off", "object_store=off"];
 /// Runs a command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
-        Command::Demo(_) | Command::Explain(_) | Command::Lint(_) | Command::Shadow(_) => "warn",
+        Command::Demo(_)
+        | Command::Explain(_)
+        | Command::Lint(_)
+        | Command::Schema(_)
+        | Command::Shadow(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
@@ -156,6 +162,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args)),
         Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Shadow(args) => runtime.block_on(shadow::run(args)),

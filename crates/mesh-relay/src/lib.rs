@@ -12,6 +12,7 @@
 //! | the Java MESH client's configuration as the relay's | [`java_client`] |
 //! | the file that stops the relay | [`stop_file`] |
 //! | which adapter takes a message from MESH | [`routing`] |
+//! | the configuration as schema and page | [`schema`] |
 //! | the list of adapters | [`adapters`] |
 //! | the console's section to a port that answers | [`console`] |
 //! | the client certificate and its reload | [`identity`] |
@@ -37,6 +38,7 @@ pub mod records;
 pub mod relay;
 pub mod routing;
 pub mod sandbox;
+pub mod schema;
 pub mod settings;
 pub mod shadow;
 pub mod stop;

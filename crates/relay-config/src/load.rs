@@ -13,6 +13,7 @@ use crate::log::LogSection;
 use crate::mailbox::MailboxSection;
 use crate::mesh::MeshSection;
 use crate::route::RouteSection;
+use crate::schema::SECTIONS;
 use crate::secret::Secrets;
 use crate::section::{Section, folder};
 use crate::send::SendSection;
@@ -20,11 +21,6 @@ use crate::source::Source;
 use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
 use crate::test_section::TestSection;
-
-/// Sections that stand once.
-const ONCE: [&str; 6] = ["mesh", "journal", "send", "console", "log", "stop"];
-/// Sections that may stand several times.
-const SEVERAL: [&str; 4] = ["mailbox", "adapter", "route", "test"];
 
 /// A configuration without a fault. `A` is what the binary makes of an `[[adapter]]`.
 #[derive(Debug, Clone)]
@@ -165,7 +161,7 @@ fn load_source<A>(
 
 /// Finds sections that nobody knows.
 fn check_names(source: &Source, faults: &mut Faults) {
-    let known: Vec<&str> = ONCE.into_iter().chain(SEVERAL).collect();
+    let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
     for (key, value) in &source.tables() {
         let name: &str = key.get_ref();
         if known.contains(&name) {

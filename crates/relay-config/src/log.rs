@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -17,9 +18,12 @@ pub struct LogSection {
     pub names: bool,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// The file with one line for each transfer, as the Java client's `mesh.log`. Relative to the folder of the
+    /// configuration file. Default: none is written.
     transfers: Option<PathBuf>,
+    /// Whether its lines hold file names and local ids, which may say who a patient is. Default: they do not.
     #[serde(default)]
     names: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -15,8 +16,10 @@ pub struct StopSection {
     pub signal: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// A file that stops the relay once its content is `1`, as the Java client's `mexclient.sig`
+    /// (`dts-file-interface.md` 6.3). Relative to the folder of the configuration file. Default: none is looked at.
     signal: Option<PathBuf>,
 }
 
