@@ -125,7 +125,7 @@ pub struct Inbound {
 pub struct Status {
     /// The exchange.
     pub exchange: String,
-    /// As [`Inbound::queue`].
+    /// As `inbound.queue`.
     pub queue: Option<String>,
     /// Queues that a message may name in `reply_to`, to be told as well. Others are not.
     #[serde(default)]

@@ -56,13 +56,13 @@ pub struct Inbound {
 /// Where to tell what becomes of messages.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Events {
-    /// As [`Inbound::url`].
+    /// As `inbound.url`.
     pub url: WebhookUrl,
-    /// As [`Inbound::secret`].
+    /// As `inbound.secret`.
     pub secret: SecretRef,
-    /// As [`Inbound::authorization`].
+    /// As `inbound.authorization`.
     pub authorization: Option<SecretRef>,
-    /// As [`Inbound::timeout`].
+    /// As `inbound.timeout`.
     #[serde(default = "timeout_default")]
     pub timeout: Interval,
     /// What the types of events begin with.
