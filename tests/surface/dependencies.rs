@@ -33,6 +33,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "mesh-client",
             "mesh-sandbox",
             "meshclient-cfg",
+            "relay-carrier",
             "relay-config",
             "relay-console",
             "relay-core",

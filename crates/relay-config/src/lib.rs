@@ -14,6 +14,7 @@
 mod adapter;
 mod console;
 mod environment;
+mod example;
 mod fault;
 mod fields;
 mod identity;
@@ -43,6 +44,7 @@ pub use console::{
     ConsoleCaller, ConsoleRole, ConsoleSection, ConsoleTls, LISTEN, NAME_CHARS_MAX, OpenIdSection,
 };
 pub use environment::{Environment, UrlError};
+pub use example::example_value;
 pub use fault::{Fault, Faults, advice};
 pub use identity::{Identity, IdentityEntries};
 pub use journal::{JournalPlace, JournalSection, KEEP, KEEP_MIN, LEASE_MIN};
@@ -52,7 +54,6 @@ pub use mailbox::{MailboxSection, UnknownWorkflow};
 pub use mesh::{IDENTITY_LOOK, MeshSection};
 pub use proxy::{Proxy, ProxyLogin};
 pub use quantity::{Interval, QuantityError, Rate, Size};
-pub use read::example_value;
 pub use route::RouteSection;
 pub use schema::{SECTIONS, SectionSchema, schema_for};
 pub use secret::{SecretError, SecretRef, Secrets};
