@@ -4,5 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod cases;
+mod explain;
 mod invalid;
 mod place;
+mod schema;

@@ -11,7 +11,7 @@ pub const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
 pub const CONFIG: &str = "relay.toml";
 
 /// Files with a secret in them.
-const SECRETS: [&str; 5] = ["shared.key", "mailbox.pass", "webhook.secret", "kafka.pass", "caller.token"];
+const SECRETS: [&str; 4] = ["shared.key", "mailbox.pass", "kafka.pass", "caller.token"];
 
 pub struct Place(tempfile::TempDir);
 
@@ -23,6 +23,7 @@ impl Place {
         for name in SECRETS {
             place.write(name, format!("{SECRET}\n"));
         }
+        place.write("webhook.secret", format!("{SECRET}-and-more\n"));
         place.write("store.login", format!("access_key_id=relay\nsecret_access_key={SECRET}\n"));
         fs::create_dir(place.path("claims")).expect("a folder");
         place.write("broker.url", format!("amqp://relay:{SECRET}@127.0.0.1:5672/%2f\n"));

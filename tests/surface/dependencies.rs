@@ -34,6 +34,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
             "mesh-client",
             "mesh-sandbox",
             "meshclient-cfg",
+            "relay-carrier",
             "relay-config",
             "relay-console",
             "relay-core",

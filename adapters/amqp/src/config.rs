@@ -1,19 +1,22 @@
 //! What an `[[adapter]]` of kind `amqp` may say.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use relay_config::{ClearText, IdentityEntries, Interval, SecretRef, Size};
 use relay_core::MailboxId;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// One mailbox's queues.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// The mailbox that sends what is in the queues and whose messages go to the exchange.
+    #[schemars(with = "String")]
     pub mailbox: MailboxId,
     /// Where the broker is: one URL or several, separated by white space; another one is tried where one does not
     /// answer.
@@ -50,7 +53,7 @@ pub struct Config {
 }
 
 /// Messages for MESH.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Outbound {
     /// The queue, or several.
     pub queue: Queues,
@@ -65,6 +68,22 @@ pub struct Outbound {
 /// The name of a queue, or several in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queues(pub Vec<String>);
+
+impl JsonSchema for Queues {
+    fn schema_name() -> Cow<'static, str> {
+        "queues".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "oneOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": QUEUES_MAX }
+            ],
+            "examples": ["mesh.outbound"]
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Queues {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -91,7 +110,7 @@ impl<'de> Visitor<'de> for OneOrSeveral {
 }
 
 /// Messages from MESH.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Inbound {
     /// The exchange.
     pub exchange: String,
@@ -104,11 +123,11 @@ pub struct Inbound {
 }
 
 /// What becomes of messages for MESH.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Status {
     /// The exchange.
     pub exchange: String,
-    /// As [`Inbound::queue`].
+    /// As `inbound.queue`.
     pub queue: Option<String>,
     /// Queues that a message may name in `reply_to`, to be told as well. Others are not.
     #[serde(default)]

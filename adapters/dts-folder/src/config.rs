@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use relay_core::MailboxId;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Whose habits the control files follow (`dts-file-interface.md` 1, 3.3).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// The Java MESH client's.
@@ -19,7 +20,7 @@ pub enum Profile {
 }
 
 /// Which reports come to IN besides those of failures (`dts-file-interface.md` 4.2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Reports {
     /// One when a pair is picked up, before anything is sent. The Java client's `CollectReport`.
@@ -34,7 +35,7 @@ pub struct Reports {
 
 /// How MESH's own reports, such as that nobody collected a message, are written to IN. Public material does not show
 /// what the Java client wrote (`dts-file-interface.md` 4.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ServerReports {
     /// From the recipient of the message to the mailbox that sent it; otherwise as the message itself went.
@@ -50,12 +51,14 @@ impl Default for ServerReports {
 }
 
 /// How long pairs stay in SENT and FAILED. Absent: for ever, as with the clients before (check 4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Keep {
     /// In SENT.
+    #[schemars(with = "Option<String>")]
     pub sent: Option<SignedDuration>,
     /// In FAILED.
+    #[schemars(with = "Option<String>")]
     pub failed: Option<SignedDuration>,
 }
 
@@ -64,18 +67,21 @@ pub struct Keep {
 const KEEP_MIN: SignedDuration = SignedDuration::from_hours(3);
 
 /// One mailbox's folders.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// The mailbox that sends what is in OUT and whose messages come to IN.
+    #[schemars(with = "String")]
     pub mailbox: MailboxId,
     /// The folder that holds IN, OUT, SENT, FAILED and TEMP; missing ones are made. A relative path starts at
     /// the configuration file's folder.
     pub root: PathBuf,
     /// A pair is taken when both files have been quiet this long. The Java client's `ProcessingDelay`.
     #[serde(default = "grace_default")]
+    #[schemars(with = "String", extend("default" = "2s"))]
     pub grace: SignedDuration,
     /// Pause between two looks at OUT beside file-system events, which do not come from network shares.
     #[serde(default = "scan_default")]
+    #[schemars(with = "String", extend("default" = "5s"))]
     pub scan: SignedDuration,
     /// Whose habits the control files follow.
     #[serde(default)]

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use relay_config::{IdentityEntries, Interval, SecretRef};
 use relay_core::MailboxId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::url::WebhookUrl;
 
 /// One mailbox's way over HTTP.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// The mailbox that sends what is handed in and whose messages go to the webhook.
+    #[schemars(with = "String")]
     pub mailbox: MailboxId,
     /// Whether messages for MESH may be handed in over the relay's own HTTP server.
     #[serde(default)]
@@ -38,7 +40,7 @@ pub struct Config {
 }
 
 /// Where messages from MESH go.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Inbound {
     /// The webhook: `https`, or `http` on this machine.
     pub url: WebhookUrl,
@@ -52,15 +54,15 @@ pub struct Inbound {
 }
 
 /// Where to tell what becomes of messages.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Events {
-    /// As [`Inbound::url`].
+    /// As `inbound.url`.
     pub url: WebhookUrl,
-    /// As [`Inbound::secret`].
+    /// As `inbound.secret`.
     pub secret: SecretRef,
-    /// As [`Inbound::authorization`].
+    /// As `inbound.authorization`.
     pub authorization: Option<SecretRef>,
-    /// As [`Inbound::timeout`].
+    /// As `inbound.timeout`.
     #[serde(default = "timeout_default")]
     pub timeout: Interval,
     /// What the types of events begin with.

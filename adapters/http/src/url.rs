@@ -1,9 +1,11 @@
 //! Where a webhook is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use axum::http::Uri;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
 use thiserror::Error;
 use url::{Host, Url};
@@ -38,6 +40,20 @@ pub struct WebhookUrl {
     uri: Uri,
     host: String,
     secure: bool,
+}
+
+impl JsonSchema for WebhookUrl {
+    fn schema_name() -> Cow<'static, str> {
+        "webhook".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[hH][tT][tT][pP][sS]?://",
+            "examples": ["https://receiver.example/mesh"]
+        })
+    }
 }
 
 impl WebhookUrl {

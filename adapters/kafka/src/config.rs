@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use relay_config::{ClearText, Interval, SecretRef, Size};
 use relay_core::MailboxId;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// One mailbox's topics.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// The mailbox that sends what is in the outbound topic and whose messages go to the inbound one.
+    #[schemars(with = "String")]
     pub mailbox: MailboxId,
     /// Where the brokers are: `host:port`, several separated by commas. One that answers tells of the others.
     pub brokers: String,
@@ -41,7 +43,7 @@ pub struct Config {
 }
 
 /// Encryption.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Tls {
     /// PEM file of the authorities to trust. Absent: those of the system.
     pub roots: Option<PathBuf>,
@@ -63,7 +65,7 @@ fn look_default() -> Interval {
 }
 
 /// Ways to log in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Mechanism {
     /// User and password as they are; only over TLS, or within one machine.
     #[serde(rename = "PLAIN")]
@@ -91,7 +93,7 @@ impl Mechanism {
 }
 
 /// How the relay says who it is.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Login {
     /// In which way.
     pub mechanism: Mechanism,
@@ -104,7 +106,7 @@ pub struct Login {
 }
 
 /// How the members of a group share partitions out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// By themselves, and only what moves is taken away (cooperative-sticky).
@@ -115,7 +117,7 @@ pub enum Protocol {
 }
 
 /// Which records go one after the other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// Those with the same `mesh_order_key`.
@@ -126,7 +128,7 @@ pub enum Order {
 }
 
 /// Messages for MESH.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Outbound {
     /// The topic.
     pub topic: String,
@@ -154,7 +156,7 @@ pub struct Outbound {
 }
 
 /// Messages from MESH.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Inbound {
     /// The topic.
     pub topic: String,
@@ -167,7 +169,7 @@ pub struct Inbound {
 }
 
 /// Delivery exactly once, for readers with `isolation.level=read_committed`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Transaction {
     /// The topic of marks: compacted, and kept for 35 days at least.
     #[serde(default = "seen_default")]
@@ -178,7 +180,7 @@ pub struct Transaction {
 }
 
 /// What becomes of messages for MESH.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Status {
     /// The topic.
     pub topic: String,

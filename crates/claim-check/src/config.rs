@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use relay_config::{ClearText, SecretError, SecretRef, Secrets, Size};
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -12,7 +13,7 @@ use crate::place::{Place, Scheme};
 
 /// One adapter's payloads by reference. A place is a folder's path, or a URL: `file:///…`, `s3://bucket/prefix` or
 /// `az://container/prefix`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// Longest body in bytes that a message from MESH carries itself. What is longer goes to `write`.
     #[serde(default = "inline_max_default")]

@@ -20,7 +20,9 @@ use crate::settings::Settings;
 use crate::stop::Signals;
 use crate::stop_file::StopFile;
 use crate::telemetry::{self, Telemetry};
-use crate::{broken, demo, explain, hand, harden, health, identity, lint, manual, records, sandbox, shadow};
+use crate::{
+    broken, demo, explain, hand, harden, health, identity, lint, manual, records, sandbox, schema, shadow,
+};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -91,6 +93,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Say which adapter, mailbox and route a message would take, and why; needs no secret and no network
     Explain(explain::ExplainArgs),
+    /// Print the JSON schema of the configuration, or its reference page
+    Schema(schema::SchemaArgs),
     /// Say what is wrong with control files, and where, before they are put in OUT
     Lint(lint::LintArgs),
     /// Compare what an old client writes with what the relay would write; sends nothing and only reads
@@ -150,6 +154,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(_)
         | Command::Explain(_)
         | Command::Lint(_)
+        | Command::Schema(_)
         | Command::Shadow(_)
         | Command::Health(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
@@ -172,6 +177,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args)),
         Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Shadow(args) => runtime.block_on(shadow::run(args)),

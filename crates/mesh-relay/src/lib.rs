@@ -14,6 +14,7 @@
 //! | which adapter takes a message from MESH | [`routing`] |
 //! | shell completions, manual pages, the release with its commit | [`manual`] |
 //! | is the relay that runs here well? | [`health`] |
+//! | the configuration as schema and page | [`schema`] |
 //! | the list of adapters | [`adapters`] |
 //! | messages that would leave without TLS | [`clear_text`] |
 //! | what is said of a part that broke | [`broken`] |
@@ -54,6 +55,7 @@ pub mod relay;
 pub mod reload;
 pub mod routing;
 pub mod sandbox;
+pub mod schema;
 pub mod service;
 pub mod settings;
 pub mod shadow;

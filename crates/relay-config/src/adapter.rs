@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -26,9 +27,13 @@ pub struct AdapterSection {
 /// What is read here. The other keys are the adapter's, so a near miss of these two is found when it reads them.
 const OWN: [&str; 2] = ["name", "kind"];
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// What the relay calls it: letters, digits, `-` and `_`; unique, whatever the case. Required.
+    #[schemars(required)]
     name: Option<String>,
+    /// Which adapter it is. Required.
+    #[schemars(required)]
     kind: Option<String>,
 }
 

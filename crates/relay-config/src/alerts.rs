@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -34,15 +35,23 @@ pub struct AlertsSection {
     pub section: Option<Section>,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// A webhook, `https` or on this machine `http`, that is told when an incident begins, grows worse and ends.
     url: Option<String>,
+    /// What its requests are signed with. Required with `url`.
     secret: Option<SecretRef>,
+    /// Sent as `Authorization`, whole.
     authorization: Option<SecretRef>,
+    /// Whose certificates to trust at an `https` URL (PEM). Relative to the folder of the configuration file.
     roots: Option<PathBuf>,
+    /// How long a condition must be gone before its incident is over. Default 2 min.
     clear: Option<Interval>,
+    /// Pause between two looks. Default 10 s.
     look: Option<Interval>,
+    /// How long a pump may stand still at least before that counts. Default 2 min.
     stall: Option<Interval>,
+    /// How long a condition must hold before it is an incident, by the incident's kind.
     #[serde(default)]
     after: BTreeMap<String, Interval>,
 }

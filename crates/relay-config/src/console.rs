@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::environment::{Environment, host, is_loopback};
@@ -72,33 +73,48 @@ pub enum ConsoleRole {
     Sender,
 }
 
-#[derive(serde::Deserialize)]
-struct Entries {
+#[derive(serde::Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// Address and port. Default 127.0.0.1:8710.
+    #[schemars(extend("default" = "127.0.0.1:8710"))]
     listen: Option<Address>,
+    /// The address that people type, where it is another one, such as that of a proxy: `https://host`, without a path.
     public_url: Option<PublicUrl>,
+    /// Whether people on this machine may look without signing in. Default: if it listens on loopback and no
+    /// `public_url` leads elsewhere; it cannot be true otherwise.
     read_without_sign_in: Option<bool>,
+    /// The certificate that the console shows. Required beyond loopback.
     tls: Option<TlsEntries>,
+    /// `[[console.caller]]`: who is known by a token.
     caller: Option<Vec<CallerEntries>>,
+    /// `[console.openid]`: the provider at which people sign in.
     openid: Option<OpenIdEntries>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 struct TlsEntries {
+    /// The certificate, and those that lead from it to the root (PEM).
+    #[schemars(required)]
     cert: Option<PathBuf>,
+    /// The private key (PEM).
+    #[schemars(required)]
     key: Option<PathBuf>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 struct CallerEntries {
+    /// Under which their deeds are recorded, at most 100 characters. Required and unique.
     name: String,
+    /// What they may do. Required.
     role: ConsoleRole,
+    /// What they show, at least 32 characters. Required.
     token: SecretRef,
 }
 
 /// An address and a port that were looked at. Types of their own, so that a fault stands at the value.
-struct Address(SocketAddr);
+pub(crate) struct Address(SocketAddr);
 
-struct PublicUrl(String);
+pub(crate) struct PublicUrl(String);
 
 impl ConsoleSection {
     pub(crate) fn read(section: Section, faults: &mut Faults) -> Option<Self> {

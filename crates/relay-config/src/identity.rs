@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -41,13 +42,19 @@ pub enum Identity {
 /// All keys of both forms, so that a mixture gets a better answer than that a key is unknown. An adapter that shows a
 /// certificate has them in its own struct and reads them with
 /// [`AdapterSection::identity`](crate::AdapterSection::identity).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct IdentityEntries {
+    /// The certificate, and those that lead from it to the root.
     cert: Option<PathBuf>,
+    /// The private key, which may be encrypted.
     key: Option<PathBuf>,
+    /// The file.
     keystore: Option<PathBuf>,
+    /// What opens an encrypted key, or the keystore. A Java keystore always has one.
     password: Option<SecretRef>,
+    /// Which key of a store with several.
     alias: Option<String>,
+    /// What opens the key in a Java keystore, if that differs.
     key_password: Option<SecretRef>,
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::clear_text::ClearText;
@@ -53,19 +54,29 @@ pub struct JournalSection {
     pub section: Section,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// A file of SQLite, for one instance. This or `url` is required. Relative to the folder of the configuration file.
     path: Option<PathBuf>,
+    /// A PostgreSQL, for any number of instances: where, as which user, with which password.
     url: Option<SecretRef>,
+    /// With `url`: the name of this instance, of its own among all that share the journal, and the same at each start: in
+    /// quotes, or the variable that holds it, `{ env = "NAME" }`. Required there.
     instance: Option<Instance>,
+    /// Whose certificates to trust (PEM); the connection is encrypted then.
     roots: Option<PathBuf>,
+    /// With `url`: `"accepted"` where the database is reached without TLS over a network that encrypts by itself.
     clear_text: Option<ClearText>,
+    /// How long an instance that fell silent keeps its mailboxes and folders, at least 3 s. Default 30 s.
+    #[schemars(extend("default" = "30s"))]
     lease: Option<Interval>,
+    /// How long messages that have ended are kept, at least 31 days. Default 90 days.
+    #[schemars(extend("default" = "90d"))]
     keep: Option<Interval>,
 }
 
 /// A name, or the variable that holds it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Instance {
     Name(String),

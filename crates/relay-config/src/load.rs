@@ -19,6 +19,7 @@ use crate::mailbox::MailboxSection;
 use crate::mesh::MeshSection;
 use crate::reload::ReloadSection;
 use crate::route::RouteSection;
+use crate::schema::SECTIONS;
 use crate::secret::Secrets;
 use crate::section::{Section, folder};
 use crate::send::SendSection;
@@ -27,12 +28,6 @@ use crate::stop::StopSection;
 use crate::suggest::did_you_mean;
 use crate::telemetry::TelemetrySection;
 use crate::test_section::TestSection;
-
-/// Sections that stand once.
-const ONCE: [&str; 9] =
-    ["mesh", "journal", "send", "console", "log", "telemetry", "stop", "reload", "alerts"];
-/// Sections that may stand several times.
-const SEVERAL: [&str; 4] = ["mailbox", "adapter", "route", "test"];
 
 /// A configuration without a fault. `A` is what the binary makes of an `[[adapter]]`.
 #[derive(Debug, Clone)]
@@ -207,7 +202,7 @@ fn imprints(source: &Source) -> BTreeMap<String, Imprint> {
 
 /// Finds sections that nobody knows.
 fn check_names(source: &Source, faults: &mut Faults) {
-    let known: Vec<&str> = ONCE.into_iter().chain(SEVERAL).collect();
+    let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
     for (key, value) in &source.tables() {
         let name: &str = key.get_ref();
         if known.contains(&name) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -22,7 +23,7 @@ pub struct LogSection {
 }
 
 /// How a line of the log looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// `text`: for people.
@@ -33,7 +34,7 @@ pub enum LogFormat {
 }
 
 /// How much is logged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// `error`: what somebody must see to.
@@ -59,12 +60,17 @@ impl LogLevel {
     }
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// The file with one line for each transfer, as the Java client's `mesh.log`. Relative to the folder of the
+    /// configuration file. Default: none is written.
     transfers: Option<PathBuf>,
+    /// Whether its lines hold file names and local ids, which may say who a patient is. Default: they do not.
     #[serde(default)]
     names: bool,
+    /// How lines of the relay's own log look. Default `text`, for people; `json` is one object a line, for programs.
     format: Option<LogFormat>,
+    /// How much is logged. Default `info`. The variable `MESH_RELAY_LOG` counts more where it is set.
     level: Option<LogLevel>,
 }
 

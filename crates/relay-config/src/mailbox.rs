@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mesh_api::MailboxId;
 use mesh_api::path::WorkflowFilter;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::environment::{Environment, NHS_POLL_MIN};
@@ -34,7 +35,7 @@ pub struct MailboxSection {
 }
 
 /// What happens to a message of a workflow that is not expected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnknownWorkflow {
     /// `deliver`: it is delivered like any other, after the expected ones.
@@ -44,13 +45,26 @@ pub enum UnknownWorkflow {
     Leave,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// The mailbox, in upper case. Required and unique.
+    #[schemars(required, with = "Option<String>")]
     id: Option<MailboxId>,
+    /// The password of the mailbox. Required.
+    #[schemars(required)]
     password: Option<SecretRef>,
+    /// Pause between two looks at the inbox. Default 1 s on this machine, 5 min elsewhere; with NHS England's servers
+    /// at least 5 min.
     poll: Option<Interval>,
+    /// The workflows that are expected, in MESH's filter grammar, such as `"PATH_*"`. When much waits, each has its
+    /// turn, and all others come after them. Empty, the default: there is no difference.
+    #[schemars(extend("default" = serde_json::json!([])))]
     workflows: Option<Vec<String>>,
+    /// What happens to messages of any other workflow. Default `deliver`.
+    #[schemars(extend("default" = "deliver"))]
     unknown_workflow: Option<UnknownWorkflow>,
+    /// Whether MESH is asked, now and then, if sent messages were collected. Default true.
+    #[schemars(extend("default" = true))]
     track: Option<bool>,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mesh_api::chunk::{CHUNK_BYTES_DEFAULT, REQUEST_BYTES_MAX};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::environment::Environment;
@@ -41,14 +42,26 @@ pub struct MeshSection {
     pub section: Section,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// Which MESH. Required.
+    #[schemars(required)]
     environment: Option<Environment>,
+    /// Client certificate and key: `cert` and `key`, or `keystore`. Required for NHS England's servers.
     identity: Option<IdentityEntries>,
+    /// Pause between two looks whether the files of the identity changed. Default 30 s; there to make tests short.
+    #[schemars(extend("default" = "30s"))]
     identity_look: Option<Interval>,
+    /// The key of the environment, with which requests are signed. Required.
+    #[schemars(required)]
     shared_key: Option<SecretRef>,
+    /// File of the certificates to trust: PEM, or the keystore of the identity. Required over TLS: NHS roots are in no
+    /// public store. Relative to the folder of the configuration file.
     roots: Option<PathBuf>,
+    /// The HTTP proxy on the way to MESH. Not used for plain HTTP, which stays on this machine.
     proxy: Option<ProxyEntries>,
+    /// Size of one chunk before compression, 1 byte to 100 MB.
+    #[schemars(extend("default" = "20MB"))]
     chunk_size: Option<Size>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::environment::{host, is_loopback};
@@ -33,16 +34,29 @@ pub struct OpenIdSection {
     pub roots: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct OpenIdEntries {
+    /// The provider's address, exactly as it names itself. Required; `https`, or `http` on loopback.
+    #[schemars(required)]
     issuer: Option<String>,
+    /// How it knows the relay. Required.
+    #[schemars(required)]
     client_id: Option<String>,
+    /// What it gave with it; none for a public client.
     client_secret: Option<SecretRef>,
+    /// What to ask for beside `openid`. Default `["profile"]`.
+    #[schemars(extend("default" = serde_json::json!(["profile"])))]
     scopes: Option<Vec<String>>,
+    /// The claim that holds roles, or a path with dots into it. Default `roles`.
+    #[schemars(extend("default" = "roles"))]
     roles_claim: Option<String>,
+    /// Its values that make an operator. With `viewers`, at least one.
     operators: Option<Vec<String>>,
+    /// Its values that make a viewer.
     viewers: Option<Vec<String>>,
+    /// The claim with the name under which deeds are recorded. Default `preferred_username`, then `sub`.
     name_claim: Option<String>,
+    /// Whose certificates to trust (PEM). Required over `https`. Relative to the folder of the configuration file.
     roots: Option<PathBuf>,
 }
 

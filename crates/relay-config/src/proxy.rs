@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error};
 use thiserror::Error;
 
@@ -33,7 +34,7 @@ pub struct ProxyLogin {
 
 /// Why a text is not the address of a proxy. Does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-enum UrlError {
+pub(crate) enum UrlError {
     #[error("the url is not of the form http://host:port")]
     Form,
     #[error("the url holds a user or a password, which stand in keys of their own")]
@@ -47,12 +48,16 @@ enum UrlError {
 }
 
 /// An address that was looked at. A type, so that a fault stands at the value.
-struct Url(String);
+pub(crate) struct Url(String);
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 pub(crate) struct ProxyEntries {
+    /// `http://host:port`, without a slash at the end. Required.
+    #[schemars(required)]
     url: Option<Url>,
+    /// Who the relay is to the proxy, without a colon. With `password`, or neither.
     user: Option<String>,
+    /// What the proxy asks for (HTTP Basic). With `user`, or neither.
     password: Option<SecretRef>,
 }
 

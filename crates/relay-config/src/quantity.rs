@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use thiserror::Error;
@@ -79,6 +80,27 @@ impl From<Interval> for Duration {
     }
 }
 
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), &DURATION_UNITS, f)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown(self.0, &SIZE_UNITS, f)
+    }
+}
+
+/// In the largest unit in which it is whole.
+fn shown(number: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let whole = units.iter().filter(|(_, factor)| number >= *factor && number.is_multiple_of(*factor));
+    // The smallest unit is 1, so only nothing at all has none.
+    let (unit, factor) =
+        whole.max_by_key(|(_, factor)| *factor).or(units.first()).copied().unwrap_or(("", 1));
+    write!(f, "{}{unit}", number / factor)
+}
+
 impl FromStr for Interval {
     type Err = QuantityError;
 
@@ -112,10 +134,11 @@ impl FromStr for Size {
 }
 
 /// So many messages in a while, such as `{ messages = 60, per = "1m" }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Rate {
-    /// How many; at least 1, which whoever reads it must see to.
+    /// How many; at least 1.
     pub messages: u32,
+    /// In how long.
     per: Interval,
 }
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::example::example;
 use crate::fault::{Faults, advice};
 use crate::fields::{Step, known_fields, steps};
 use crate::mask::looks_secret;
@@ -196,58 +197,6 @@ fn as_written(key: &str, expected: &str) -> String {
 const LIBRARY_DURATION: &str = "a signed duration string";
 /// And in ours.
 const DURATION: &str = "a duration in quotes, such as \"500ms\", \"30s\", \"5m\" or \"2h\"";
-
-/// Keys that must stand somewhere, or are often wrong, as one writes them.
-const EXAMPLES: [(&str, &str); 39] = [
-    ("brokers", "brokers = \"kafka-1.example:9092,kafka-2.example:9092\""),
-    ("cert", "cert = \"client.pem\""),
-    ("claim_check", "claim_check = { read = [\"/srv/claims\"] }"),
-    ("environment", "environment = \"integration\""),
-    ("exchange", "exchange = \"mesh.inbound\""),
-    ("from", "from = \"X26ABC1\""),
-    ("grace", "grace = \"2s\""),
-    ("id", "id = \"X26HC005\""),
-    ("identity", "identity = { cert = \"client.pem\", key = \"client.key\" }"),
-    ("in_doubt", "in_doubt = \"two-step\""),
-    ("inbound", "inbound = { … }, with what the adapter's kind needs"),
-    ("key", "key = \"client.key\""),
-    (
-        "login",
-        "login = { mechanism = \"SCRAM-SHA-512\", user = \"relay\", password = { file = \"kafka.pass\" } }",
-    ),
-    ("mailbox", "mailbox = \"X26HC005\""),
-    ("match", "match = { workflow = \"PATH_*\" }"),
-    ("mechanism", "mechanism = \"SCRAM-SHA-512\""),
-    ("message", "message = { mailbox = \"X26HC005\", workflow = \"PATH_MEDRPT_V3\" }"),
-    ("messages", "messages = 60"),
-    ("outbound", "outbound = { … }, with what the adapter's kind needs"),
-    ("path", "path = \"journal.db\""),
-    ("per", "per = \"1m\""),
-    ("keep", "keep = { sent = \"2160h\" }"),
-    ("proxy", "proxy = { url = \"http://proxy.example.nhs.uk:8080\" }"),
-    ("queue", "queue = \"mesh.outbound\""),
-    ("rate", "rate = { messages = 60, per = \"1m\" }"),
-    ("recipient_rate", "recipient_rate = { messages = 60, per = \"1m\" }"),
-    ("read", "read = [\"/srv/claims/to-mesh\"]"),
-    ("reports", "reports = { transfer = true }"),
-    ("role", "role = \"operator\""),
-    ("root", "root = \"/var/mesh/X26HC005\""),
-    ("secret", "secret = { file = \"webhook.secret\" }"),
-    ("server_reports", "server_reports = { swap = true, own_id = true }"),
-    ("tls", "tls = { roots = \"roots.pem\" }"),
-    ("to", "to = \"X26ABC1\""),
-    ("token", "token = { file = \"caller.token\" }"),
-    ("topic", "topic = \"mesh.outbound\""),
-    ("url", "url = { env = \"NAME\" } or { file = \"path\" }"),
-    ("user", "user = \"relay\""),
-    ("workflow", "workflow = \"PATH_MEDRPT_V3\""),
-];
-
-/// A key as one writes it.
-fn example(key: &str) -> String {
-    let known = EXAMPLES.iter().find(|(name, _)| *name == key);
-    known.map_or_else(|| format!("{key} = \"…\""), |(_, example)| (*example).to_owned())
-}
 
 /// What serde calls a type by its Rust name, in plain words.
 fn plain(expected: &str) -> &str {

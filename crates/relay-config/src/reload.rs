@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -27,8 +28,12 @@ impl Default for ReloadSection {
     }
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// Pause between two looks whether the configuration file, or a file of secrets or of certificates to trust that it names,
+    /// changed. What changed is taken once it has kept still from one look to the next. `"0s"`: nobody looks, and it is read
+    /// again when the process is told to (SIGHUP). Default 5 s.
+    #[schemars(extend("default" = "5s"))]
     look: Option<Interval>,
 }
 

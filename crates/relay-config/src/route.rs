@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
@@ -29,21 +30,27 @@ pub struct RouteSection {
     pub section: Section,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// For which messages: `mailbox`, `from`, `workflow`, each the whole value or its beginning with `*` behind it.
     r#match: Option<MatchEntries>,
+    /// The adapter that takes the message. Required.
+    #[schemars(required)]
     to: Option<Target>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 struct MatchEntries {
+    /// The mailbox in which the message is found. Default: that of the adapter in `to`.
     mailbox: Option<String>,
+    /// The sending mailbox. Default: any. MESH names none on its reports.
     from: Option<String>,
+    /// The workflow id. Default: any.
     workflow: Option<String>,
 }
 
 /// The name of one adapter, perhaps as the only element of a list.
-struct Target(String);
+pub(crate) struct Target(String);
 
 /// Whether a text says what it seems to say as a pattern.
 pub(crate) fn is_pattern(text: &str) -> bool {

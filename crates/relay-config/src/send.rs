@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -34,7 +35,7 @@ pub struct SendSection {
 }
 
 /// What is done about a message of which nobody knows whether MESH has it (`queue-bridging.md` 4.3 and 4.4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InDoubt {
     /// `probe`: MESH is asked by local id; what it does not have is sent again. Where it cannot be asked, a person
@@ -65,29 +66,50 @@ pub struct SendRouteSection {
     pub in_doubt: InDoubt,
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// Messages of one mailbox on their way to MESH at a time, at least 1. Default 16.
+    #[schemars(extend("default" = 16))]
     in_flight: Option<u32>,
+    /// Wait after the first attempt that certainly failed; doubles from there. Default 30 s.
+    #[schemars(extend("default" = "30s"))]
     retry_first: Option<Interval>,
+    /// Longest wait between attempts. Default 30 min.
+    #[schemars(extend("default" = "30m"))]
     retry_max: Option<Interval>,
+    /// A message not accepted this long after it was first seen expires. Default 72 h.
+    #[schemars(extend("default" = "72h"))]
     give_up_after: Option<Interval>,
+    /// Wait before MESH is asked about a doubtful attempt. Default 2 min.
+    #[schemars(extend("default" = "2m"))]
     doubt_wait: Option<Interval>,
+    /// How fast messages of one mailbox may go. Default: as fast as they can.
     rate: Option<Rate>,
+    /// How fast messages of one mailbox may go to one recipient. Default: as fast as they can.
     recipient_rate: Option<Rate>,
+    /// What is done about a message of which nobody knows whether MESH has it. Default `probe`.
+    #[schemars(extend("default" = "probe"))]
     in_doubt: Option<InDoubt>,
+    /// `[[send.route]]`: other ways for some messages; the first whose `match` fits holds.
     route: Option<Vec<RouteEntries>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct RouteEntries {
+    /// For which messages: `from`, `to`, `workflow`, each the whole value or its beginning with `*` behind it. What is
+    /// left out stands for any value.
     r#match: Match,
+    /// What is done about such a message when nobody knows whether MESH has it.
     in_doubt: InDoubt,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Match {
+    /// The sending mailbox.
     from: Option<String>,
+    /// The receiving mailbox.
     to: Option<String>,
+    /// The workflow id.
     workflow: Option<String>,
 }
 

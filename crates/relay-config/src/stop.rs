@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -28,9 +29,14 @@ pub const DRAIN_MIN: Duration = Duration::from_secs(1);
 /// The longest drain: a service manager gives up sooner.
 pub const DRAIN_MAX: Duration = Duration::from_secs(60 * 60);
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// A file that stops the relay once its content is `1`, as the Java client's `mexclient.sig`
+    /// (`dts-file-interface.md` 6.3). Relative to the folder of the configuration file. Default: none is looked at.
     signal: Option<PathBuf>,
+    /// How long messages under way may take to end when the relay stops, 1 s to 1 h. What takes longer is broken off, and
+    /// taken up by the next start. Default 75 s: longer than the relay waits for MESH's answer, so that a stop makes no doubt.
+    #[schemars(extend("default" = "75s"))]
     drain: Option<Interval>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::environment::{Environment, UrlError, host, is_loopback};
@@ -33,21 +34,28 @@ pub struct TelemetrySection {
     pub section: Section,
 }
 
-#[derive(serde::Deserialize)]
-struct Entries {
+#[derive(serde::Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// The collector, for OTLP over HTTP. Required.
     endpoint: Option<Endpoint>,
+    /// Sent with each request, each value a secret, such as `{ authorization = { file = "otlp.token" } }`.
     #[serde(default)]
     headers: BTreeMap<String, SecretRef>,
+    /// Whom to trust at `https` (PEM). Relative to the folder of the configuration file.
     roots: Option<PathBuf>,
+    /// Whether spans are sent. Default: they are.
     traces: Option<bool>,
+    /// Whether metrics are sent. Default: they are.
     metrics: Option<bool>,
+    /// Which part of the traces that begin here is recorded. One that a message brings along is recorded if whoever began it
+    /// records it. Default: all.
     sample: Option<Share>,
 }
 
 /// Values that were looked at. Types of their own, so that a fault stands at the value.
-struct Endpoint(String);
+pub(crate) struct Endpoint(String);
 
-struct Share(f64);
+pub(crate) struct Share(f64);
 
 impl TelemetrySection {
     pub(crate) fn read(section: Section, faults: &mut Faults) -> Option<Self> {

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use mesh_api::{IdError, MailboxId, Recipient, WorkflowId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::fault::Faults;
@@ -50,19 +51,31 @@ pub enum TestCase {
     },
 }
 
-#[derive(Deserialize)]
-struct Entries {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Entries {
+    /// What is tested, for people. Required.
+    #[schemars(required)]
     name: Option<String>,
+    /// The message: `mailbox`, `from` and `workflow` of one from MESH; `from`, `to` and `workflow` of one for MESH.
+    /// Required.
+    #[schemars(required)]
     message: Option<MessageEntries>,
+    /// The adapter that takes a message from MESH. This or `expect_in_doubt` is required.
     expect: Option<String>,
+    /// What is done when nobody knows whether MESH has a message for MESH.
     expect_in_doubt: Option<InDoubt>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct MessageEntries {
+    /// In whose inbox it is.
+    #[schemars(with = "Option<String>")]
     mailbox: Option<MailboxId>,
+    /// Its sender; none, as on MESH's own reports, unless given.
     from: Option<String>,
+    /// Who it is for.
     to: Option<String>,
+    /// Its workflow id. Required.
     workflow: Option<String>,
 }
 
