@@ -8,6 +8,7 @@
 
 mod audit;
 mod deed;
+mod diagnose;
 mod event;
 mod fault;
 mod inbound;
@@ -42,6 +43,7 @@ use relay_core::{
 };
 use rusqlite::Connection;
 
+pub use diagnose::diagnose as diagnose_file;
 use fault::Fault;
 pub use open::OpenError;
 use reader::Reader;

@@ -12,6 +12,7 @@ mod batch;
 mod change;
 mod connect;
 mod deed;
+mod diagnose;
 mod fault;
 mod inbound;
 mod lease;
@@ -40,6 +41,7 @@ use relay_core::{
     Pausable, Pause, Records, RelayId, SourceKey, StateCount, Traffic,
 };
 
+pub use self::diagnose::diagnose as diagnose_database;
 pub use self::open::PostgresOpenError;
 
 use self::batch::{Done, Work};
