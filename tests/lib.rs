@@ -8,4 +8,5 @@
 //! | `end_to_end` | the binary with folders, the sandbox, the official emulator and the official client |
 //! | `api` | the HTTP API of the binary: every call, bad input, and whatever schemathesis makes up from its document |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
+//! | `doctor` | `doctor` before planted faults, and `init` for each shape |
 //! | `prove` | long runs that `make prove` makes: huge messages, lost answers, thousands of kills |

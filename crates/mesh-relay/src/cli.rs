@@ -15,7 +15,7 @@ use crate::relay::Relay;
 use crate::sandbox::SandboxArgs;
 use crate::settings::Settings;
 use crate::stop_file::StopFile;
-use crate::{demo, hand, identity, lint, records, sandbox, shadow, stop};
+use crate::{demo, doctor, hand, identity, init, lint, records, sandbox, shadow, stop};
 
 /// Everything went as asked.
 pub const EXIT_OK: u8 = 0;
@@ -75,6 +75,12 @@ pub enum Command {
     Import(java_client::ImportArgs),
     /// Check a configuration: every fault with file, line, column and a hint
     Check(CheckArgs),
+    /// Ask a few questions and write a working configuration
+    #[command(after_help = init::HELP)]
+    Init(Box<init::InitArgs>),
+    /// Look at everything that a configuration leads to, and name what is at fault; changes nothing
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
     /// Say what is wrong with control files, and where, before they are put in OUT
     Lint(lint::LintArgs),
     /// Compare what an old client writes with what the relay would write; sends nothing and only reads
@@ -130,6 +136,8 @@ pub fn run(cli: Cli) -> ExitCode {
     let usual = match &cli.command {
         Command::Demo(_) | Command::Lint(_) | Command::Shadow(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
+        // It shows what it finds itself.
+        Command::Doctor(_) | Command::Init(_) => "off",
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
         Command::Hand(_) | Command::Records(_) => "warn",
@@ -154,6 +162,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => runtime.block_on(relay(&args)),
         Command::Import(args) => java_client::import(&args),
         Command::Check(args) => check(&args),
+        Command::Init(args) => init::run(*args),
+        Command::Doctor(args) => runtime.block_on(doctor::run(args)),
         Command::Lint(args) => lint::run(&args),
         Command::Shadow(args) => runtime.block_on(shadow::run(args)),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),

@@ -5,6 +5,8 @@
 //! | commands, exit codes | [`cli`] |
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
 //! | what is wrong with control files | [`lint`] |
+//! | what is wrong with what a configuration leads to | [`doctor`] |
+//! | a first configuration | [`init`] |
 //! | what an old client writes beside what the relay would write | [`shadow`] |
 //! | the journal: messages, show, report, audit | [`records`] |
 //! | configuration to settings | [`settings`] |
@@ -23,8 +25,10 @@ pub mod cli;
 pub mod console;
 pub mod demo;
 mod disk;
+pub mod doctor;
 pub mod hand;
 pub mod identity;
+pub mod init;
 pub mod java_client;
 pub mod journal;
 pub mod lint;

@@ -33,7 +33,7 @@
 //! Where the old client looked there is not public.
 
 mod import;
-mod secret_files;
+pub(crate) mod secret_files;
 mod translate;
 
 use std::collections::HashMap;
@@ -47,6 +47,7 @@ use relay_config::{Environment, Fault, Faults, Secrets, UrlError};
 
 pub use import::ImportArgs;
 pub(crate) use import::run as import;
+pub(crate) use translate::quoted;
 
 use crate::adapters::AdapterConfig;
 use crate::settings::{self, Settings};
