@@ -115,7 +115,7 @@ fn twice(root: &Path) -> Option<Finding> {
     let entries: Vec<_> = fs::read_dir(root).ok()?.flatten().filter(|entry| entry.path().is_dir()).collect();
     let is_twice =
         |name: &&str| entries.iter().filter(|entry| entry.file_name().eq_ignore_ascii_case(name)).count() > 1;
-    let names: Vec<&str> = NAMES.iter().copied().filter(|name| is_twice(&name)).collect();
+    let names: Vec<&str> = NAMES.iter().copied().filter(|name| is_twice(name)).collect();
     if names.is_empty() {
         return None;
     }

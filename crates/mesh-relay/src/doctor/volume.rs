@@ -94,7 +94,7 @@ fn kind(path: &std::path::Path, holds: Holds) -> Option<Finding> {
     const NETWORK: [(i64, &str); 4] =
         [(0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB2"), (0x517B, "SMB")];
     let number = rustix::fs::statfs(path).ok()?.f_type;
-    let (_, name) = NETWORK.iter().find(|(known, _)| *known == i64::from(number) & 0xFFFF_FFFF)?;
+    let (_, name) = NETWORK.iter().find(|(known, _)| *known == number & 0xFFFF_FFFF)?;
     let item = format!("volume of {}", path.display());
     let found = format!("it is another machine's ({name})");
     Some(match holds {
