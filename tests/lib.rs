@@ -13,4 +13,5 @@
 //! | `guides` | the pages of `docs/` and README: each command is run, each configuration checked, each link followed |
 //! | `console` | the operator page in a real browser, and what axe-core says of it |
 //! | `package` | packages, the container's image and the laboratory, used as an administrator would |
+//! | `doctor` | `doctor` before planted faults, and `init` for each shape |
 //! | `prove` | long runs that `make prove` makes: huge messages, lost answers, thousands of kills |

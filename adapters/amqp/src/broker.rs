@@ -154,6 +154,15 @@ impl Broker {
         Err(last)
     }
 
+    /// A try at each of them, by its host and port.
+    pub(crate) async fn try_each(&self, purpose: &'static str) -> Vec<(String, Result<Line, BrokerError>)> {
+        let mut tried = Vec::with_capacity(self.uris.len());
+        for uri in &self.uris {
+            tried.push((name(uri), self.connect_to(uri, purpose).await));
+        }
+        tried
+    }
+
     /// Whether a connection shows what would be shown now. One that does not is to be replaced.
     pub(crate) fn is_current(&self, line: &Line) -> bool {
         self.tls.shown() == line.shown

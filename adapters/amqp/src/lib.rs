@@ -17,10 +17,12 @@
 //! | what can never be sent, with its reason | `parked` |
 //! | MESH to an exchange | [`sink`] |
 //! | events | [`events`] |
+//! | a look at all of it, for whoever sets it up | `diagnose` |
 
 mod broker;
 pub mod config;
 mod delivery;
+mod diagnose;
 pub mod events;
 mod happening;
 mod offer;
@@ -34,6 +36,7 @@ mod topology;
 
 pub use broker::BrokerError;
 pub use config::Config;
+pub use diagnose::diagnose;
 pub use events::StatusExchange;
 pub use sink::ExchangeSink;
 pub use source::QueueSource;

@@ -12,9 +12,9 @@ use thiserror::Error;
 use crate::stage::{self, Access};
 
 /// Held for as long as a relay works on the root, so that no second one does.
-const LOCK_NAME: &str = ".mesh-relay.lock";
+pub(crate) const LOCK_NAME: &str = ".mesh-relay.lock";
 /// Written and removed at start, to find out whether a folder can be written.
-const PROBE_NAME: &str = ".mesh-relay.probe";
+pub(crate) const PROBE_NAME: &str = ".mesh-relay.probe";
 
 /// How long what another instance began must have been left alone before it is thrown away, where several may work.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);

@@ -19,9 +19,11 @@
 //! | what the old client wrote beside what the relay would write | [`shadow`] |
 //! | the log that the Java client kept | [`transfer_log`] |
 //! | SENT and FAILED, tidied when asked | `housekeeping` |
+//! | a look at all of it, for whoever sets it up | [`diagnose`] |
 
 pub mod config;
 pub mod control_files;
+pub mod diagnose;
 pub mod folders;
 mod happening;
 mod housekeeping;

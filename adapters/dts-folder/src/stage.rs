@@ -33,6 +33,11 @@ const PART_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the ids of reports begin with that belong to no pair.
 pub const REPORT_PREFIX: &str = "report-";
 
+/// Whether a name in TEMP is that of something unfinished.
+pub(crate) fn is_left(name: &str) -> bool {
+    [OPEN_SUFFIX, SEALED_SUFFIX].iter().any(|suffix| name.ends_with(suffix))
+}
+
 /// Who may change the files that the relay makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

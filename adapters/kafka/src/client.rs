@@ -127,6 +127,11 @@ impl Context {
         Self { adapter: Arc::clone(adapter), token, told: Arc::default() }
     }
 
+    /// What the library reported lately, in words.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     fn is_new(&self, what: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = told.get(what).is_none_or(|at| at.elapsed() > TELL_AGAIN);

@@ -19,11 +19,13 @@
 //! | whether MESH takes messages | `gate` |
 //! | MESH to a topic | [`sink`], `transaction`, `marks` |
 //! | events | [`events`] |
+//! | a look at all of it, for whoever sets it up | `diagnose` |
 
 mod aside;
 mod client;
 pub mod config;
 mod desk;
+mod diagnose;
 pub mod events;
 mod faults;
 mod gate;
@@ -46,6 +48,7 @@ mod watermark;
 
 pub use client::BrokerError;
 pub use config::Config;
+pub use diagnose::diagnose;
 pub use events::StatusTopic;
 pub use settings::{Secrets, check};
 pub use sink::TopicSink;

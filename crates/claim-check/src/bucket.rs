@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -15,6 +16,7 @@ use object_store::{
 };
 use relay_core::{OpenPayload, PayloadStream};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::error::{ClaimError, OpenError, PutError, StoreTrouble};
 use crate::options::Settings;
@@ -26,6 +28,11 @@ const WINDOW_BYTES: u64 = 4 << 20;
 /// How much of an object one request puts; so much of it is in memory, twice at most. S3 takes 10,000 of them, all of one
 /// length but the last: 160 GiB.
 const PART_BYTES: usize = 16 << 20;
+
+/// The name of an object that nobody puts.
+const NOBODYS: &str = ".mesh-relay-doctor";
+/// How long a store may take to answer somebody who looks whether it is well.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// A bucket or a container.
 #[derive(Clone)]
@@ -100,6 +107,27 @@ impl Bucket {
         };
         put.map_err(|error| self.trouble(&error))?;
         Ok((length, hex::encode(hash.finalize())))
+    }
+
+    /// Asks for an object that nobody has put: the store says so if it lets us in.
+    pub(crate) async fn diagnose(&self, place: &Place) -> Result<String, (String, String)> {
+        let nobodys =
+            place.beneath(&[NOBODYS]).ok_or_else(|| ("it has no name".to_owned(), String::new()))?;
+        let path =
+            self.path(&nobodys).map_err(|error| (error.to_string(), "name another prefix".to_owned()))?;
+        match timeout(ANSWER_WITHIN, self.store.head(&path)).await {
+            Ok(Ok(_) | Err(Error::NotFound { .. })) => Ok("the store lets us in".to_owned()),
+            Ok(Err(error)) => {
+                let trouble = self.trouble(&error);
+                let (found, advice) =
+                    trouble.what.split_once("; ").unwrap_or((trouble.what, "look at the store"));
+                Err((format!("{} {found}", trouble.store), advice.to_owned()))
+            }
+            Err(_) => Err((
+                format!("the store did not answer within {} s", ANSWER_WITHIN.as_secs()),
+                "look at claim_check.options, and whether it can be reached".to_owned(),
+            )),
+        }
     }
 
     fn path(&self, place: &Place) -> Result<Path, ClaimError> {

@@ -36,6 +36,29 @@ impl Folder {
         Ok(Self { root: root.into() })
     }
 
+    /// Lists the folder, and makes and removes a file in it if it is to be written.
+    pub(crate) async fn diagnose(&self, writes: bool) -> Result<String, (String, String)> {
+        let root = Arc::clone(&self.root);
+        let looked = blocking(move || {
+            drop(fs::read_dir(&root)?);
+            if writes {
+                let path = root.join(format!("{PART_PREFIX}doctor-{}", std::process::id()));
+                let made = create(&path).and_then(|file| file.sync_all());
+                let gone = fs::remove_file(&path);
+                made.and(gone)?;
+            }
+            Ok(())
+        });
+        match looked.await {
+            Ok(()) if writes => Ok("files can be made and removed there".to_owned()),
+            Ok(()) => Ok("it can be listed".to_owned()),
+            Err(error) => {
+                let advice = "let the relay's account read there, and write where payloads are put; is its volume mounted?";
+                Err((format!("it cannot be used: {error}"), advice.to_owned()))
+            }
+        }
+    }
+
     pub(crate) fn place(&self) -> Result<Place, OpenError> {
         Place::folder(&self.root).map_err(|what| OpenError::Place { key: "read", what })
     }

@@ -34,10 +34,15 @@ pub use error::{ClaimError, OpenError, PutError, StoreTrouble};
 pub use fetch::{Checked, Unclaimed, payload};
 pub use put::Claim;
 
+use relay_core::diagnosis::Finding;
+
 use bucket::Bucket;
 use folder::Folder;
 use options::Settings;
 use place::{Place, Scheme};
+
+/// Whether a place for payloads can be used.
+const PLACE: &str = "claim-check.place";
 
 /// One adapter's claim check. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -103,6 +108,25 @@ impl ClaimCheck {
     /// Longest body in bytes that a message from MESH carries itself.
     pub fn inline_max(&self) -> u64 {
         self.0.inline_max
+    }
+
+    /// Looks at every place for whoever sets them up, for the adapter `name`. Puts and takes nothing.
+    pub async fn diagnose(&self, name: &str) -> Vec<Finding> {
+        let shelves = self.0.read.iter().map(|shelf| (shelf, false));
+        let mut findings = Vec::new();
+        for (shelf, writes) in shelves.chain(self.0.write.iter().map(|shelf| (shelf, true))) {
+            let key = if writes { "write" } else { "read" };
+            let item = format!("adapter {name}: claim_check.{key} {}", shelf.place.to_reference());
+            let looked = match &shelf.store {
+                Store::Folder(folder) => folder.diagnose(writes).await,
+                Store::Bucket(bucket) => bucket.diagnose(&shelf.place).await,
+            };
+            findings.push(match looked {
+                Ok(found) => Finding::sound(PLACE, item, found),
+                Err((found, advice)) => Finding::fault(PLACE, item, found, advice),
+            });
+        }
+        findings
     }
 
     /// Whether payloads from MESH may be put anywhere.

@@ -33,6 +33,8 @@ pub struct Facts {
     pub key: KeyKind,
     /// DNS names of the subject alternative name, at most [`DNS_NAMES_MAX`]; each bounded like the names above.
     pub dns_names: Vec<String>,
+    /// Whether a client may show it: an extended key usage that is there names client authentication.
+    pub for_clients: bool,
     /// SHA-256 over the certificate: 64 lower-case hex digits.
     pub fingerprint: String,
 }
@@ -79,6 +81,10 @@ impl Facts {
             not_after: timestamp(parsed.validity().not_after),
             key: key_kind(&parsed),
             dns_names,
+            for_clients: match parsed.extended_key_usage() {
+                Ok(Some(usage)) => usage.value.any || usage.value.client_auth,
+                _ => true,
+            },
             fingerprint: hex::encode(Sha256::digest(certificate)),
         })
     }
@@ -148,6 +154,7 @@ mod tests {
         assert_eq!(ec.issuer_cn.as_deref(), Some("NHS Test Authentication G2"));
         assert_eq!(ec.key, KeyKind::Ec("P-256".to_owned()));
         assert_eq!(ec.dns_names, ["MAILHOST7.Y99.api.mesh-client.nhs.uk"]);
+        assert!(ec.for_clients);
         assert_eq!(ec.fingerprint.len(), 64);
         let days = ec.not_after.duration_since(ec.not_before).as_hours() / 24;
         assert_eq!(days, 7300);

@@ -38,7 +38,7 @@ pub use config::{
 pub use error::{Call, CallError, ConnectFault, ErrorKind, Resting, SendOutcome};
 pub use inbox::{LIST_IDS_MAX, LIST_PAGES_MAX};
 pub use outcome::RETRY_AFTER_MAX;
-pub use proxy::{PROXY_ANSWER_BYTES_MAX, Proxy, ProxyConfigError, ProxyFault, ProxyLogin};
+pub use proxy::{PROXY_ANSWER_BYTES_MAX, Proxy, ProxyConfigError, ProxyFault, ProxyLogin, Tunnel};
 pub use receive::{LocalIdMatch, OpenMessage, Progress};
 pub use tls_fault::TlsFault;
 pub use transfer::{OtherUpload, SendFailure, SendOptions, Upload};

@@ -146,9 +146,10 @@ pub enum ProxyFault {
     },
 }
 
-/// A proxy that was found sound.
+/// A proxy that was found sound, and the way through it. A [`crate::Client`] digs its own; this is for whoever looks where
+/// a connection fails.
 #[derive(Clone)]
-pub(crate) struct Tunnel {
+pub struct Tunnel {
     /// Where it listens.
     pub(crate) address: Uri,
     /// The value of `Proxy-Authorization`.
@@ -156,15 +157,29 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    pub(crate) fn new(proxy: &Proxy) -> Result<Self, ProxyConfigError> {
+    /// Looks at what is configured. Opens no connection.
+    ///
+    /// # Errors
+    /// When it cannot be used as it is configured.
+    pub fn new(proxy: &Proxy) -> Result<Self, ProxyConfigError> {
         Ok(Self {
             address: read_url(proxy.url.trim())?,
             login: proxy.login.as_ref().map(ProxyLogin::header).transpose()?,
         })
     }
 
-    /// From a connection to the proxy that is being made to one that leads to `target`.
-    pub(crate) async fn dig<S, E>(
+    /// Host and port of the proxy.
+    pub fn host_and_port(&self) -> (&str, u16) {
+        // Both are there: it was found sound.
+        let host = self.address.host().unwrap_or_default();
+        (host.trim_start_matches('[').trim_end_matches(']'), self.address.port_u16().unwrap_or_default())
+    }
+
+    /// From a connection to the proxy that is being made to one that leads to the host and port of `target`.
+    ///
+    /// # Errors
+    /// Why the proxy gives no way through, by the deadline at the latest.
+    pub async fn dig<S, E>(
         &self,
         connecting: impl Future<Output = Result<S, E>>,
         target: &Uri,

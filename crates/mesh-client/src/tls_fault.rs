@@ -64,13 +64,13 @@ pub enum TlsFault {
 
 impl TlsFault {
     /// Looks for a TLS refusal in an error and everything beneath it.
-    pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<Self> {
+    pub fn find(error: &(dyn Error + 'static)) -> Option<Self> {
         find_in::<rustls::Error>(error).map(Self::from_rustls)
     }
 
     /// Whether the server ended the connection because of who we are. Under TLS 1.3 that may reach us after our
     /// request was written, but the server never looked at it.
-    pub(crate) fn refuses_us(&self) -> bool {
+    pub fn refuses_us(&self) -> bool {
         matches!(
             self,
             Self::CertificateWanted | Self::OurIssuerUnknown | Self::OursExpired | Self::OursRefused(_)

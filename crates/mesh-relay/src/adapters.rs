@@ -14,6 +14,7 @@ use claim_check::ClaimCheck;
 use dts_folder::{Access, FolderError, FolderSink, FolderSource, Folders, KeptPairs, TransferLog, Use};
 use http_adapter::{Config, Submit, WebhookError};
 use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
+use relay_core::diagnosis::Finding;
 use relay_core::{Chance, Clock, EventSink, KeepsSent, KeyReuse, MailboxId, Sink, Source, Terms};
 use thiserror::Error;
 
@@ -281,6 +282,18 @@ impl AdapterConfig {
                 transaction.map(|_| "its transactions are those of its own mailbox")
             }
             Self::DtsFolder(_) | Self::Amqp(_) | Self::Http(_) => None,
+        }
+    }
+
+    /// Looks at what the adapter `name` leads to, once it was resolved, for whoever sets it up. Sends and takes nothing.
+    pub(crate) async fn diagnose(self, name: &str) -> Vec<Finding> {
+        match self {
+            Self::DtsFolder(config) => crate::doctor::aside(move || dts_folder::diagnose::diagnose(&config))
+                .await
+                .unwrap_or_default(),
+            Self::Amqp(queues) => queues.diagnose(name).await,
+            Self::Kafka(topics) => topics.diagnose(name).await,
+            Self::Http(webhooks) => webhooks.diagnose(name).await,
         }
     }
 

@@ -21,7 +21,8 @@ use crate::stop::Signals;
 use crate::stop_file::StopFile;
 use crate::telemetry::{self, Telemetry};
 use crate::{
-    broken, demo, explain, hand, harden, health, identity, lint, manual, records, sandbox, schema, shadow,
+    broken, demo, doctor, explain, hand, harden, health, identity, init, lint, manual, records, sandbox,
+    schema, shadow,
 };
 
 /// Everything went as asked.
@@ -95,6 +96,12 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Print the JSON schema of the configuration, or its reference page
     Schema(schema::SchemaArgs),
+    /// Ask a few questions and write a working configuration
+    #[command(after_help = init::HELP)]
+    Init(Box<init::InitArgs>),
+    /// Look at everything that a configuration leads to, and name what is at fault; changes nothing
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
     /// Say what is wrong with control files, and where, before they are put in OUT
     Lint(lint::LintArgs),
     /// Compare what an old client writes with what the relay would write; sends nothing and only reads
@@ -158,6 +165,8 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Shadow(_)
         | Command::Health(_) => "warn",
         // There stderr holds nothing but the error, as one JSON document.
+        // It shows what it finds itself.
+        Command::Doctor(_) | Command::Init(_) => "off",
         Command::Hand(command) if command.json() => "off",
         Command::Records(command) if command.json() => "off",
         Command::Hand(_) | Command::Records(_) => "warn",
@@ -179,6 +188,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Init(args) => init::run(*args),
+        Command::Doctor(args) => runtime.block_on(doctor::run(args)),
         Command::Lint(args) => lint::run(&args),
         Command::Shadow(args) => runtime.block_on(shadow::run(args)),
         Command::Sandbox(args) => done(runtime.block_on(sandbox::run(*args))),

@@ -6,6 +6,8 @@
 //! | MESH by hand: send, inbox, get, ack, track, lookup | [`hand`] |
 //! | which way a message would take, and why | [`explain`] |
 //! | what is wrong with control files | [`lint`] |
+//! | what is wrong with what a configuration leads to | [`doctor`] |
+//! | a first configuration | [`init`] |
 //! | what an old client writes beside what the relay would write | [`shadow`] |
 //! | the journal: messages, show, report, audit | [`records`] |
 //! | configuration to settings | [`settings`] |
@@ -40,11 +42,13 @@ mod config_tests;
 pub mod console;
 pub mod demo;
 mod disk;
+pub mod doctor;
 pub mod explain;
 pub mod hand;
 pub mod harden;
 pub mod health;
 pub mod identity;
+pub mod init;
 pub mod java_client;
 pub mod journal;
 pub mod lint;

@@ -322,6 +322,14 @@ impl Plan {
     }
 }
 
+/// Reads a configuration and nothing that it refers to.
+pub(crate) fn read(path: &Path) -> Result<Loaded<(AdapterSection, AdapterConfig)>, Faults> {
+    let loaded = relay_config::load_with(path, adapter_in(path))?;
+    let mut faults = Faults::new();
+    check_adapters(&loaded, &mut faults);
+    if faults.is_empty() { Ok(loaded) } else { Err(faults) }
+}
+
 /// Reads the adapters of a configuration and nothing that they need to run: no secret, no key, no certificate.
 ///
 /// # Errors
@@ -428,7 +436,7 @@ fn database_roots(path: &Path, secrets: &Secrets) -> Result<RootCertStore, Strin
 }
 
 /// The authorities to trust. Where they are the keystore of the identity, its password opens it.
-fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<RootCertificate> {
+pub(crate) fn roots(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Vec<RootCertificate> {
     let Some(path) = &mesh.roots else {
         return Vec::new();
     };
@@ -480,7 +488,7 @@ fn watch(
     }
 }
 
-fn proxy(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Option<Proxy> {
+pub(crate) fn proxy(mesh: &MeshSection, secrets: &Secrets, faults: &mut Faults) -> Option<Proxy> {
     let configured = mesh.proxy.as_ref()?;
     let login = match &configured.login {
         Some(login) => Some(ProxyLogin {

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::Body;
-use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue};
+use hyper::header::{ACCEPT, CONNECTION, DATE, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
 use mesh_api::{ApiVersion, MessageId, SharedKey, chunk};
@@ -139,6 +139,10 @@ impl Api {
             });
         }
         let mut answer = answer.and_then(|answer| visit.mischief.spoil(answer)).ok_or(Cut)?;
+        // By this server's clock, which may have been moved; a caller sees by it how far apart the clocks are.
+        if let Ok(date) = HeaderValue::try_from(visit.now.strftime(download::HTTP_DATE).to_string()) {
+            answer.headers_mut().entry(DATE).or_insert(date);
+        }
         if body.is_unwanted() {
             // The caller asked before sending; it is told not to, and the connection cannot be used any further.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -20,6 +20,7 @@ pub mod board;
 pub mod clock;
 pub mod decision;
 pub mod deed;
+pub mod diagnosis;
 mod engine;
 pub mod event;
 pub mod follow;

@@ -6,8 +6,8 @@ mod postgres;
 mod sqlite;
 mod stored;
 
-pub use crate::postgres::{PostgresJournal, PostgresOpenError, in_clear_text};
-pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords, set_aside};
+pub use crate::postgres::{PostgresJournal, PostgresOpenError, diagnose_database, in_clear_text};
+pub use crate::sqlite::{OpenError, SqliteJournal, SqliteRecords, diagnose_file, set_aside};
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@
 
 mod audit;
 mod deed;
+mod diagnose;
 mod event;
 mod fault;
 mod inbound;
@@ -44,6 +45,7 @@ use relay_core::{
 use rusqlite::Connection;
 
 use crate::happening::NotClosed;
+pub use diagnose::diagnose as diagnose_file;
 use fault::Fault;
 pub use open::OpenError;
 use reader::Reader;

@@ -48,6 +48,17 @@ impl Authority {
         self.sign(name, params)
     }
 
+    /// A client's identity from one year's first day to another's.
+    pub fn client_between(&self, name: &str, from: i32, until: i32) -> Identity {
+        self.sign(name, between(CertificateParams::new(Vec::new()).expect("no names are valid"), from, until))
+    }
+
+    /// A server's identity for this host name or address, from one year's first day to another's.
+    pub fn server_between(&self, name: &str, from: i32, until: i32) -> Identity {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name or an address");
+        self.sign_for(name, between(params, from, until), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// A server's identity for this host name or address.
     pub fn server(&self, name: &str) -> Identity {
         let params = CertificateParams::new(vec![name.to_owned()]).expect("a name or an address");
@@ -70,4 +81,10 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }
     }
+}
+
+fn between(mut params: CertificateParams, from: i32, until: i32) -> CertificateParams {
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    params
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use amqp::{Config, ExchangeSink, QueueSource, Shared, StatusExchange};
 use keystore::read_authorities;
 use relay_config::{AdapterSection, Faults, Secrets};
+use relay_core::diagnosis::Finding;
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{AUTHORITIES, Adapter, AdapterError, Place, SECRET, Sharing};
@@ -94,6 +95,18 @@ impl Queues {
 
     fn shared(&self, name: &str, chance: Arc<dyn relay_core::Chance>) -> Result<Shared, amqp::BrokerError> {
         Shared::new(name, self.config.clone(), &self.secrets, chance)
+    }
+
+    pub(super) async fn diagnose(&self, name: &str) -> Vec<Finding> {
+        let mut findings = match self.shared(name, Arc::new(system::SystemChance)) {
+            Ok(shared) => amqp::diagnose(&shared).await,
+            // Found while it was resolved.
+            Err(_) => Vec::new(),
+        };
+        if let Some(claims) = &self.secrets.claims {
+            findings.extend(claims.diagnose(name).await);
+        }
+        findings
     }
 
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kafka::config::Tls;
 use kafka::{Config, Shared, StatusTopic, TopicSink, TopicSource};
 use relay_config::{AdapterSection, Faults, Identity, SecretRef, Secrets};
+use relay_core::diagnosis::Finding;
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 
 use super::{Adapter, AdapterError, Place, SECRET, Sharing};
@@ -79,6 +80,19 @@ impl Topics {
             instead: "set `tls`",
         };
         self.config.is_in_clear_text().then(way).into_iter().collect()
+    }
+
+    pub(super) async fn diagnose(self, name: &str) -> Vec<Finding> {
+        let claims = self.secrets.claims.clone();
+        let mut findings = match Shared::new(name, self.config, self.secrets) {
+            Ok(shared) => crate::doctor::aside(move || kafka::diagnose(&shared)).await.unwrap_or_default(),
+            // Found while it was resolved.
+            Err(_) => Vec::new(),
+        };
+        if let Some(claims) = claims {
+            findings.extend(claims.diagnose(name).await);
+        }
+        findings
     }
 
     pub(super) fn build(self, name: &str, place: Place<'_>) -> Result<Adapter, AdapterError> {

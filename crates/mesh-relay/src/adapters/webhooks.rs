@@ -7,10 +7,12 @@ use http_adapter::{
 };
 use keystore::read_authorities;
 use relay_config::{AdapterSection, Faults, SecretRef, Secrets};
+use relay_core::diagnosis::Finding;
 use relay_core::{EventSink, KeyReuse, Sink, Terms};
 use secrecy::SecretString;
 
 use super::{AUTHORITIES, Adapter, AdapterError, Place, SECRET, Sharing};
+use crate::doctor::{Hook, look_at_webhook};
 use crate::identity::IdentityWatch;
 use crate::settings::Note;
 use crate::system::SystemClock;
@@ -93,6 +95,19 @@ impl Webhooks {
                 "correct what `events` says, or what it refers to",
             ));
         }
+    }
+
+    /// Looks at each webhook; at one that both are, twice.
+    pub(super) async fn diagnose(&self, name: &str) -> Vec<Finding> {
+        let inbound = self.config.inbound.as_ref().map(|inbound| ("inbound", &inbound.url));
+        let events = self.config.events.as_ref().map(|events| ("events", &events.url));
+        let mut findings = Vec::new();
+        for (key, url) in [inbound, events].into_iter().flatten() {
+            let hook = Hook { key, host: url.host().to_owned(), secure: url.is_secure() };
+            let identity = self.secrets.identity.clone();
+            findings.extend(look_at_webhook(name, hook, &self.secrets.roots, identity).await);
+        }
+        findings
     }
 
     fn sink(&self, name: &str) -> Result<Option<Arc<dyn Sink>>, WebhookError> {

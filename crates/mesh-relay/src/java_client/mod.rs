@@ -33,7 +33,7 @@
 //! Where the old client looked there is not public.
 
 mod import;
-mod secret_files;
+pub(crate) mod secret_files;
 mod translate;
 
 use std::collections::HashMap;
@@ -48,6 +48,7 @@ use secret_file::{Lax, ReadError};
 
 pub use import::ImportArgs;
 pub(crate) use import::run as import;
+pub(crate) use translate::quoted;
 
 use crate::adapters::AdapterConfig;
 use crate::settings::{self, Settings};

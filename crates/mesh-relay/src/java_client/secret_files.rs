@@ -13,7 +13,7 @@ use crate::disk::sync_folder;
 
 /// Why secrets were not written. Names files and never what is in them.
 #[derive(Debug, Error)]
-pub(super) enum SecretFileError {
+pub(crate) enum SecretFileError {
     /// A file is there and holds something else.
     #[error(
         "{} is there and holds another secret; nothing was written. Choose another folder with --secrets, or replace it with \
@@ -37,7 +37,7 @@ pub(super) enum SecretFileError {
 /// anything else, nothing is written unless `force`.
 ///
 /// On Windows the files have the rights of their folder.
-pub(super) fn write(
+pub(crate) fn write(
     folder: &Path,
     secrets: &[(PathBuf, SecretString)],
     force: bool,

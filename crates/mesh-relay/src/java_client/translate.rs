@@ -339,7 +339,7 @@ fn within(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// A text as TOML has it: as it stands between single quotes where it holds a backslash, such as a path of Windows.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = !text.chars().any(|c| c == '\'' || c.is_control());
     if text.contains('\\') && plain {
         return format!("'{text}'");

@@ -28,7 +28,7 @@ use crate::store::{Message, Status};
 use crate::text::Text;
 
 /// Form of a date in HTTP. The official emulator writes its zone as `UTC`; HTTP wants `GMT` (section 10, row 30).
-const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+pub(super) const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 
 /// A body larger than [`HELD_BODY_BYTES_MAX`](crate::HELD_BODY_BYTES_MAX) goes out in parts of this many bytes.
 const PART_BYTES: usize = 64 * 1024;

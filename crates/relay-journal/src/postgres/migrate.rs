@@ -24,7 +24,7 @@ const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '30s'; SET LOCAL statement_
 
 /// What a database is before anything is written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(crate) enum Shape {
     /// Nothing of the journal is there.
     Empty {
         /// Whether the schema is, without a table.
@@ -72,7 +72,7 @@ pub(crate) async fn migrate(session: &Session, target: &Target) -> Result<(), Po
     }
 }
 
-async fn inspect(session: &Session) -> Result<Shape, Fault> {
+pub(crate) async fn inspect(session: &Session) -> Result<Shape, Fault> {
     let client = &session.client;
     let schema: bool =
         client.query_one("SELECT to_regnamespace('mesh_relay') IS NOT NULL", &[]).await?.get(0);

@@ -12,6 +12,7 @@ mod batch;
 mod change;
 mod connect;
 mod deed;
+mod diagnose;
 mod fault;
 mod inbound;
 mod incident;
@@ -42,6 +43,7 @@ use relay_core::{
 };
 
 pub use self::connect::in_clear_text;
+pub use self::diagnose::diagnose as diagnose_database;
 pub use self::open::PostgresOpenError;
 
 use self::batch::{Done, Work};
