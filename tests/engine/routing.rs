@@ -62,6 +62,7 @@ impl Two {
             body: stream::iter([Ok(Bytes::from_static(b"payload"))]).boxed(),
             held,
             progress: Box::new(move || held),
+            trace: None,
             attempt: 1,
         };
         self.sink.deliver(message).await.map_err(|error| error.class)

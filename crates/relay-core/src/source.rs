@@ -336,6 +336,7 @@ mod tests {
         let message = SourceMessage {
             fingerprint: None,
             reply: None,
+            trace: Trace::default(),
             not_after: None,
             order_key: None,
             key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },

@@ -271,7 +271,7 @@ fn every_fault_of_a_configuration_is_named() {
     ] {
         let faults = config_of(config.clone()).faults();
         assert!(
-            faults.iter().any(|(at, what)| *at == key && what.contains(says) && !what.contains("secret@")),
+            faults.iter().any(|(at, what, _)| *at == key && what.contains(says) && !what.contains("secret@")),
             "{config}: {faults:?}"
         );
     }

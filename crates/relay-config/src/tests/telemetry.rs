@@ -10,7 +10,7 @@ fn fault(section: &str) -> (String, String) {
     assert_eq!(faults.len(), 1, "{section}: {faults}");
     let fault = faults.iter().next().expect("one");
     assert!(fault.line > 18, "{fault}");
-    (fault.message.clone(), fault.hint.clone().unwrap_or_default())
+    (fault.message.clone(), fault.hint.clone())
 }
 
 #[test]
