@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::page::{Block, Command, Page, fits, top};
 use crate::stage::Stage;
-use crate::tables::{LATER, LATER_CONFIGURATION, NOT_RUN, RUN_ELSEWHERE};
+use crate::tables::{NOT_RUN, RUN_ELSEWHERE};
 
 /// Commands that may be run again until they show what they are to show: those that only look, and producers, which fail as
 /// long as their queue is not there.
@@ -80,13 +80,6 @@ async fn run(stage: &mut Stage, command: &Command, place: &str) {
         if text.starts_with("mesh-relay ") {
             words_are_known(stage, text, place);
         }
-    } else if let Some((_, branch)) = find(LATER, text) {
-        let words = text.split(';').next().unwrap_or(text);
-        let asked = if text.starts_with("mesh-relay ") { format!("{words} --help") } else { text.to_owned() };
-        assert!(
-            !stage.run(&asked).success,
-            "{place}: `{text}` works, so branch {branch} is here: take it out of LATER"
-        );
     } else if let Some(service) = text.strip_prefix("sudo systemctl ") {
         match service {
             "start mesh-relay" => stage.start(SERVICE).await,
@@ -142,13 +135,6 @@ fn program(line: &str) -> Option<String> {
     line.starts_with("mesh-relay ").then(|| line.replace('…', "because"))
 }
 
-/// A command that a block names and does not run.
-fn named(stage: &Stage, words: &str, place: &str) {
-    if find(LATER, words).is_none() {
-        words_are_known(stage, words, place);
-    }
-}
-
 /// Whether the real program knows the words of a command that is not run.
 fn words_are_known(stage: &Stage, text: &str, place: &str) {
     let words = text.split(" &&").next().and_then(|text| text.split(" |").next()).unwrap_or(text);
@@ -158,19 +144,9 @@ fn words_are_known(stage: &Stage, text: &str, place: &str) {
 
 /// Has a block of TOML checked: as a whole, or behind the sample that it belongs to.
 fn configuration(stage: &Stage, block: &Block, note: Option<&str>, place: &str) {
-    let (base, later) = match note {
-        None => (None, None),
-        Some(note) if note.starts_with("fragment of ") => (note.strip_prefix("fragment of "), None),
-        Some(note) if note.starts_with("later ") => {
-            let words: Vec<&str> = note.split(' ').collect();
-            let ["later", word, "of", base] = words[..] else { panic!("{place}: `{note}`?") };
-            let known = LATER_CONFIGURATION.iter().find(|(known, _)| *known == word);
-            (
-                Some(base),
-                Some(known.unwrap_or_else(|| panic!("{place}: `{word}` is not in LATER_CONFIGURATION"))),
-            )
-        }
-        Some(note) => panic!("{place}: `{note}`?"),
+    let base = match note {
+        None => None,
+        Some(note) => Some(note.strip_prefix("fragment of ").unwrap_or_else(|| panic!("{place}: `{note}`?"))),
     };
     let whole = block.text.lines().any(|line| line.starts_with("[mesh]"));
     let base = base.or_else(|| (!whole).then_some(BASE));
@@ -178,11 +154,5 @@ fn configuration(stage: &Stage, block: &Block, note: Option<&str>, place: &str) 
         base.map(|base| std::fs::read_to_string(top().join(base)).expect("a sample")).unwrap_or_default();
     stage.write("etc/guide.toml", &stage.here(&format!("{base}\n{}", block.text)));
     let ended = stage.run("MESH_SHARED_KEY=TestKey mesh-relay check --config /etc/mesh-relay/guide.toml");
-    match later {
-        None => assert!(ended.success, "{place}: {}", ended.output),
-        Some((word, branch)) => assert!(
-            !ended.success,
-            "{place}: this passes, so branch {branch} is here: take `{word}` out of LATER_CONFIGURATION"
-        ),
-    }
+    assert!(ended.success, "{place}: {}", ended.output);
 }

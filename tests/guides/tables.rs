@@ -1,36 +1,5 @@
 //! What is not run as it is printed, and why. Everything else in a block of commands is run.
 
-/// Commands that need another branch's work, by their beginning. The program must not know those of its own yet, and others
-/// must fail: the test fails once one is there, and then its line goes.
-pub const LATER: &[(&str, &str)] = &[
-    ("mesh-relay doctor", "doctor"),
-    ("mesh-relay explain", "config"),
-    ("mesh-relay health", "package"),
-    ("curl --fail-with-body http://127.0.0.1:8710/healthz", "health"),
-    ("curl --fail-with-body http://127.0.0.1:8710/readyz", "health"),
-    ("curl --fail-with-body http://127.0.0.1:8710/metrics", "observe"),
-];
-
-/// Configuration that needs another branch's work, by the word of its note `later: WORD`. `check` must still refuse it.
-pub const LATER_CONFIGURATION: &[(&str, &str)] =
-    &[("alerts", "health"), ("clear-text", "secrets"), ("route", "config")];
-
-/// Pages and files that other branches bring. A link there is looked at once it is there, and then its line goes.
-pub const LATER_FILES: &[(&str, &str)] = &[
-    ("docs/configuration.md", "config"),
-    ("docs/doctor.md", "doctor"),
-    ("docs/exit-codes.md", "health"),
-    ("docs/health.md", "health"),
-    ("docs/metrics.md", "observe"),
-    ("docs/observability.md", "observe"),
-    ("docs/packages.md", "package"),
-    ("docs/releasing.md", "package"),
-    ("docs/windows.md", "health"),
-    ("docker/kubernetes/queues.yaml", "health"),
-    ("docker/kubernetes/sidecar.yaml", "health"),
-    ("docker/prometheus/alerts.yaml", "observe"),
-];
-
 /// Commands that this machine cannot run, by their beginning and with the reason. Words of the relay's own among them are
 /// still shown to the real program, with `--help` behind them, so that a subcommand or option that there is not is found.
 pub const NOT_RUN: &[(&str, &str)] = &[
