@@ -54,9 +54,11 @@ pub async fn play(name: &str) {
                 }
             }
             (language, None) if READ.contains(&language) => {}
-            ("", None) => {
-                block.text.lines().filter_map(program).for_each(|words| named(&stage, &words, &place))
-            }
+            ("", None) => block
+                .text
+                .lines()
+                .filter_map(program)
+                .for_each(|words| words_are_known(&stage, &words, &place)),
             ("json", None) => {
                 let read: Result<serde_json::Value, _> = serde_json::from_str(&block.text);
                 assert!(read.is_ok(), "{place}: {read:?}");
