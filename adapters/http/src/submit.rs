@@ -32,7 +32,15 @@ const LEFT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where messages are handed in, for all sources that take some. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Submit(Arc<Mutex<Vec<Arc<Desk>>>>);
+pub struct Submit(Arc<Mutex<Vec<Registered>>>);
+
+/// A source's desk.
+struct Registered {
+    desk: Arc<Desk>,
+    /// Whether its source is gone. It stays until another source has its mailboxes: what is handed in meanwhile is to be
+    /// handed in again, and not refused for good.
+    is_left: bool,
+}
 
 impl Submit {
     /// `POST /v1/messages` with its description. Who calls must be an extension of the request, a [`Caller`].
@@ -43,7 +51,7 @@ impl Submit {
     /// The mailboxes that messages may be handed in for.
     pub fn mailboxes(&self) -> Vec<MailboxId> {
         let mut mailboxes: Vec<MailboxId> =
-            self.desks().iter().flat_map(|desk| desk.mailboxes.iter().cloned()).collect();
+            self.desks().iter().flat_map(|known| known.desk.mailboxes.iter().cloned()).collect();
         mailboxes.sort();
         mailboxes.dedup();
         mailboxes
@@ -56,16 +64,31 @@ impl Submit {
     }
 
     pub(crate) fn register(&self, desk: &Arc<Desk>) {
+        let mut desks = self.desks();
+        let is_mine =
+            |known: &Registered| known.desk.mailboxes.iter().any(|one| desk.mailboxes.contains(one));
+        desks.retain(|known| !known.is_left || !is_mine(known));
         if !desk.mailboxes.is_empty() {
-            self.desks().push(Arc::clone(desk));
+            desks.push(Registered { desk: Arc::clone(desk), is_left: false });
         }
     }
 
     pub(crate) fn leave(&self, desk: &Arc<Desk>) {
-        self.desks().retain(|other| !Arc::ptr_eq(other, desk));
+        let mut desks = self.desks();
+        let has_another = |known: &Registered| {
+            !Arc::ptr_eq(&known.desk, desk)
+                && desk.mailboxes.iter().all(|one| known.desk.mailboxes.contains(one))
+        };
+        if desks.iter().any(has_another) {
+            desks.retain(|known| !Arc::ptr_eq(&known.desk, desk));
+        }
+        desks
+            .iter_mut()
+            .filter(|known| Arc::ptr_eq(&known.desk, desk))
+            .for_each(|known| known.is_left = true);
     }
 
-    fn desks(&self) -> MutexGuard<'_, Vec<Arc<Desk>>> {
+    fn desks(&self) -> MutexGuard<'_, Vec<Registered>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -80,7 +103,11 @@ impl Submit {
                 return Err(SubmissionProblem::bad_request(detail));
             }
         };
-        let desk = self.desks().iter().find(|desk| desk.mailboxes.contains(&mailbox)).cloned();
+        let desks = self.desks();
+        let mut having = desks.iter().filter(|known| known.desk.mailboxes.contains(&mailbox));
+        let first = having.clone().find(|known| !known.is_left).or_else(|| having.next());
+        let desk = first.map(|known| Arc::clone(&known.desk));
+        drop(desks);
         match desk {
             Some(desk) => Ok((desk, mailbox)),
             None => {

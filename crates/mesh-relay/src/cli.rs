@@ -55,7 +55,7 @@ mesh-relay/journal.db in WorkPath. Keys that are not used are named once at the 
 key became.\n\n\
 A signal to stop (SIGTERM, SIGINT) lets messages under way end, for as long as `drain` in [stop] says; a second one ends it at \
 once. A hang-up signal (SIGHUP) has it read its configuration again.\n\n\
-It ends with 0 after a stop, 7 when not everything ended in time, 8 after a second signal, 1 when it broke, and 2 when command \
+It ends with 0 after a stop signal, 7 when not everything ended in time, 8 after a second signal, 1 when it broke, and 2 when command \
 line or configuration are wrong. It never asks to be \
 upgraded: to the old client's start script 2 meant that, so take the part that replaces meshClient.jar and starts again out \
 of a script that is kept.";
