@@ -216,11 +216,15 @@ impl Relay {
         (status.expect("a status"), self.log())
     }
 
-    /// The largest memory it ever had, in KiB.
+    /// The largest memory of its own that it ever had, in KiB: without the pages of its program, which the system can drop,
+    /// and of which a debug build has many times those of a release.
     pub fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+        let kib = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+        };
+        kib("VmHWM:").saturating_sub(kib("RssFile:"))
     }
 }
 
