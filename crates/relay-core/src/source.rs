@@ -300,11 +300,25 @@ mod tests {
         }
     }
 
+    fn message(length: u64, gzip: bool, allow_chunking: bool) -> SourceMessage {
+        let id = || "X26ABC1".parse().expect("a mailbox");
+        let (to, flow) = ("X26ABC2".parse().expect("a recipient"), "FLOW".parse().expect("a flow"));
+        SourceMessage {
+            fingerprint: None,
+            reply: None,
+            trace: Trace::default(),
+            not_after: None,
+            order_key: None,
+            key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
+            envelope: Envelope::new(id(), to, flow),
+            payload: Payload::new(length, Arc::new(Unread)),
+            gzip,
+            allow_chunking,
+        }
+    }
+
     #[test]
     fn gzip_never_lets_a_request_outgrow_what_mesh_takes() {
-        let id = || "X26ABC1".parse().expect("a mailbox");
-        let envelope =
-            Envelope::new(id(), "X26ABC2".parse().expect("a recipient"), "FLOW".parse().expect("a flow"));
         let policy = SendPolicy { chunk_bytes: REQUEST_BYTES_MAX, ..SendPolicy::default() };
         let room = chunk_bytes_max(true);
         for (length, allow_chunking, chunks, gzips) in [
@@ -313,18 +327,7 @@ mod tests {
             (REQUEST_BYTES_MAX, false, 1, false),
             (REQUEST_BYTES_MAX, true, 2, true),
         ] {
-            let message = SourceMessage {
-                fingerprint: None,
-                reply: None,
-                trace: Trace::default(),
-                not_after: None,
-                order_key: None,
-                key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
-                envelope: envelope.clone(),
-                payload: Payload::new(length, Arc::new(Unread)),
-                gzip: true,
-                allow_chunking,
-            };
+            let message = message(length, true, allow_chunking);
             let plan = message.plan(&policy, None).expect("a plan");
             assert_eq!((plan.of(), message.gzips(&plan)), (chunks, gzips), "{length} bytes");
         }
@@ -332,23 +335,7 @@ mod tests {
 
     #[test]
     fn an_upload_goes_on_in_chunks_of_the_size_that_it_began_with() {
-        let id = || "X26ABC1".parse().expect("a mailbox");
-        let message = SourceMessage {
-            fingerprint: None,
-            reply: None,
-            trace: Trace::default(),
-            not_after: None,
-            order_key: None,
-            key: SourceKey { adapter: "test".to_owned(), message: "one".to_owned() },
-            envelope: Envelope::new(
-                id(),
-                "X26ABC2".parse().expect("a recipient"),
-                "F".parse().expect("a flow"),
-            ),
-            payload: Payload::new(100, Arc::new(Unread)),
-            gzip: false,
-            allow_chunking: true,
-        };
+        let message = message(100, false, true);
         for in_doubt in [DoubtStrategy::Probe, DoubtStrategy::TwoStep] {
             let policy = SendPolicy { chunk_bytes: 64, in_doubt, ..SendPolicy::default() };
             let began = message.plan(&policy, None).expect("a plan");
