@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::routing::post;
 use mesh_sandbox::{Sandbox, SandboxConfig};
 use relay_testkit::pairs::{Control, Root};
+use relay_testkit::private::write_private;
 use relay_testkit::wait::eventually;
 use tokio::sync::mpsc;
 
@@ -36,9 +37,8 @@ impl Site {
         site
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test sets its place up without ceremony")]
     fn write(&self, name: &str, content: &str) {
-        fs::write(self.path(name), content).expect("a file");
+        write_private(&self.path(name), content);
     }
 
     fn path(&self, name: &str) -> PathBuf {
