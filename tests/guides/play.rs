@@ -54,8 +54,10 @@ pub async fn play(name: &str) {
                 }
             }
             (language, None) if READ.contains(&language) => {}
+            // A command may go on in the next line.
             ("", None) => block
                 .text
+                .replace("\\\n", " ")
                 .lines()
                 .filter_map(program)
                 .for_each(|words| words_are_known(&stage, &words, &place)),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use relay_testkit::certificates::Authority;
+use relay_testkit::private::write_private;
 use serde_json::Value;
 
 use crate::process::{binary, python};
@@ -108,8 +109,7 @@ fn the_relay_takes_the_configurations_of_the_samples() {
         for (name, content) in files.into_iter().chain([("config/mesh-relay.toml", text.as_str())]) {
             let path = place.path().join(name);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            #[expect(clippy::disallowed_methods, reason = "a test writes a file without ceremony")]
-            std::fs::write(path, content).expect("a file");
+            write_private(&path, content);
         }
         let checked = Command::new(binary())
             .args(["check", "--config"])
