@@ -158,7 +158,7 @@ fn faults_of_a_configuration_are_found_before_anything_runs() {
         ("outbound = { topic = \"a\" }\nclient = { \"acks\" = \"1\" }\n", "acks is not to be set here"),
         ("outbound = { topic = \"a\" }\nclient = { \"linger.msec\" = \"1\" }\n", "linger.msec"),
         ("outbound = { topic = \"a\" }\nlogin = { mechanism = \"PLAIN\" }\n", "`user` and `password`"),
-        ("outbound = { topic = \"a\" }\nlogin = { mechanism = \"plain\" }\n", "SCRAM-SHA-512"),
+        ("outbound = { topic = \"a\" }\nlogin = { mechanism = \"plain\" }\n", "did you mean `PLAIN`"),
         ("outbound = { topic = \"a\" }\ntls = { cert = \"c.pem\" }\n", "go together"),
         ("", "nothing would be done"),
         // What only the library can see, when it makes its clients.
