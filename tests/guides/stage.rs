@@ -118,6 +118,7 @@ impl Stage {
             "database.pem",
             "portal-roots.pem",
             "internal.pem",
+            "collector-ca.pem",
         ] {
             self.write(format!("etc/{name}"), &authority);
         }
@@ -136,6 +137,8 @@ impl Stage {
             ("mailbox.pass", "password"),
             ("broker.url", "amqps://relay:secret@broker.trust.example:5671/mesh"),
             ("tunnel.url", "amqp://relay:secret@broker.trust.example:5672/mesh"),
+            ("prometheus.token", "a-third-token-of-32-characters-or-more-of-this-test"),
+            ("collector.header", "Bearer a header of this test alone"),
             ("kafka.pass", "a login of this test alone"),
             ("webhook.secret", "a signing secret of this test alone"),
             ("alerts.secret", "another signing secret of this test alone"),

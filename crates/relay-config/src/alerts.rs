@@ -38,6 +38,7 @@ pub struct AlertsSection {
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Entries {
     /// A webhook, `https` or on this machine `http`, that is told when an incident begins, grows worse and ends.
+    #[schemars(extend("examples" = ["https://alerts.trust.example/mesh"]))]
     url: Option<String>,
     /// What its requests are signed with. Required with `url`.
     secret: Option<SecretRef>,

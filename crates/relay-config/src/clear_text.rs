@@ -9,6 +9,7 @@ use serde::Deserialize;
 /// reached without: there is no key that changes either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("examples" = ["accepted"]))]
 pub enum ClearText {
     /// `accepted`
     Accepted,
