@@ -148,10 +148,8 @@ fn words_are_known(stage: &Stage, text: &str, place: &str) {
 
 /// Has a block of TOML checked: as a whole, or behind the sample that it belongs to.
 fn configuration(stage: &Stage, block: &Block, note: Option<&str>, place: &str) {
-    let base = match note {
-        None => None,
-        Some(note) => Some(note.strip_prefix("fragment of ").unwrap_or_else(|| panic!("{place}: `{note}`?"))),
-    };
+    let base =
+        note.map(|note| note.strip_prefix("fragment of ").unwrap_or_else(|| panic!("{place}: `{note}`?")));
     let whole = block.text.lines().any(|line| line.starts_with("[mesh]"));
     let base = base.or_else(|| (!whole).then_some(BASE));
     let base =
