@@ -97,10 +97,10 @@ impl Relay {
         }
 
         if changes.mesh {
-            self.mesh = Mesh::new(mesh_url, mesh_imprint, client.clone(), identity, &self.failures);
+            self.mesh = Mesh::new(mesh_url, mesh_imprint, client, identity, &self.failures);
         }
         self.drain = drain;
-        self.reach(&client, &mailboxes, &changes);
+        self.reach(&mailboxes, &changes);
         if changes.send {
             let meshes = self.meshes();
             self.handle =
@@ -174,7 +174,9 @@ impl Relay {
     }
 
     /// Reaches the mailboxes of the settings, and no others.
-    fn reach(&mut self, client: &mesh_client::Client, mailboxes: &[MailboxSettings], changes: &Changes) {
+    fn reach(&mut self, mailboxes: &[MailboxSettings], changes: &Changes) {
+        // The one whose certificate is followed: that of settings which leave MESH as it is was read for nothing.
+        let client = self.mesh.client.clone();
         self.mailboxes.retain(|served| {
             let stays = !changes.mailboxes.removed.contains(&served.id);
             if !stays {
